@@ -1,0 +1,93 @@
+//! What a shard's driver needs of a disk: a journal to append to, and a state to start from.
+
+use std::fmt;
+
+use answerback_proto::id::{Offset, PartitionId};
+use answerback_proto::record::{Batch, ChainHash, Corrupt};
+
+use crate::shard::checkpoint::{Checkpoint, Table};
+
+/// Storage can no longer be trusted. The box answers nothing in doubt, closes its
+/// sockets and exits without another write.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StorageFault {
+    /// What failed, for the operator.
+    pub message: String,
+}
+
+impl StorageFault {
+    /// A fault with its cause.
+    pub fn new(message: impl fmt::Display) -> Self {
+        Self { message: message.to_string() }
+    }
+}
+
+impl fmt::Display for StorageFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for StorageFault {}
+
+impl From<Corrupt> for StorageFault {
+    fn from(corrupt: Corrupt) -> Self {
+        Self::new(corrupt)
+    }
+}
+
+/// The durable log of all partitions of a box.
+pub trait Journal: Send {
+    /// Appends at most one batch for each partition, atomically; durable on return.
+    ///
+    /// # Errors
+    /// A fault is final: nothing is known about the batches, and nothing may follow.
+    fn commit(&mut self, batches: &[Batch]) -> Result<(), StorageFault>;
+
+    /// Writes a checkpoint and trims the partition's journal up to its `applied`, atomically.
+    /// Need not be durable on return, but never before an earlier commit.
+    ///
+    /// # Errors
+    /// As for `commit`.
+    fn checkpoint(&mut self, checkpoint: &Checkpoint) -> Result<(), StorageFault>;
+}
+
+/// How far a partition's state on disk goes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Applied {
+    /// The last record applied; 0 where none was.
+    pub offset: Offset,
+    /// The chain hash behind it.
+    pub chain: ChainHash,
+}
+
+/// The durable state of all partitions of a box, read at start.
+pub trait StateReader {
+    /// How far the partition's rows go.
+    ///
+    /// # Errors
+    /// Where the disk cannot be read, or holds what it should not.
+    fn applied(&self, partition: PartitionId) -> Result<Applied, StorageFault>;
+
+    /// Calls `each` with every row of the partition: table, key, value.
+    ///
+    /// # Errors
+    /// As above, and what `each` returns.
+    fn rows(
+        &self,
+        partition: PartitionId,
+        each: &mut dyn FnMut(Table, &[u8], &[u8]) -> Result<(), StorageFault>,
+    ) -> Result<(), StorageFault>;
+
+    /// Calls `each` with every batch that holds records behind `after`, in order, the
+    /// chain checked from `after.chain` on.
+    ///
+    /// # Errors
+    /// As above; a broken chain or a gap is a fault.
+    fn batches(
+        &self,
+        partition: PartitionId,
+        after: Applied,
+        each: &mut dyn FnMut(Batch) -> Result<(), StorageFault>,
+    ) -> Result<(), StorageFault>;
+}

@@ -1,0 +1,140 @@
+//! Codes: what went wrong, and the class that a client may act on alone.
+
+/// What a client should do; the number range of a code says which.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Class {
+    /// 1000–1999: send the same frame again.
+    RetrySame,
+    /// 2000–2999: send it again after the time that the frame names.
+    RetryAfter,
+    /// 3000–3999: the request is wrong; the same one will be refused again.
+    FixRequest,
+    /// 4000–4999: get a new token.
+    Reauthenticate,
+    /// 5000–5999: this app is too old for the server.
+    UpgradeApp,
+    /// 6000–6999: what was asked for is gone for good.
+    Gone,
+}
+
+impl Class {
+    /// The class of a code's number, known or not.
+    pub fn of(number: u16) -> Option<Self> {
+        Some(match number {
+            1000..=1999 => Self::RetrySame,
+            2000..=2999 => Self::RetryAfter,
+            3000..=3999 => Self::FixRequest,
+            4000..=4999 => Self::Reauthenticate,
+            5000..=5999 => Self::UpgradeApp,
+            6000..=6999 => Self::Gone,
+            _ => return None,
+        })
+    }
+
+    /// The name used in documents and messages.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::RetrySame => "retry_same",
+            Self::RetryAfter => "retry_after",
+            Self::FixRequest => "fix_request",
+            Self::Reauthenticate => "reauthenticate",
+            Self::UpgradeApp => "upgrade_app",
+            Self::Gone => "gone",
+        }
+    }
+}
+
+macro_rules! codes {
+    ($($(#[$doc:meta])* $name:ident = $number:literal,)*) => {
+        /// A code of the protocol.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[repr(u16)]
+        pub enum Code {
+            $($(#[$doc])* $name = $number,)*
+        }
+
+        impl Code {
+            /// All codes, by number.
+            pub const ALL: &[Self] = &[$(Self::$name,)*];
+
+            /// The code with this number.
+            pub fn from_number(number: u16) -> Option<Self> {
+                match number {
+                    $($number => Some(Self::$name),)*
+                    _ => None,
+                }
+            }
+
+            /// The name used in documents and messages.
+            pub fn name(self) -> &'static str {
+                match self {
+                    $(Self::$name => stringify!($name),)*
+                }
+            }
+        }
+    };
+}
+
+codes! {
+    /// An earlier message of the chat is missing; send from the expected one on.
+    OutOfOrder = 1001,
+    /// The session's place is being moved; connect again and send the same.
+    SessionMoved = 1002,
+
+    /// The server has more to do than it may queue.
+    Busy = 2001,
+    /// The server is going away; connect again after the time named.
+    Draining = 2002,
+    /// The journal's disk is nearly full; nothing new is taken, acknowledgements are.
+    DiskReserve = 2003,
+
+    /// Lengths that cannot be, a reserved bit set, a field outside its range.
+    FrameMalformed = 3001,
+    /// The frame is longer than the limit in `Welcome`.
+    FrameTooLarge = 3002,
+    /// A kind that this server does not know, without the `IGNORABLE` flag.
+    UnknownKind = 3003,
+    /// A kind that this connection may not send now.
+    KindNotAllowed = 3004,
+    /// A request without a tag, or a tag where none belongs.
+    TagMismatch = 3005,
+    /// Nobody with this id has ever logged in.
+    UnknownUser = 3006,
+    /// An acknowledgement beyond what this session was sent.
+    AckBeyondSent = 3007,
+    /// A sequence more than 64 beyond the last decided one: not kept.
+    SequenceTooFar = 3008,
+    /// A range that is empty, starts at 0 or is longer than 64.
+    RangeInvalid = 3009,
+    /// A request for another user than the one that is logged in.
+    NotYours = 3010,
+    /// The sender gave this number up with `Skip`.
+    Skipped = 3011,
+
+    /// The token's signature, form or audience is wrong.
+    TokenInvalid = 4001,
+    /// The token has expired, or is not valid yet.
+    TokenExpired = 4002,
+    /// The first frame was not `Hello`, or came too late.
+    HelloExpected = 4003,
+
+    /// No version in common.
+    VersionUnsupported = 5001,
+
+    /// A newer connection of the same device took over.
+    SessionReplaced = 6001,
+    /// The device's connection counter went back: its database is a copy. Become a new device.
+    DeviceRolledBack = 6002,
+}
+
+impl Code {
+    /// The number on the wire.
+    pub fn number(self) -> u16 {
+        self as u16
+    }
+
+    /// What a client should do.
+    pub fn class(self) -> Class {
+        Class::of(self.number()).unwrap_or(Class::FixRequest)
+    }
+}

@@ -1,0 +1,178 @@
+//! The kinds of frames. A layout is frozen once released: a change is a new kind.
+
+mod inbox;
+mod send;
+mod session;
+
+pub use inbox::*;
+pub use send::*;
+pub use session::*;
+
+use rkyv::Portable;
+use rkyv::bytecheck::CheckBytes;
+use rkyv::api::high::HighValidator;
+use rkyv::rancor::Failure;
+
+/// Which end may send a kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum From {
+    /// Only the client.
+    Client,
+    /// Only the server.
+    Server,
+    /// Both.
+    Either,
+}
+
+/// Whether a kind carries a request's tag.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tag {
+    /// A request: never 0, answered exactly once.
+    Request,
+    /// The answer to a request: its tag.
+    Answer,
+    /// Always 0.
+    None,
+    /// The answer to a request, or 0 where the server speaks first.
+    AnswerOrNone,
+}
+
+/// The envelope of a kind: fixed-size fields, then a packed tail that it counts.
+pub trait Envelope: Sized {
+    /// The kind that this is the envelope of.
+    const KIND: Kind;
+    /// Bytes of the fixed part.
+    const BYTES: usize = size_of::<Self::Archived>();
+    /// The fixed part in place.
+    type Archived: Portable + for<'a> CheckBytes<HighValidator<'a, Failure>>;
+
+    /// The native values.
+    fn from_archived(archived: &Self::Archived) -> Self;
+    /// Appends the fixed part.
+    fn append_to(&self, out: &mut Vec<u8>);
+}
+
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $name:ident = $number:literal, $from:ident, $tag:ident;)*) => {
+        /// A kind of frame; its number on the wire.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[repr(u16)]
+        pub enum Kind {
+            $($(#[$doc])* $name = $number,)*
+        }
+
+        impl Kind {
+            /// All kinds, by number.
+            pub const ALL: &[Self] = &[$(Self::$name,)*];
+
+            /// The kind with this number.
+            #[inline]
+            pub fn from_number(number: u16) -> Option<Self> {
+                match number {
+                    $($number => Some(Self::$name),)*
+                    _ => None,
+                }
+            }
+
+            /// The number on the wire.
+            #[inline]
+            pub fn number(self) -> u16 {
+                self as u16
+            }
+
+            /// The name used in documents and vectors.
+            pub fn name(self) -> &'static str {
+                match self {
+                    $(Self::$name => stringify!($name),)*
+                }
+            }
+
+            /// Who may send it.
+            pub fn from(self) -> From {
+                match self {
+                    $(Self::$name => From::$from,)*
+                }
+            }
+
+            /// Whether it carries a tag.
+            pub fn tag(self) -> Tag {
+                match self {
+                    $(Self::$name => Tag::$tag,)*
+                }
+            }
+
+            /// Bytes of the fixed part of its envelope.
+            pub fn envelope_bytes(self) -> usize {
+                match self {
+                    $(Self::$name => <$name as Envelope>::BYTES,)*
+                }
+            }
+        }
+    };
+}
+
+kinds! {
+    /// Opens a session: version, device, token, cursor, credit.
+    Hello = 0x0001, Client, Request;
+    /// Asks for a `Pong`.
+    Ping = 0x0002, Client, Request;
+    /// Answers a `Ping`; or, from a client, a `Probe`.
+    Pong = 0x0003, Either, AnswerOrNone;
+
+    /// A message for the target.
+    Send = 0x0010, Client, Request;
+    /// Gives numbers of a chat up.
+    Skip = 0x0011, Client, Request;
+    /// All entries up to a position are stored.
+    Ack = 0x0012, Client, None;
+    /// Asks for the entries behind a position again.
+    Resync = 0x0013, Client, None;
+
+    /// The session is open.
+    Welcome = 0x0101, Server, Answer;
+    /// The server asks whether anybody is there; any frame answers it.
+    Probe = 0x0103, Server, None;
+    /// The server is going away.
+    GoAway = 0x0104, Server, None;
+    /// The connection, or the request with this tag, failed.
+    Error = 0x0105, Server, AnswerOrNone;
+
+    /// The message is durable.
+    Accepted = 0x0110, Server, Answer;
+    /// The message was not taken; nothing of it is kept.
+    Refused = 0x0111, Server, Answer;
+    /// An earlier message of the chat is missing.
+    OutOfOrder = 0x0112, Server, Answer;
+    /// The numbers are given up, but for those that had been accepted.
+    Skipped = 0x0113, Server, Answer;
+
+    /// An entry: a message.
+    Deliver = 0x0120, Server, None;
+    /// An entry, or a first word of one: messages that were delivered.
+    Delivered = 0x0121, Server, None;
+    /// An entry, or an answer: a message that will not be delivered.
+    Failed = 0x0122, Server, AnswerOrNone;
+    /// All entries that waited at `Hello` have been sent.
+    CaughtUp = 0x0123, Server, None;
+}
+
+/// Ties an envelope's struct to its kind and its archive.
+macro_rules! envelope {
+    ($name:ident, $archived:ident, { $($field:ident),* $(,)? }) => {
+        impl $crate::kind::Envelope for $name {
+            const KIND: $crate::kind::Kind = $crate::kind::Kind::$name;
+            type Archived = $archived;
+
+            #[inline]
+            fn from_archived(archived: &$archived) -> Self {
+                Self { $($field: $crate::fixed::Native::native(&archived.$field)),* }
+            }
+
+            #[inline]
+            fn append_to(&self, out: &mut Vec<u8>) {
+                $crate::fixed::append(self, out);
+            }
+        }
+    };
+}
+pub(crate) use envelope;

@@ -1,0 +1,44 @@
+//! Every bound of the protocol and of the journal's records, tied to each other.
+
+use crate::header::HEADER_BYTES;
+
+/// A frame may not be longer than this, whatever a deployment sets: a publish of the
+/// fleet's journal must hold it (its `max_payload` of 1 MiB less room for headers).
+pub const FRAME_BYTES_HARD_MAX: u32 = 960 * 1024;
+/// The default bound of a frame.
+pub const FRAME_BYTES_MAX: u32 = 64 * 1024;
+/// The bound of a frame before its sender is known.
+pub const FRAME_BYTES_BEFORE_AUTH_MAX: u32 = 4 * 1024;
+
+/// Undecided messages of a device in a chat, and the width of the stored decisions.
+pub const UNDECIDED_MAX: u64 = 64;
+/// Ranges without an outcome that a cumulative receipt may except.
+pub const EXCEPT_RANGES_MAX: usize = 16;
+/// Kinds that a `Hello` or `Welcome` may list.
+pub const KINDS_MAX: usize = 256;
+/// Bytes of a login token in a `Hello`.
+pub const TOKEN_BYTES_MAX: usize = 2 * 1024;
+
+/// Unacknowledged entries that a device may ask to have under way.
+pub const CREDIT_FRAMES_MAX: u32 = 4096;
+/// Unacknowledged bytes that a device may ask to have under way.
+pub const CREDIT_BYTES_MAX: u32 = 4 * 1024 * 1024;
+
+/// How long a message may wait: default and cap.
+pub const LIFE_MAX_S: u32 = 30 * 24 * 3600;
+
+/// Partitions of a deployment: a power of two, fixed at creation.
+pub const PARTITIONS_MAX: u16 = 1024;
+/// Partitions of a deployment where nothing else is asked for.
+pub const PARTITIONS_DEFAULT: u16 = 16;
+
+/// A batch is closed before it would grow past this.
+pub const BATCH_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+const _: () = assert!(FRAME_BYTES_MAX <= FRAME_BYTES_HARD_MAX);
+const _: () = assert!(FRAME_BYTES_BEFORE_AUTH_MAX <= FRAME_BYTES_MAX);
+const _: () = assert!(HEADER_BYTES + TOKEN_BYTES_MAX < FRAME_BYTES_BEFORE_AUTH_MAX as usize);
+const _: () = assert!(KINDS_MAX * 2 + TOKEN_BYTES_MAX < FRAME_BYTES_BEFORE_AUTH_MAX as usize);
+const _: () = assert!(PARTITIONS_DEFAULT.is_power_of_two() && PARTITIONS_MAX.is_power_of_two());
+const _: () = assert!(BATCH_BYTES_MAX > 2 * FRAME_BYTES_HARD_MAX as usize);
+const _: () = assert!(UNDECIDED_MAX == u64::BITS as u64);

@@ -1,0 +1,144 @@
+//! Records: the inputs of a partition, as its journal keeps them. Layouts are frozen.
+//!
+//! ```text
+//! offset  size  field
+//!      0     4  length: of the whole record, this header included
+//!      4     2  kind
+//!      6     2  reserved, 0
+//!      8     …  envelope (fixed per kind), then payload
+//! ```
+
+mod batch;
+mod layout;
+
+pub use batch::*;
+pub use layout::*;
+
+use bytes::Bytes;
+use rkyv::rancor::Failure;
+
+use crate::id::Offset;
+
+/// Bytes before a record's envelope.
+pub const RECORD_HEADER_BYTES: usize = 8;
+
+/// The journal holds what this version cannot have written, or no longer what was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Corrupt {
+    /// Bytes are missing, or lengths do not fit each other.
+    Truncated,
+    /// The checksum does not fit the content.
+    Checksum,
+    /// A format or a kind of record that this version does not know.
+    Unknown,
+}
+
+impl std::fmt::Display for Corrupt {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Truncated => "bytes are missing",
+            Self::Checksum => "the checksum does not fit",
+            Self::Unknown => "a format or record that this version does not know",
+        })
+    }
+}
+
+impl std::error::Error for Corrupt {}
+
+macro_rules! records {
+    ($($(#[$doc:meta])* $name:ident = $number:literal,)*) => {
+        /// A kind of record; its number in the journal.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[repr(u16)]
+        pub enum RecordKind {
+            $($(#[$doc])* $name = $number,)*
+        }
+
+        impl RecordKind {
+            /// All kinds, by number.
+            pub const ALL: &[Self] = &[$(Self::$name,)*];
+
+            /// The name used in documents and vectors.
+            pub fn name(self) -> &'static str {
+                match self {
+                    $(Self::$name => stringify!($name),)*
+                }
+            }
+        }
+
+        /// A record with native values.
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        pub enum Record {
+            $($(#[$doc])* $name($name),)*
+        }
+
+        impl Record {
+            fn decode(kind: u16, envelope_and_payload: &[u8]) -> Result<(Self, usize), Corrupt> {
+                match kind {
+                    $($number => decode_fixed::<$name>(envelope_and_payload)
+                        .map(|(value, size)| (Self::$name(value), size)),)*
+                    _ => Err(Corrupt::Unknown),
+                }
+            }
+
+            /// Its kind.
+            pub fn kind(&self) -> RecordKind {
+                match self {
+                    $(Self::$name(_) => RecordKind::$name,)*
+                }
+            }
+        }
+    };
+}
+
+records! {
+    /// The clock moves.
+    Tick = 1,
+    /// A device logged in.
+    Connect = 2,
+    /// A device sent a message.
+    Message = 3,
+    /// A device gives numbers up.
+    SkipRange = 4,
+    /// A device acknowledged.
+    Acknowledge = 5,
+    /// Another partition has taken parts.
+    Confirmed = 6,
+    /// A part: messages were delivered.
+    DeliveredPart = 7,
+    /// A part: a message will not be delivered.
+    FailedPart = 8,
+}
+
+/// The fixed part of a record.
+pub trait FixedRecord: Sized {
+    /// Its kind.
+    const KIND: RecordKind;
+    /// Bytes of it.
+    const BYTES: usize = size_of::<Self::Archived>();
+    /// It in place.
+    type Archived: rkyv::Portable
+        + for<'a> rkyv::bytecheck::CheckBytes<rkyv::api::high::HighValidator<'a, Failure>>;
+    /// The native values.
+    fn from_archived(archived: &Self::Archived) -> Self;
+    /// Appends it.
+    fn append_to(&self, out: &mut Vec<u8>);
+}
+
+fn decode_fixed<R: FixedRecord>(bytes: &[u8]) -> Result<(R, usize), Corrupt> {
+    let (fixed, _) = bytes.split_at_checked(R::BYTES).ok_or(Corrupt::Truncated)?;
+    let archived =
+        rkyv::access::<R::Archived, Failure>(fixed).map_err(|_| Corrupt::Truncated)?;
+    Ok((R::from_archived(archived), R::BYTES))
+}
+
+/// A record of a batch: its place, its values, its payload within the batch's bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlacedRecord {
+    /// Its place in the journal.
+    pub offset: Offset,
+    /// Its values.
+    pub record: Record,
+    /// What nobody reads; a reference to the batch.
+    pub payload: Bytes,
+}
