@@ -110,6 +110,8 @@ codes! {
     NotYours = 3010,
     /// The sender gave this number up with `Skip`.
     Skipped = 3011,
+    /// A repeat of a number decided more than 64 numbers ago: its outcome was told then.
+    DecisionForgotten = 3012,
 
     /// The token's signature, form or audience is wrong.
     TokenInvalid = 4001,

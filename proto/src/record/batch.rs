@@ -58,6 +58,15 @@ impl BatchBuilder {
         self.count - 1
     }
 
+    /// Writes the time into the `Tick` that the batch begins with: a tick stands first, and
+    /// its time is known last.
+    pub fn stamp_tick(&mut self, now_ms: u64) {
+        let at = BATCH_HEADER_BYTES + RECORD_HEADER_BYTES;
+        if let Some(time) = self.bytes.get_mut(at..at + size_of::<u64>()) {
+            time.copy_from_slice(&now_ms.to_le_bytes());
+        }
+    }
+
     /// Records so far.
     pub fn count(&self) -> u32 {
         self.count
