@@ -1,0 +1,213 @@
+//! The messages of one chat that have no decision yet.
+//!
+//! ```text
+//!   lowest ··· next ··· lowest + 64 ··· highest
+//!   under way  │ due    │ waits for the window
+//! ```
+//! One pointer, `next`, divides what is under way from what is not: going back to a number
+//! sends it and all behind it again. Late answers to earlier copies are told by their tag.
+
+use std::collections::BTreeMap;
+
+use answerback_proto::encode::{Address, append_frame};
+use answerback_proto::header::{HEADER_BYTES, USER_ACTION};
+use answerback_proto::id::{Sequence, UserId};
+use answerback_proto::kind::{Envelope, Send, Skip};
+use answerback_proto::limits::UNDECIDED_MAX;
+
+/// What an answer answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Request {
+    Hello,
+    Ping,
+    /// A `Send` (one number) or a `Skip` (a range).
+    Numbers {
+        peer: UserId,
+        first: Sequence,
+        last: Sequence,
+    },
+}
+
+/// What goes out under a number.
+#[derive(Debug)]
+pub(super) enum Content {
+    Message {
+        content_type: u16,
+        seen_ms: u64,
+        payload: Vec<u8>,
+    },
+    /// The number is given up: it goes out as a `Skip`.
+    Hole,
+}
+
+/// A message, or neighbouring holes, to be written now.
+#[derive(Debug)]
+pub(super) struct Due<'a> {
+    pub(super) first: Sequence,
+    pub(super) last: Sequence,
+    pub(super) content: &'a Content,
+}
+
+impl Due<'_> {
+    pub(super) fn frame_bytes(&self) -> usize {
+        match self.content {
+            Content::Message { payload, .. } => HEADER_BYTES + Send::BYTES + payload.len(),
+            Content::Hole => HEADER_BYTES + Skip::BYTES,
+        }
+    }
+
+    pub(super) fn append_to(&self, out: &mut Vec<u8>, address: Address) {
+        match self.content {
+            Content::Message { content_type, seen_ms, payload } => {
+                let send = Send {
+                    sequence: self.first.0,
+                    seen_ms: *seen_ms,
+                    life_s: 0,
+                    content_type: *content_type,
+                };
+                let address = Address { flags: USER_ACTION, ..address };
+                append_frame(out, address, &send, &[], payload);
+            }
+            Content::Hole => {
+                let skip = Skip { from: self.first.0, to: self.last.0 };
+                append_frame(out, address, &skip, &[], &[]);
+            }
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Item {
+    content: Content,
+    /// The request under way, 0 for none.
+    tag: u32,
+}
+
+/// The undecided numbers of one chat.
+#[derive(Debug, Default)]
+pub(super) struct ChatWindow {
+    items: BTreeMap<Sequence, Item>,
+    next: Sequence,
+    held_until_ms: Option<u64>,
+    /// Nothing goes out before this number is held: the server lacks it.
+    awaited: Option<Sequence>,
+}
+
+impl ChatWindow {
+    pub(super) fn len(&self) -> usize {
+        self.items.len()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.items.is_empty()
+    }
+
+    pub(super) fn held_until_ms(&self) -> Option<u64> {
+        self.held_until_ms
+    }
+
+    /// Holds a number, once.
+    pub(super) fn insert(&mut self, sequence: Sequence, content: Content) {
+        self.items.entry(sequence).or_insert(Item { content, tag: 0 });
+        self.next = self.next.min(sequence);
+        if self.awaited == Some(sequence) {
+            self.awaited = None;
+        }
+    }
+
+    /// The next thing to be written, under `tag`.
+    pub(super) fn poll_due(&mut self, undecided_max: u64, tag: u32) -> Option<Due<'_>> {
+        if self.held_until_ms.is_some() || self.awaited.is_some() {
+            return None;
+        }
+        let lowest = self.items.keys().next()?.0;
+        let window_end = Sequence(lowest.saturating_add(undecided_max));
+        let (&first, item) = self.items.range_mut(self.next..window_end).next()?;
+        item.tag = tag;
+        let last = match item.content {
+            Content::Message { .. } => first,
+            Content::Hole => self.tag_neighbouring_holes(first, tag),
+        };
+        self.next = last.next();
+        let item = self.items.get(&first)?;
+        Some(Due { first, last, content: &item.content })
+    }
+
+    /// Whether `tag` is the latest request for `sequence`, and undecided.
+    pub(super) fn is_current(&self, sequence: Sequence, tag: u32) -> bool {
+        self.items.get(&sequence).is_some_and(|item| item.tag == tag)
+    }
+
+    /// A number is decided; whether it was not before.
+    pub(super) fn decide(&mut self, sequence: Sequence) -> bool {
+        self.items.remove(&sequence).is_some()
+    }
+
+    /// Numbers are given up at the server too.
+    pub(super) fn decide_holes(&mut self, first: Sequence, last: Sequence) {
+        let is_kept = |sequence: &Sequence, item: &mut Item| {
+            !((first..=last).contains(sequence) && matches!(item.content, Content::Hole))
+        };
+        self.items.retain(is_kept);
+    }
+
+    pub(super) fn is_hole(&self, sequence: Sequence) -> bool {
+        self.items.get(&sequence).is_some_and(|item| matches!(item.content, Content::Hole))
+    }
+
+    pub(super) fn replace_by_hole(&mut self, sequence: Sequence) {
+        if let Some(item) = self.items.get_mut(&sequence) {
+            item.content = Content::Hole;
+            self.go_back(sequence);
+        }
+    }
+
+    /// The last of the numbers from `expected` on that are not held, at most a window of
+    /// them; `None` where `expected` is held.
+    pub(super) fn missing_from(&self, expected: Sequence) -> Option<Sequence> {
+        let (&held, _) = self.items.range(expected..).next()?;
+        let count = (held.0 - expected.0).min(UNDECIDED_MAX);
+        (count > 0).then(|| Sequence(expected.0 + count - 1))
+    }
+
+    /// Sends `sequence` and all behind it again.
+    pub(super) fn go_back(&mut self, sequence: Sequence) {
+        self.next = self.next.min(sequence);
+        self.items.range_mut(sequence..).for_each(|(_, item)| item.tag = 0);
+    }
+
+    /// Nothing goes out before that time.
+    pub(super) fn hold(&mut self, until_ms: u64) {
+        self.held_until_ms = Some(self.held_until_ms.map_or(until_ms, |held| held.max(until_ms)));
+    }
+
+    /// Nothing goes out before `sequence` is held.
+    pub(super) fn wait_for(&mut self, sequence: Sequence) {
+        self.awaited = Some(sequence);
+    }
+
+    pub(super) fn handle_timeout(&mut self, now_ms: u64) {
+        if self.held_until_ms.is_some_and(|until| until <= now_ms) {
+            self.held_until_ms = None;
+        }
+    }
+
+    pub(super) fn forget_connection(&mut self) {
+        self.held_until_ms = None;
+        self.awaited = None;
+        self.go_back(Sequence(0));
+    }
+
+    fn tag_neighbouring_holes(&mut self, first: Sequence, tag: u32) -> Sequence {
+        let mut last = first;
+        for (&sequence, item) in self.items.range_mut(first.next()..) {
+            let is_neighbour = sequence == last.next() && sequence.0 - first.0 < UNDECIDED_MAX;
+            if !is_neighbour || !matches!(item.content, Content::Hole) {
+                break;
+            }
+            item.tag = tag;
+            last = sequence;
+        }
+        last
+    }
+}

@@ -1,0 +1,132 @@
+//! What a session tells its driver.
+
+use answerback_proto::id::{DeviceId, Generation, Position, Sequence, UserId};
+
+/// Something that happened. Codes are numbers: a newer server may have more of them, and
+/// `Class::of` says what to do about any.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// The session is open. Store `generation` and `cursor`: the home decides where it
+    /// starts, and after a restore or a loss that lies before what is stored.
+    Opened {
+        /// What positions belong to.
+        generation: Generation,
+        /// Entries behind it follow.
+        cursor: Position,
+        /// How many wait.
+        pending_count: u64,
+        /// Whether the device had lapsed: what it owed is gone from its inbox.
+        lapsed: bool,
+        /// The server's clock, ms since 1970.
+        server_time_ms: u64,
+    },
+    /// The message is durable. May come again.
+    Accepted {
+        /// The recipient.
+        peer: UserId,
+        /// Its number.
+        sequence: Sequence,
+        /// Its place in the shown order of the chat.
+        accepted_at_ms: u64,
+    },
+    /// The message was not taken and will not be tried again; its number is given up.
+    Refused {
+        /// The recipient.
+        peer: UserId,
+        /// Its number.
+        sequence: Sequence,
+        /// Why.
+        code: u16,
+    },
+    /// The message was decided: it will not be delivered. Final. Its entry follows.
+    Failed {
+        /// The recipient.
+        peer: UserId,
+        /// Its number.
+        sequence: Sequence,
+        /// Why.
+        code: u16,
+    },
+    /// The server lacks numbers before those that this session holds. For each of them,
+    /// call `send` again where it is still kept, else `skip`; the chat waits for that.
+    Missing {
+        /// The recipient.
+        peer: UserId,
+        /// First number.
+        from: Sequence,
+        /// Last number.
+        to: Sequence,
+    },
+    /// An entry that fits: store it and `position`, in one transaction, and drop it there
+    /// where its identity is stored already.
+    Entry(Entry),
+    /// A first word of an entry that follows: show it, store nothing.
+    Shown(Entry),
+    /// All entries that waited at `Hello` were sent.
+    CaughtUp,
+    /// No answer to the last ping: connect again.
+    Silent,
+    /// The server is going away: connect again after `delay_ms`.
+    GoAway {
+        /// Why.
+        code: u16,
+        /// How long to wait.
+        delay_ms: u32,
+    },
+    /// The server closes this connection.
+    Closed {
+        /// Why.
+        code: u16,
+        /// How long to wait, for the class `retry_after`.
+        retry_after_ms: u32,
+    },
+}
+
+/// An entry of the user's inbox.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Its place; 0 for a first word.
+    pub position: Position,
+    /// The other end of the chat.
+    pub peer: UserId,
+    /// What it is.
+    pub body: EntryBody,
+}
+
+/// What an entry is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EntryBody {
+    /// A message from `peer`.
+    Message {
+        /// The sending device.
+        device: DeviceId,
+        /// Its number.
+        sequence: Sequence,
+        /// Its place in the shown order.
+        accepted_at_ms: u64,
+        /// Opaque to the server.
+        content_type: u16,
+        /// Opaque to the server.
+        payload: Vec<u8>,
+    },
+    /// Messages to `peer` were delivered.
+    Delivered {
+        /// The user's device that had sent them.
+        device: DeviceId,
+        /// The greatest number.
+        up_to: Sequence,
+        /// Ranges below it that were not: first and last number.
+        except: Vec<(Sequence, Sequence)>,
+        /// When the last of them was.
+        delivered_at_ms: u64,
+    },
+    /// A message to `peer` will not be delivered.
+    Failed {
+        /// The user's device that had sent it.
+        device: DeviceId,
+        /// Its number.
+        sequence: Sequence,
+        /// Why.
+        code: u16,
+    },
+}

@@ -1,0 +1,341 @@
+//! A device's end of a connection, without the connection.
+//!
+//! It knows no socket, disk or clock. Verbs, in the order in which a driver uses them:
+//!
+//! 1. [`ClientSession::send`] queues a message, connected or not.
+//! 2. [`ClientSession::handle_connected`]: a socket is open; the `Hello` waits to be sent.
+//! 3. [`ClientSession::poll_transmit`] into the socket, until it says that nothing is left.
+//! 4. [`ClientSession::handle_received`] with what the socket gave.
+//! 5. [`ClientSession::poll_event`], until `None`: store what they say, all of one read in
+//!    one transaction; then [`ClientSession::handle_stored`] with the last position.
+//! 6. [`ClientSession::poll_timeout`] and [`ClientSession::handle_timeout`].
+//! 7. [`ClientSession::handle_disconnected`]: nothing is lost, what is undecided goes again.
+//!
+//! After an error the connection is of no more use; the session is, after a new one.
+
+mod chat;
+mod error;
+mod event;
+mod inbox;
+mod receive;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, VecDeque};
+
+use answerback_proto::code::Code;
+use answerback_proto::encode::{Address, append_frame};
+use answerback_proto::frame_buffer::FrameBuffer;
+use answerback_proto::id::{DeviceId, Generation, Position, Sequence, UserId};
+use answerback_proto::kind::{Ack, Hello, Kind, Ping, Pong, Resync};
+
+use chat::{ChatWindow, Request};
+pub use error::SessionError;
+pub use event::{Entry, EntryBody, Event};
+use inbox::InboxCursor;
+
+/// The protocol version that this client speaks.
+const VERSION: u16 = 1;
+/// One call of `poll_transmit` writes about this much: a socket's buffer takes it at once.
+const TRANSMIT_BYTES: usize = 64 * 1024;
+
+/// What a device remembers between two runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeviceState {
+    /// Whose device it is.
+    pub user: UserId,
+    /// The install of the app.
+    pub device: DeviceId,
+    /// What `cursor` belongs to; 0 before the first `Welcome`.
+    pub generation: Generation,
+    /// The last position that is stored.
+    pub cursor: Position,
+    /// Messages without a decision, in any order.
+    pub undecided: Vec<Outgoing>,
+}
+
+/// A message on its way out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outgoing {
+    /// The recipient.
+    pub peer: UserId,
+    /// This device's number of it in the chat, from 1, without gaps.
+    pub sequence: Sequence,
+    /// What the payload is; opaque to the server.
+    pub content_type: u16,
+    /// Greatest `accepted_at_ms` of the chat that the device had when it was written.
+    pub seen_ms: u64,
+    /// Opaque.
+    pub payload: Vec<u8>,
+}
+
+/// What may be under way to this device without an acknowledgement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Credit {
+    /// Entries, 1–4096.
+    pub frames: u32,
+    /// Bytes, 1–4 MiB.
+    pub bytes: u32,
+}
+
+impl Default for Credit {
+    fn default() -> Self {
+        Self { frames: 512, bytes: 1024 * 1024 }
+    }
+}
+
+/// How far the connection is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// No connection, or one that is of no more use.
+    Offline,
+    /// `Hello` was written or waits to be.
+    Opening,
+    /// `Welcome` came.
+    Open(Limits),
+    /// `GoAway` came: acknowledge, but send nothing new.
+    GoingAway,
+}
+
+/// What `Welcome` allows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Limits {
+    frame_bytes_max: usize,
+    undecided_max: u64,
+    heartbeat_ms: u64,
+}
+
+/// The device's end of its connections, one after the other.
+#[derive(Debug)]
+pub struct ClientSession {
+    user: UserId,
+    device: DeviceId,
+    credit: Credit,
+    state: State,
+    frames: FrameBuffer,
+    inbox: InboxCursor,
+    chats: BTreeMap<UserId, ChatWindow>,
+    /// What was asked on this connection and not answered, by tag.
+    requests: BTreeMap<u32, Request>,
+    last_tag: u32,
+    /// Answers to probes, and pings.
+    control: Vec<u8>,
+    next_ping_ms: Option<u64>,
+    unanswered_ping: bool,
+    events: VecDeque<Event>,
+}
+
+impl ClientSession {
+    /// A session as it was left; offline.
+    pub fn new(device: DeviceState) -> Self {
+        let mut session = Self {
+            user: device.user,
+            device: device.device,
+            credit: Credit::default(),
+            state: State::Offline,
+            frames: FrameBuffer::default(),
+            inbox: InboxCursor::new(device.generation, device.cursor),
+            chats: BTreeMap::new(),
+            requests: BTreeMap::new(),
+            last_tag: 0,
+            control: Vec::new(),
+            next_ping_ms: None,
+            unanswered_ping: false,
+            events: VecDeque::new(),
+        };
+        device.undecided.into_iter().for_each(|message| session.send(message));
+        session
+    }
+
+    /// Asks for another credit at the next `Hello`.
+    pub fn set_credit(&mut self, credit: Credit) {
+        self.credit = credit;
+    }
+
+    /// Queues a message. It must be stored already: its number is used up.
+    pub fn send(&mut self, message: Outgoing) {
+        let Outgoing { peer, sequence, content_type, seen_ms, payload } = message;
+        let content = chat::Content::Message { content_type, seen_ms, payload };
+        self.chats.entry(peer).or_default().insert(sequence, content);
+    }
+
+    /// Gives numbers up that are not held any more: the answer to [`Event::Missing`].
+    pub fn skip(&mut self, peer: UserId, sequence: Sequence) {
+        self.chats.entry(peer).or_default().insert(sequence, chat::Content::Hole);
+    }
+
+    /// A connection is open. `connection_counter` was raised and stored for it.
+    pub fn handle_connected(&mut self, connection_counter: u64, token: &str) {
+        self.handle_disconnected();
+        self.state = State::Opening;
+        let tag = self.new_tag(Request::Hello);
+        let hello = Hello {
+            version_min: VERSION,
+            version_max: VERSION,
+            kinds_count: kinds_understood().count() as u16,
+            token_length: token.len() as u16,
+            device: self.device.0,
+            app_build: 0,
+            mode: 0,
+            credit_frames: self.credit.frames,
+            credit_bytes: self.credit.bytes,
+            connection_counter,
+            generation: self.inbox.generation().0,
+            cursor: self.inbox.stored().0,
+        };
+        let mut tail: Vec<u8> =
+            kinds_understood().flat_map(|kind| kind.number().to_le_bytes()).collect();
+        tail.extend_from_slice(token.as_bytes());
+        let address = Address { flags: 0, tag, target: self.user.0 };
+        append_frame(&mut self.control, address, &hello, &tail, &[]);
+    }
+
+    /// The connection is gone. Events that were not polled stay.
+    pub fn handle_disconnected(&mut self) {
+        self.state = State::Offline;
+        self.frames = FrameBuffer::default();
+        self.requests.clear();
+        self.control.clear();
+        self.next_ping_ms = None;
+        self.unanswered_ping = false;
+        self.chats.values_mut().for_each(ChatWindow::forget_connection);
+    }
+
+    /// Takes what a socket gave, any cut of it. `now_ms` is any monotonic clock.
+    ///
+    /// # Errors
+    /// What a server of this protocol cannot have sent; close the connection.
+    pub fn handle_received(&mut self, now_ms: u64, received: &[u8]) -> Result<(), SessionError> {
+        let outcome = self.receive(now_ms, received);
+        if outcome.is_err() {
+            self.handle_disconnected();
+        }
+        outcome
+    }
+
+    /// What happened.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    /// All entries up to `position` are stored, with the cursor: they may be acknowledged.
+    pub fn handle_stored(&mut self, position: Position) {
+        self.inbox.handle_stored(position);
+    }
+
+    /// Appends what should be written now; whether there was anything.
+    pub fn poll_transmit(&mut self, out: &mut Vec<u8>) -> bool {
+        let start = out.len();
+        out.append(&mut self.control);
+        match self.state {
+            State::Offline | State::Opening => {}
+            State::GoingAway => self.transmit_inbox(out),
+            State::Open(limits) => {
+                self.transmit_inbox(out);
+                self.transmit_chats(limits, start, out);
+            }
+        }
+        out.len() > start
+    }
+
+    /// When `handle_timeout` wants to be called.
+    pub fn poll_timeout(&self) -> Option<u64> {
+        let held = self.chats.values().filter_map(ChatWindow::held_until_ms).min();
+        self.next_ping_ms.into_iter().chain(held).min()
+    }
+
+    /// Sends again what was refused for a time, and pings.
+    pub fn handle_timeout(&mut self, now_ms: u64) {
+        self.chats.values_mut().for_each(|chat| chat.handle_timeout(now_ms));
+        let (State::Open(limits), Some(due)) = (self.state, self.next_ping_ms) else { return };
+        if now_ms < due {
+            return;
+        }
+        if self.unanswered_ping {
+            self.events.push_back(Event::Silent);
+            return;
+        }
+        self.unanswered_ping = true;
+        self.next_ping_ms = Some(now_ms + limits.heartbeat_ms);
+        let address = Address { flags: 0, tag: self.new_tag(Request::Ping), target: 0 };
+        append_frame(&mut self.control, address, &Ping { echo: now_ms }, &[], &[]);
+    }
+
+    /// Whether `Welcome` came on this connection.
+    pub fn is_open(&self) -> bool {
+        matches!(self.state, State::Open(_))
+    }
+
+    /// Messages without a decision.
+    pub fn undecided(&self) -> usize {
+        self.chats.values().map(ChatWindow::len).sum()
+    }
+
+    fn transmit_inbox(&mut self, out: &mut Vec<u8>) {
+        let address = Address { flags: 0, tag: 0, target: self.user.0 };
+        if let Some(up_to) = self.inbox.take_ack() {
+            append_frame(out, address, &Ack { up_to: up_to.0 }, &[], &[]);
+        }
+        if let Some(cursor) = self.inbox.take_resync() {
+            append_frame(out, address, &Resync { cursor: cursor.0 }, &[], &[]);
+        }
+    }
+
+    fn transmit_chats(&mut self, limits: Limits, start: usize, out: &mut Vec<u8>) {
+        while let Some((peer, sequence)) = self.transmit_until_too_large(limits, start, out) {
+            self.refuse_for_good(peer, sequence, Code::FrameTooLarge.number());
+        }
+    }
+
+    /// Writes what is due, up to a message that the server would not take.
+    fn transmit_until_too_large(
+        &mut self,
+        limits: Limits,
+        start: usize,
+        out: &mut Vec<u8>,
+    ) -> Option<(UserId, Sequence)> {
+        for (&peer, chat) in &mut self.chats {
+            while out.len() - start < TRANSMIT_BYTES {
+                let tag = next_tag(self.last_tag);
+                let Some(due) = chat.poll_due(limits.undecided_max, tag) else { break };
+                if due.frame_bytes() > limits.frame_bytes_max {
+                    return Some((peer, due.first));
+                }
+                due.append_to(out, Address { flags: 0, tag, target: peer.0 });
+                self.last_tag = tag;
+                let request = Request::Numbers { peer, first: due.first, last: due.last };
+                self.requests.insert(tag, request);
+            }
+        }
+        None
+    }
+
+    /// The app is told, and the number is given up so that later ones can be decided.
+    fn refuse_for_good(&mut self, peer: UserId, sequence: Sequence, code: u16) {
+        if let Some(chat) = self.chats.get_mut(&peer) {
+            chat.replace_by_hole(sequence);
+            self.events.push_back(Event::Refused { peer, sequence, code });
+        }
+    }
+
+    fn new_tag(&mut self, request: Request) -> u32 {
+        self.last_tag = next_tag(self.last_tag);
+        self.requests.insert(self.last_tag, request);
+        self.last_tag
+    }
+
+    fn answer_probe(&mut self, echo: u64) {
+        append_frame(&mut self.control, Address::default(), &Pong { echo }, &[], &[]);
+    }
+}
+
+/// Tags go round and leave 0 out.
+fn next_tag(tag: u32) -> u32 {
+    tag.checked_add(1).unwrap_or(1)
+}
+
+/// Kinds that a server may send to this client.
+fn kinds_understood() -> impl Iterator<Item = Kind> {
+    use answerback_proto::kind::From;
+    Kind::ALL.iter().copied().filter(|kind| kind.from() != From::Client)
+}

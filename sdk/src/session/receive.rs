@@ -1,0 +1,367 @@
+//! The frames of the server, each checked and turned into state and events.
+
+use answerback_proto::access::{access, decode};
+use answerback_proto::code::{Class, Code};
+use answerback_proto::frame_buffer::Frame;
+use answerback_proto::header::Header;
+use answerback_proto::id::{DeviceId, Generation, Position, Sequence, UserId};
+use answerback_proto::kind::{
+    Accepted, CaughtUp, Deliver, Delivered, Envelope, Error, Failed, GoAway, Kind, OutOfOrder,
+    Pong, Probe, Refused, Skipped, Welcome,
+};
+use answerback_proto::limits::{EXCEPT_RANGES_MAX, FRAME_BYTES_HARD_MAX, UNDECIDED_MAX};
+
+use super::chat::{ChatWindow, Request};
+use super::inbox::Verdict;
+use super::{ClientSession, Entry, EntryBody, Event, Limits, SessionError, State, VERSION};
+
+/// A refusal without a time of its own is tried again after this one.
+const RETRY_MS_MIN: u32 = 100;
+
+impl ClientSession {
+    pub(super) fn receive(&mut self, now_ms: u64, mut received: &[u8]) -> Result<(), SessionError> {
+        let mut frames = std::mem::take(&mut self.frames);
+        loop {
+            let mut rest = received;
+            let Some(frame) = frames.next_frame(&mut rest, FRAME_BYTES_HARD_MAX)? else { break };
+            let used = received.len() - rest.len();
+            self.handle_frame(now_ms, frame)?;
+            received = received.split_at(used).1;
+        }
+        self.frames = frames;
+        Ok(())
+    }
+
+    fn handle_frame(&mut self, now_ms: u64, frame: Frame<'_>) -> Result<(), SessionError> {
+        let header = frame.header;
+        let Some(kind) = header.kind() else {
+            let ignored = header.is_ignorable();
+            return if ignored {
+                Ok(())
+            } else {
+                Err(SessionError::UnknownKind(header.kind_number))
+            };
+        };
+        let is_open = matches!(self.state, State::Open(_) | State::GoingAway);
+        match kind {
+            Kind::Welcome if self.state == State::Opening => self.handle_welcome(now_ms, frame),
+            Kind::Error if self.state != State::Offline => self.handle_error(now_ms, frame),
+            Kind::GoAway if self.state != State::Offline => self.handle_go_away(frame),
+            Kind::Probe if is_open => {
+                self.answer_probe(plain::<Probe>(frame)?.echo);
+                Ok(())
+            }
+            Kind::Pong if is_open => self.handle_pong(frame),
+            Kind::Accepted if is_open => self.handle_accepted(frame),
+            Kind::Refused if is_open => self.handle_refused(now_ms, frame),
+            Kind::OutOfOrder if is_open => self.handle_out_of_order(frame),
+            Kind::Skipped if is_open => self.handle_skipped(frame),
+            Kind::Failed if is_open && header.tag != 0 => self.handle_failed_answer(frame),
+            Kind::Failed if is_open => self.handle_failed_entry(frame),
+            Kind::Deliver if is_open => self.handle_deliver(frame),
+            Kind::Delivered if is_open => self.handle_delivered(frame),
+            Kind::CaughtUp if is_open => {
+                plain::<CaughtUp>(frame)?;
+                self.events.push_back(Event::CaughtUp);
+                Ok(())
+            }
+            _ => Err(SessionError::Unexpected(kind)),
+        }
+    }
+
+    fn handle_welcome(&mut self, now_ms: u64, frame: Frame<'_>) -> Result<(), SessionError> {
+        self.take_request(frame.header, |request| request == Request::Hello)?;
+        let (archived, tail) = access::<Welcome>(frame.envelope)?;
+        let welcome = Welcome::from_archived(archived);
+        let tail_length = usize::from(welcome.kinds_count) * 2 + usize::from(welcome.ticket_length);
+        let is_valid = welcome.version == VERSION
+            && tail.len() == tail_length
+            && welcome.generation > 0
+            && (1..=UNDECIDED_MAX).contains(&u64::from(welcome.undecided_max))
+            && welcome.heartbeat_min_s > 0
+            && welcome.heartbeat_min_s <= welcome.heartbeat_max_s;
+        if !is_valid {
+            return Err(SessionError::OutOfRange(Kind::Welcome));
+        }
+        let heartbeat_s =
+            (u64::from(welcome.heartbeat_min_s) + u64::from(welcome.heartbeat_max_s)) / 2;
+        let limits = Limits {
+            frame_bytes_max: welcome.frame_bytes_max as usize,
+            undecided_max: u64::from(welcome.undecided_max),
+            heartbeat_ms: heartbeat_s * 1000,
+        };
+        self.state = State::Open(limits);
+        self.next_ping_ms = Some(now_ms + limits.heartbeat_ms);
+        let (generation, cursor) = (Generation(welcome.generation), Position(welcome.cursor));
+        self.inbox.start_at(generation, cursor);
+        self.events.push_back(Event::Opened {
+            generation,
+            cursor,
+            pending_count: welcome.pending_count,
+            lapsed: welcome.lapsed != 0,
+            server_time_ms: welcome.server_time_ms,
+        });
+        Ok(())
+    }
+
+    fn handle_error(&mut self, now_ms: u64, frame: Frame<'_>) -> Result<(), SessionError> {
+        let Error { code, retry_after_ms, .. } = plain(frame)?;
+        let request = match frame.header.tag {
+            0 => None,
+            _ => Some(self.take_request(frame.header, |_| true)?),
+        };
+        if let Some(numbers @ Request::Numbers { .. }) = request {
+            self.settle_refusal(now_ms, frame.header.tag, numbers, code, retry_after_ms);
+        } else {
+            self.handle_disconnected();
+            self.events.push_back(Event::Closed { code, retry_after_ms });
+        }
+        Ok(())
+    }
+
+    fn handle_go_away(&mut self, frame: Frame<'_>) -> Result<(), SessionError> {
+        let GoAway { code, delay_ms } = plain(frame)?;
+        self.state = State::GoingAway;
+        self.events.push_back(Event::GoAway { code, delay_ms });
+        Ok(())
+    }
+
+    fn handle_pong(&mut self, frame: Frame<'_>) -> Result<(), SessionError> {
+        plain::<Pong>(frame)?;
+        self.take_request(frame.header, |request| request == Request::Ping)?;
+        self.unanswered_ping = false;
+        Ok(())
+    }
+
+    fn handle_accepted(&mut self, frame: Frame<'_>) -> Result<(), SessionError> {
+        let Accepted { sequence, accepted_at_ms } = plain(frame)?;
+        let (peer, sequence) = self.take_number(frame.header, sequence)?;
+        self.decide(peer, sequence);
+        self.events.push_back(Event::Accepted { peer, sequence, accepted_at_ms });
+        Ok(())
+    }
+
+    fn handle_refused(&mut self, now_ms: u64, frame: Frame<'_>) -> Result<(), SessionError> {
+        let Refused { sequence, retry_after_ms, code } = plain(frame)?;
+        let target = UserId(frame.header.target);
+        let request = self.take_request(frame.header, |request| {
+            matches!(request, Request::Numbers { peer, first, .. }
+                if peer == target && first.0 == sequence)
+        })?;
+        self.settle_refusal(now_ms, frame.header.tag, request, code, retry_after_ms);
+        Ok(())
+    }
+
+    /// Nothing is kept at the server: try again, or tell the app and give the number up.
+    fn settle_refusal(
+        &mut self,
+        now_ms: u64,
+        tag: u32,
+        request: Request,
+        code: u16,
+        retry_after_ms: u32,
+    ) {
+        let Request::Numbers { peer, first, last } = request else { return };
+        let Some(chat) = self.chats.get_mut(&peer) else { return };
+        if !chat.is_current(first, tag) {
+            return;
+        }
+        match Class::of(code) {
+            Some(Class::RetrySame | Class::RetryAfter) => {
+                chat.go_back(first);
+                chat.hold(now_ms + u64::from(retry_after_ms.max(RETRY_MS_MIN)));
+            }
+            _ if chat.is_hole(first) => {
+                chat.decide_holes(first, last);
+                self.drop_if_empty(peer);
+            }
+            _ if code == Code::DecisionForgotten.number() => {
+                self.decide(peer, first);
+                self.events.push_back(Event::Refused { peer, sequence: first, code });
+            }
+            _ => self.refuse_for_good(peer, first, code),
+        }
+    }
+
+    fn handle_out_of_order(&mut self, frame: Frame<'_>) -> Result<(), SessionError> {
+        let OutOfOrder { sequence, expected } = plain(frame)?;
+        if expected == 0 || expected >= sequence {
+            return Err(SessionError::OutOfRange(Kind::OutOfOrder));
+        }
+        let (peer, sequence) = self.take_number(frame.header, sequence)?;
+        let expected = Sequence(expected);
+        let Some(chat) = self.chats.get_mut(&peer) else { return Ok(()) };
+        if !chat.is_current(sequence, frame.header.tag) {
+            return Ok(());
+        }
+        chat.go_back(expected);
+        if let Some(missing_to) = chat.missing_from(expected) {
+            chat.wait_for(expected);
+            self.events.push_back(Event::Missing { peer, from: expected, to: missing_to });
+        }
+        Ok(())
+    }
+
+    fn handle_skipped(&mut self, frame: Frame<'_>) -> Result<(), SessionError> {
+        let Skipped { from, to, .. } = plain(frame)?;
+        let (peer, first, last) = (UserId(frame.header.target), Sequence(from), Sequence(to));
+        self.take_request(frame.header, |request| {
+            request == Request::Numbers { peer, first, last }
+        })?;
+        if let Some(chat) = self.chats.get_mut(&peer) {
+            chat.decide_holes(first, last);
+        }
+        self.drop_if_empty(peer);
+        Ok(())
+    }
+
+    fn handle_failed_answer(&mut self, frame: Frame<'_>) -> Result<(), SessionError> {
+        let Failed { position, sequence, code, .. } = plain(frame)?;
+        if position != 0 {
+            return Err(SessionError::OutOfRange(Kind::Failed));
+        }
+        let (peer, sequence) = self.take_number(frame.header, sequence)?;
+        self.decide(peer, sequence);
+        self.events.push_back(Event::Failed { peer, sequence, code });
+        Ok(())
+    }
+
+    fn handle_failed_entry(&mut self, frame: Frame<'_>) -> Result<(), SessionError> {
+        let Failed { position, after, device, sequence, code } = plain(frame)?;
+        let body =
+            EntryBody::Failed { device: DeviceId(device), sequence: Sequence(sequence), code };
+        if DeviceId(device) == self.device {
+            self.decide(UserId(frame.header.target), Sequence(sequence));
+        }
+        self.handle_entry(Kind::Failed, position, after, frame.header, body)
+    }
+
+    fn handle_deliver(&mut self, frame: Frame<'_>) -> Result<(), SessionError> {
+        let deliver: Deliver = decode(frame.envelope)?;
+        if frame.header.tag != 0 || deliver.position == 0 || deliver.sequence == 0 {
+            return Err(SessionError::OutOfRange(Kind::Deliver));
+        }
+        let body = EntryBody::Message {
+            device: DeviceId(deliver.device),
+            sequence: Sequence(deliver.sequence),
+            accepted_at_ms: deliver.accepted_at_ms,
+            content_type: deliver.content_type,
+            payload: frame.payload.to_vec(),
+        };
+        self.handle_entry(Kind::Deliver, deliver.position, deliver.after, frame.header, body)
+    }
+
+    fn handle_delivered(&mut self, frame: Frame<'_>) -> Result<(), SessionError> {
+        let (archived, tail) = access::<Delivered>(frame.envelope)?;
+        let delivered = Delivered::from_archived(archived);
+        let except = except_ranges(&delivered, tail)
+            .filter(|_| frame.payload.is_empty() && frame.header.tag == 0)
+            .ok_or(SessionError::OutOfRange(Kind::Delivered))?;
+        let body = EntryBody::Delivered {
+            device: DeviceId(delivered.device),
+            up_to: Sequence(delivered.up_to),
+            except,
+            delivered_at_ms: delivered.delivered_at_ms,
+        };
+        self.handle_entry(Kind::Delivered, delivered.position, delivered.after, frame.header, body)
+    }
+
+    fn handle_entry(
+        &mut self,
+        kind: Kind,
+        position: u64,
+        after: u64,
+        header: Header,
+        body: EntryBody,
+    ) -> Result<(), SessionError> {
+        let (position, after) = (Position(position), Position(after));
+        let entry = Entry { position, peer: UserId(header.target), body };
+        if position == Position(0) {
+            self.events.push_back(Event::Shown(entry));
+            return Ok(());
+        }
+        if after >= position {
+            return Err(SessionError::OutOfRange(kind));
+        }
+        if self.inbox.judge(after, position) == Verdict::Take {
+            self.events.push_back(Event::Entry(entry));
+        }
+        Ok(())
+    }
+
+    fn decide(&mut self, peer: UserId, sequence: Sequence) {
+        if let Some(chat) = self.chats.get_mut(&peer) {
+            chat.decide(sequence);
+        }
+        self.drop_if_empty(peer);
+    }
+
+    fn drop_if_empty(&mut self, peer: UserId) {
+        if self.chats.get(&peer).is_some_and(ChatWindow::is_empty) {
+            self.chats.remove(&peer);
+        }
+    }
+
+    /// The request that an answer answers, where it is the right one.
+    fn take_request(
+        &mut self,
+        header: Header,
+        is_right: impl FnOnce(Request) -> bool,
+    ) -> Result<Request, SessionError> {
+        let mismatch = || {
+            header
+                .kind()
+                .map_or(SessionError::UnknownKind(header.kind_number), SessionError::AnswerMismatch)
+        };
+        let request = self.requests.remove(&header.tag).ok_or_else(mismatch)?;
+        if is_right(request) { Ok(request) } else { Err(mismatch()) }
+    }
+
+    /// The chat and number that an answer of one number decides.
+    fn take_number(
+        &mut self,
+        header: Header,
+        sequence: u64,
+    ) -> Result<(UserId, Sequence), SessionError> {
+        let (peer, sequence) = (UserId(header.target), Sequence(sequence));
+        self.take_request(header, |request| {
+            matches!(request, Request::Numbers { peer: asked, first, .. }
+                if asked == peer && first == sequence)
+        })?;
+        Ok((peer, sequence))
+    }
+}
+
+/// The envelope of a kind that has neither tail nor payload.
+fn plain<E: Envelope>(frame: Frame<'_>) -> Result<E, SessionError> {
+    if frame.payload.is_empty() {
+        Ok(decode(frame.envelope)?)
+    } else {
+        Err(SessionError::Malformed(Code::FrameMalformed))
+    }
+}
+
+/// The excepted ranges: rising, without overlap, below `up_to`.
+fn except_ranges(delivered: &Delivered, tail: &[u8]) -> Option<Vec<(Sequence, Sequence)>> {
+    let count = usize::from(delivered.except_count);
+    let (pairs, rest) = tail.as_chunks::<16>();
+    if count > EXCEPT_RANGES_MAX || pairs.len() != count || !rest.is_empty() {
+        return None;
+    }
+    let mut lowest = 1;
+    let mut ranges = Vec::with_capacity(count);
+    for pair in pairs {
+        let [first, last] = halves(pair);
+        if first < lowest || last < first || last >= delivered.up_to {
+            return None;
+        }
+        lowest = last + 1;
+        ranges.push((Sequence(first), Sequence(last)));
+    }
+    Some(ranges)
+}
+
+fn halves(pair: &[u8; 16]) -> [u64; 2] {
+    let both = u128::from_le_bytes(*pair);
+    [both as u64, (both >> 64) as u64]
+}

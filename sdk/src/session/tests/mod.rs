@@ -1,0 +1,152 @@
+//! A session against a scripted server, and two sessions against a model of one.
+
+mod exchange;
+mod script;
+
+use answerback_proto::access::{access, decode};
+use answerback_proto::encode::{Address, append_frame};
+use answerback_proto::frame_buffer::FrameBuffer;
+use answerback_proto::id::{DeviceId, Generation, Position, Sequence, UserId};
+use answerback_proto::kind::{
+    Ack, Deliver, Envelope, Hello, Kind, Ping, Pong, Resync, Send, Skip, Welcome,
+};
+use answerback_proto::limits::FRAME_BYTES_HARD_MAX;
+
+use super::{ClientSession, DeviceState, Event, Outgoing};
+
+const ALICE: UserId = UserId(1);
+const BOB: UserId = UserId(2);
+const PHONE: DeviceId = DeviceId(11);
+const GENERATION: u64 = 1;
+
+/// What a client wrote.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Written {
+    Hello { tag: u32, user: UserId, hello: Hello, token: String },
+    Send { tag: u32, peer: UserId, send: Send, payload: Vec<u8> },
+    Skip { tag: u32, peer: UserId, skip: Skip },
+    Ack(u64),
+    Resync(u64),
+    Ping { tag: u32, echo: u64 },
+    Pong { tag: u32, echo: u64 },
+}
+
+/// Cuts written bytes into frames.
+fn read_frames(buffer: &mut FrameBuffer, mut bytes: &[u8]) -> Vec<Written> {
+    let mut all = Vec::new();
+    loop {
+        let mut rest = bytes;
+        let Some(frame) = buffer.next_frame(&mut rest, FRAME_BYTES_HARD_MAX).unwrap() else {
+            return all;
+        };
+        let used = bytes.len() - rest.len();
+        let (tag, target) = (frame.header.tag, UserId(frame.header.target));
+        all.push(match frame.header.kind().unwrap() {
+            Kind::Hello => {
+                let (archived, tail) = access::<Hello>(frame.envelope).unwrap();
+                let hello = Hello::from_archived(archived);
+                let token = &tail[usize::from(hello.kinds_count) * 2..];
+                let token = String::from_utf8(token.to_vec()).unwrap();
+                Written::Hello { tag, user: target, hello, token }
+            }
+            Kind::Send => Written::Send {
+                tag,
+                peer: target,
+                send: decode(frame.envelope).unwrap(),
+                payload: frame.payload.to_vec(),
+            },
+            Kind::Skip => {
+                Written::Skip { tag, peer: target, skip: decode(frame.envelope).unwrap() }
+            }
+            Kind::Ack => Written::Ack(decode::<Ack>(frame.envelope).unwrap().up_to),
+            Kind::Resync => Written::Resync(decode::<Resync>(frame.envelope).unwrap().cursor),
+            Kind::Ping => Written::Ping { tag, echo: decode::<Ping>(frame.envelope).unwrap().echo },
+            Kind::Pong => Written::Pong { tag, echo: decode::<Pong>(frame.envelope).unwrap().echo },
+            other => panic!("a client does not send {}", other.name()),
+        });
+        bytes = &bytes[used..];
+    }
+}
+
+/// All that a session wants to write.
+fn written(session: &mut ClientSession) -> Vec<Written> {
+    let mut bytes = Vec::new();
+    while session.poll_transmit(&mut bytes) {}
+    read_frames(&mut FrameBuffer::default(), &bytes)
+}
+
+fn events(session: &mut ClientSession) -> Vec<Event> {
+    std::iter::from_fn(|| session.poll_event()).collect()
+}
+
+fn frame<E: Envelope>(tag: u32, target: UserId, envelope: &E, payload: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    append_frame(&mut bytes, Address { flags: 0, tag, target: target.0 }, envelope, &[], payload);
+    bytes
+}
+
+fn welcome(tag: u32, generation: u64, cursor: u64) -> Vec<u8> {
+    let welcome = Welcome {
+        version: 1,
+        kinds_count: 0,
+        ticket_length: 0,
+        lapsed: 0,
+        server_time_ms: 1_000,
+        session: 1,
+        generation,
+        cursor,
+        pending_count: 0,
+        pending_bytes: 0,
+        frame_bytes_max: 1_000,
+        undecided_max: 64,
+        heartbeat_min_s: 10,
+        heartbeat_max_s: 30,
+    };
+    frame(tag, ALICE, &welcome, &[])
+}
+
+fn deliver(after: u64, position: u64) -> Vec<u8> {
+    let deliver = Deliver {
+        position,
+        after,
+        device: 22,
+        sequence: position,
+        accepted_at_ms: 5,
+        content_type: 7,
+    };
+    frame(0, BOB, &deliver, b"hello")
+}
+
+fn device(user: UserId, device: DeviceId) -> DeviceState {
+    DeviceState {
+        user,
+        device,
+        generation: Generation(0),
+        cursor: Position(0),
+        undecided: Vec::new(),
+    }
+}
+
+fn message(sequence: u64) -> Outgoing {
+    Outgoing {
+        peer: BOB,
+        sequence: Sequence(sequence),
+        content_type: 1,
+        seen_ms: 0,
+        payload: format!("message {sequence}").into_bytes(),
+    }
+}
+
+/// A session of Alice that is open, its cursor at `cursor`.
+fn opened(cursor: u64) -> ClientSession {
+    let mut session = ClientSession::new(device(ALICE, PHONE));
+    open(&mut session, cursor);
+    session
+}
+
+fn open(session: &mut ClientSession, cursor: u64) {
+    session.handle_connected(1, "token");
+    let Written::Hello { tag, .. } = written(session)[0] else { panic!("no Hello") };
+    session.handle_received(0, &welcome(tag, GENERATION, cursor)).unwrap();
+    assert!(matches!(events(session).last(), Some(Event::Opened { .. })));
+}
