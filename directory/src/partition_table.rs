@@ -3,11 +3,13 @@
 use std::hash::Hasher;
 
 use answerback_proto::id::{PartitionId, UserId};
+use answerback_proto::limits::PARTITIONS_MAX;
 use siphasher::sip::SipHasher13;
 
 /// A secret of the deployment: who knows it can choose ids that fall into one partition.
 pub type PartitionSecret = [u8; 16];
 
+/// The type that is hashed with an id, so that a user and a group of one number part ways.
 const USER: u8 = 1;
 
 /// The partitions of a deployment, and the cores of this box that drive them.
@@ -19,13 +21,17 @@ pub struct PartitionTable {
 }
 
 impl PartitionTable {
-    /// `partitions` is a power of two, fixed when the deployment was created; `cores` ≥ 1.
+    /// `partitions` is a power of two ≤ 1024, fixed when the deployment was created;
+    /// `cores` ≥ 1.
+    ///
+    /// # Panics
+    /// With any other numbers: they come from the operator, checked, and never from a peer.
     pub fn new(secret: &PartitionSecret, partitions: u16, cores: u16) -> Self {
-        assert!(partitions.is_power_of_two() && cores > 0);
+        assert!(partitions.is_power_of_two() && partitions <= PARTITIONS_MAX && cores > 0);
         Self { hasher: SipHasher13::new_with_key(secret), partitions, cores }
     }
 
-    /// The home partition of a user.
+    /// The home partition of a user. Frozen: the state on disk lies where it says.
     #[inline]
     pub fn partition_of(&self, user: UserId) -> PartitionId {
         let mut hasher = self.hasher;
@@ -48,5 +54,66 @@ impl PartitionTable {
     /// The partitions that a core drives.
     pub fn partitions_of(&self, core: u16) -> impl Iterator<Item = PartitionId> + use<> {
         (core..self.partitions).step_by(usize::from(self.cores)).map(PartitionId)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECRET: PartitionSecret = *b"a test's secret!";
+
+    #[test]
+    fn homes_are_the_same_in_every_version() {
+        let table = PartitionTable::new(&SECRET, 16, 1);
+        let users = [0, 1, 2, 3, 49_170_1234567, u128::MAX];
+        let homes = users.map(|user| table.partition_of(UserId(user)).0);
+        assert_eq!(homes, [7, 15, 0, 12, 12, 15]);
+    }
+
+    #[test]
+    fn another_secret_is_another_placing() {
+        let homes = |secret| {
+            let table = PartitionTable::new(secret, 1024, 1);
+            [1, 2, 3, 4].map(|user| table.partition_of(UserId(user)))
+        };
+        assert_ne!(homes(&SECRET), homes(b"another's secret"));
+    }
+
+    /// Account numbers and telephone numbers come in a row.
+    #[test]
+    fn ids_in_a_row_spread_evenly() {
+        for partitions in [1, 16, 1024] {
+            let table = PartitionTable::new(&SECRET, partitions, 1);
+            let mut counts = vec![0_u32; usize::from(partitions)];
+            for user in 0..1000 * u128::from(partitions) {
+                counts[usize::from(table.partition_of(UserId(user)).0)] += 1;
+            }
+            assert!(counts.iter().all(|count| (800..=1200).contains(count)), "{counts:?}");
+        }
+    }
+
+    #[test]
+    fn each_partition_has_one_core_and_no_core_much_more_than_another() {
+        for cores in [1, 2, 3, 4, 16, 20] {
+            let table = PartitionTable::new(&SECRET, 16, cores);
+            let mut driven: Vec<_> = Vec::new();
+            let mut counts: Vec<_> = Vec::new();
+            for core in 0..cores {
+                let own: Vec<_> = table.partitions_of(core).collect();
+                assert!(own.iter().all(|&partition| table.core_of(partition) == core));
+                counts.push(own.len());
+                driven.extend(own);
+            }
+            driven.sort_unstable();
+            assert_eq!(driven, (0..16).map(PartitionId).collect::<Vec<_>>());
+            assert!(counts.iter().max().unwrap() - counts.iter().min().unwrap() <= 1);
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "is_power_of_two")]
+    fn a_number_of_partitions_that_a_mask_cannot_cut_is_refused() {
+        PartitionTable::new(&SECRET, 12, 1);
     }
 }
