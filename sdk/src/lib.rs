@@ -8,3 +8,4 @@
 //! transaction, then acknowledged, then handed to the app until the app is done with it.
 
 pub mod session;
+pub mod storage;

@@ -1,0 +1,265 @@
+//! A device in one SQLite file: what it is, what it sent, what it received.
+//!
+//! - Every number is on the disk before it is used: the connection counter before its
+//!   `Hello`, a message's sequence before its `Send`.
+//! - An entry and the cursor are stored in one transaction ([`Burst`]), all of one read in
+//!   the same; only then may the session acknowledge.
+//! - A message's identity (sender, device, sequence) is unique; positions are not looked at.
+//! - A received message is handed over until the app says that it is done with it.
+//!
+//! The file belongs to one process at a time.
+
+mod burst;
+mod error;
+mod schema;
+#[cfg(test)]
+mod tests;
+
+use std::path::Path;
+
+use answerback_proto::id::{DeviceId, Generation, Position, Sequence, UserId};
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use crate::session::{DeviceState, Outgoing};
+pub use burst::Burst;
+pub use error::StorageError;
+use schema::{Id, Number};
+
+/// What became of a sent message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SentState {
+    /// No decision yet.
+    Queued,
+    /// Durable at the server.
+    Accepted,
+    /// A device of the recipient has it.
+    Delivered,
+    /// It will not be delivered. Final.
+    Failed,
+    /// The server did not take it. Final.
+    Refused,
+}
+
+/// A message that this device sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sent {
+    /// What became of it.
+    pub state: SentState,
+    /// Its place in the shown order, once accepted.
+    pub accepted_at_ms: Option<u64>,
+    /// Why, where it failed or was refused.
+    pub code: Option<u16>,
+}
+
+/// A message that was received.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Received {
+    /// Its number in this file, in the order of arrival.
+    pub row: i64,
+    /// Who sent it.
+    pub sender: UserId,
+    /// From which device.
+    pub device: DeviceId,
+    /// That device's number of it in the chat.
+    pub sequence: Sequence,
+    /// Its place in the inbox when it came.
+    pub position: Position,
+    /// Its place in the shown order.
+    pub accepted_at_ms: u64,
+    /// What the payload is.
+    pub content_type: u16,
+    /// Opaque.
+    pub payload: Vec<u8>,
+}
+
+/// The device's database.
+#[derive(Debug)]
+pub struct Storage {
+    connection: Connection,
+    user: UserId,
+    device: DeviceId,
+}
+
+impl Storage {
+    /// Opens the device's file, or makes it.
+    ///
+    /// # Errors
+    /// Unwritable, in use by another process, of a newer version, another device's, corrupt.
+    pub fn open(path: &Path, user: UserId, device: DeviceId) -> Result<Self, StorageError> {
+        let connection = schema::open(path, user, device)?;
+        Ok(Self { connection, user, device })
+    }
+
+    /// Whose device this is.
+    pub fn user(&self) -> UserId {
+        self.user
+    }
+
+    /// What a session starts from.
+    ///
+    /// # Errors
+    /// Where the file cannot be read.
+    pub fn device_state(&self) -> Result<DeviceState, StorageError> {
+        let (generation, cursor) =
+            self.connection.query_row("SELECT generation, cursor FROM device", [], |row| {
+                Ok((row.get::<_, Number>(0)?.0, row.get::<_, Number>(1)?.0))
+            })?;
+        let undecided = self.outgoing("state = 0", params![])?;
+        Ok(DeviceState {
+            user: self.user,
+            device: self.device,
+            generation: Generation(generation),
+            cursor: Position(cursor),
+            undecided,
+        })
+    }
+
+    /// The counter of the next connection, stored before it is used.
+    ///
+    /// # Errors
+    /// Where the file cannot be written.
+    pub fn raise_connection_counter(&mut self) -> Result<u64, StorageError> {
+        let raise = "UPDATE device SET connection_counter = connection_counter + 1
+                     RETURNING connection_counter";
+        Ok(self.connection.query_row(raise, [], |row| row.get::<_, Number>(0))?.0)
+    }
+
+    /// Stores messages to send under the next numbers of their chats, in one transaction.
+    ///
+    /// # Errors
+    /// Where the file cannot be written.
+    pub fn queue(
+        &mut self,
+        messages: impl IntoIterator<Item = (UserId, u16, Vec<u8>)>,
+    ) -> Result<Vec<Outgoing>, StorageError> {
+        let transaction = self.connection.transaction()?;
+        let mut queued = Vec::new();
+        for (peer, content_type, payload) in messages {
+            queued.push(queue_one(&transaction, peer, content_type, payload)?);
+        }
+        transaction.commit()?;
+        Ok(queued)
+    }
+
+    /// Begins to store the events of one read.
+    ///
+    /// # Errors
+    /// Where the file cannot be written.
+    pub fn burst(&mut self) -> Result<Burst<'_>, StorageError> {
+        Ok(Burst::new(self.connection.transaction()?, self.device))
+    }
+
+    /// Messages of a range that the server may still need: queued or accepted.
+    ///
+    /// # Errors
+    /// Where the file cannot be read.
+    pub fn kept(
+        &self,
+        peer: UserId,
+        from: Sequence,
+        to: Sequence,
+    ) -> Result<Vec<Outgoing>, StorageError> {
+        let filter = "state < 2 AND peer = ?1 AND sequence BETWEEN ?2 AND ?3";
+        self.outgoing(filter, params![Id(peer.0), Number(from.0), Number(to.0)])
+    }
+
+    /// What became of a sent message.
+    ///
+    /// # Errors
+    /// Where the file cannot be read.
+    pub fn sent(&self, peer: UserId, sequence: Sequence) -> Result<Option<Sent>, StorageError> {
+        let select = "SELECT state, accepted_at_ms, code FROM outbound
+                      WHERE peer = ?1 AND sequence = ?2";
+        let mut statement = self.connection.prepare_cached(select)?;
+        let of_row = |row: &Row<'_>| {
+            Ok(Sent {
+                state: schema::sent_state(row.get(0)?),
+                accepted_at_ms: row.get::<_, Option<Number>>(1)?.map(|number| number.0),
+                code: row.get(2)?,
+            })
+        };
+        Ok(statement.query_row(params![Id(peer.0), Number(sequence.0)], of_row).optional()?)
+    }
+
+    /// Received messages that the app is not done with, oldest first.
+    ///
+    /// # Errors
+    /// Where the file cannot be read.
+    pub fn to_hand_over(&self, count_max: u32) -> Result<Vec<Received>, StorageError> {
+        let select = "SELECT row, sender, device, sequence, position, accepted_at_ms,
+                             content_type, payload
+                      FROM inbound WHERE handed_over = 0 ORDER BY row LIMIT ?1";
+        let mut statement = self.connection.prepare_cached(select)?;
+        let rows = statement.query_map([count_max], received)?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// The app is done with all messages up to `row`.
+    ///
+    /// # Errors
+    /// Where the file cannot be written.
+    pub fn handed_over(&mut self, row: i64) -> Result<(), StorageError> {
+        let update = "UPDATE inbound SET handed_over = 1 WHERE handed_over = 0 AND row <= ?1";
+        self.connection.prepare_cached(update)?.execute([row])?;
+        Ok(())
+    }
+
+    fn outgoing(
+        &self,
+        filter: &str,
+        parameters: &[&dyn rusqlite::ToSql],
+    ) -> Result<Vec<Outgoing>, StorageError> {
+        let select = format!(
+            "SELECT peer, sequence, content_type, seen_ms, payload FROM outbound
+             WHERE {filter} ORDER BY peer, sequence"
+        );
+        let mut statement = self.connection.prepare_cached(&select)?;
+        let of_row = |row: &Row<'_>| {
+            Ok(Outgoing {
+                peer: UserId(row.get::<_, Id>(0)?.0),
+                sequence: Sequence(row.get::<_, Number>(1)?.0),
+                content_type: row.get(2)?,
+                seen_ms: row.get::<_, Number>(3)?.0,
+                payload: row.get(4)?,
+            })
+        };
+        let rows = statement.query_map(parameters, of_row)?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+}
+
+fn queue_one(
+    connection: &Connection,
+    peer: UserId,
+    content_type: u16,
+    payload: Vec<u8>,
+) -> Result<Outgoing, StorageError> {
+    let next = "INSERT INTO chat (peer, last_sequence, seen_ms) VALUES (?1, 1, 0)
+                ON CONFLICT (peer) DO UPDATE SET last_sequence = last_sequence + 1
+                RETURNING last_sequence, seen_ms";
+    let of_row = |row: &Row<'_>| Ok((row.get::<_, Number>(0)?, row.get::<_, Number>(1)?));
+    let (sequence, seen_ms) = connection.prepare_cached(next)?.query_row([Id(peer.0)], of_row)?;
+    let insert = "INSERT INTO outbound (peer, sequence, state, content_type, seen_ms, payload)
+                  VALUES (?1, ?2, 0, ?3, ?4, ?5)";
+    connection.prepare_cached(insert)?.execute(params![
+        Id(peer.0),
+        sequence,
+        content_type,
+        seen_ms,
+        payload
+    ])?;
+    Ok(Outgoing { peer, sequence: Sequence(sequence.0), content_type, seen_ms: seen_ms.0, payload })
+}
+
+fn received(row: &Row<'_>) -> rusqlite::Result<Received> {
+    Ok(Received {
+        row: row.get(0)?,
+        sender: UserId(row.get::<_, Id>(1)?.0),
+        device: DeviceId(row.get::<_, Id>(2)?.0),
+        sequence: Sequence(row.get::<_, Number>(3)?.0),
+        position: Position(row.get::<_, Number>(4)?.0),
+        accepted_at_ms: row.get::<_, Number>(5)?.0,
+        content_type: row.get(6)?,
+        payload: row.get(7)?,
+    })
+}

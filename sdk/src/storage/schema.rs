@@ -1,0 +1,160 @@
+//! The tables, and how numbers lie in them.
+//!
+//! A version is never changed; a new one comes with the step that makes it from the last.
+
+use std::path::Path;
+
+use answerback_proto::id::{DeviceId, UserId};
+use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSqlOutput, ValueRef};
+use rusqlite::{Connection, ToSql, params};
+
+use super::{SentState, StorageError};
+
+/// "Ansb": marks the file as a device's.
+const APPLICATION: i64 = 0x416e_7362;
+/// The version that this program writes.
+const VERSION: i64 = 1;
+
+const TABLES: &str = "
+    CREATE TABLE device (
+        only_row           INTEGER PRIMARY KEY CHECK (only_row = 1),
+        user               BLOB NOT NULL,
+        device             BLOB NOT NULL,
+        connection_counter INTEGER NOT NULL,
+        generation         INTEGER NOT NULL,
+        cursor             INTEGER NOT NULL
+    ) STRICT;
+    -- seen_ms: greatest accepted_at_ms of the chat here.
+    CREATE TABLE chat (
+        peer          BLOB PRIMARY KEY,
+        last_sequence INTEGER NOT NULL,
+        seen_ms       INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    -- state: 0 queued, 1 accepted, 2 delivered, 3 failed, 4 refused.
+    CREATE TABLE outbound (
+        peer           BLOB NOT NULL,
+        sequence       INTEGER NOT NULL,
+        state          INTEGER NOT NULL,
+        content_type   INTEGER NOT NULL,
+        seen_ms        INTEGER NOT NULL,
+        payload        BLOB NOT NULL,
+        accepted_at_ms INTEGER,
+        code           INTEGER,
+        PRIMARY KEY (peer, sequence)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX outbound_open ON outbound (peer, sequence) WHERE state < 2;
+    CREATE TABLE inbound (
+        row            INTEGER PRIMARY KEY,
+        sender         BLOB NOT NULL,
+        device         BLOB NOT NULL,
+        sequence       INTEGER NOT NULL,
+        position       INTEGER NOT NULL,
+        accepted_at_ms INTEGER NOT NULL,
+        content_type   INTEGER NOT NULL,
+        payload        BLOB NOT NULL,
+        handed_over    INTEGER NOT NULL DEFAULT 0,
+        UNIQUE (sender, device, sequence)
+    ) STRICT;
+    CREATE INDEX inbound_open ON inbound (row) WHERE handed_over = 0;
+";
+
+/// Opens the file for one process alone, durable at each commit, with this version's tables.
+pub(super) fn open(
+    path: &Path,
+    user: UserId,
+    device: DeviceId,
+) -> Result<Connection, StorageError> {
+    let at_open = |error| StorageError::at_open(path, error);
+    let mut connection = Connection::open(path).map_err(at_open)?;
+    lock(&connection).map_err(at_open)?;
+    let version: i64 = pragma(&connection, "user_version").map_err(at_open)?;
+    let application: i64 = pragma(&connection, "application_id").map_err(at_open)?;
+    match (application, version) {
+        (APPLICATION, VERSION) => {}
+        (0, 0) => create(&mut connection, user, device).map_err(at_open)?,
+        (APPLICATION, found) => {
+            return Err(StorageError::Newer { path: path.to_path_buf(), found, known: VERSION });
+        }
+        _ => return Err(StorageError::OtherDevice { path: path.to_path_buf() }),
+    }
+    let is_ours = connection.query_row(
+        "SELECT user = ?1 AND device = ?2 FROM device",
+        params![Id(user.0), Id(device.0)],
+        |row| row.get(0),
+    )?;
+    if is_ours {
+        Ok(connection)
+    } else {
+        Err(StorageError::OtherDevice { path: path.to_path_buf() })
+    }
+}
+
+fn lock(connection: &Connection) -> rusqlite::Result<()> {
+    connection.busy_timeout(std::time::Duration::ZERO)?;
+    connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.execute_batch("BEGIN EXCLUSIVE; COMMIT")
+}
+
+fn create(connection: &mut Connection, user: UserId, device: DeviceId) -> rusqlite::Result<()> {
+    let transaction = connection.transaction()?;
+    transaction.execute_batch(TABLES)?;
+    transaction.execute(
+        "INSERT INTO device VALUES (1, ?1, ?2, 0, 0, 0)",
+        params![Id(user.0), Id(device.0)],
+    )?;
+    transaction.pragma_update(None, "application_id", APPLICATION)?;
+    transaction.pragma_update(None, "user_version", VERSION)?;
+    transaction.commit()
+}
+
+fn pragma(connection: &Connection, name: &str) -> rusqlite::Result<i64> {
+    connection.pragma_query_value(None, name, |row| row.get(0))
+}
+
+/// The state that a column means.
+pub(super) fn sent_state(column: i64) -> SentState {
+    match column {
+        0 => SentState::Queued,
+        1 => SentState::Accepted,
+        2 => SentState::Delivered,
+        3 => SentState::Failed,
+        _ => SentState::Refused,
+    }
+}
+
+/// A 128-bit id: 16 bytes, big-endian.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Id(pub(super) u128);
+
+impl ToSql for Id {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::from(self.0.to_be_bytes().to_vec()))
+    }
+}
+
+impl FromSql for Id {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        let bytes = value.as_blob()?.try_into().map_err(FromSqlError::other)?;
+        Ok(Self(u128::from_be_bytes(bytes)))
+    }
+}
+
+/// A number of the protocol. SQLite's go up to `i64::MAX`, and so does what is stored: no
+/// honest number comes near, and a greater one must not turn negative.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Number(pub(super) u64);
+
+impl ToSql for Number {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::from(i64::try_from(self.0).unwrap_or(i64::MAX)))
+    }
+}
+
+impl FromSql for Number {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        let number = value.as_i64()?;
+        u64::try_from(number).map(Self).map_err(|_| FromSqlError::OutOfRange(number))
+    }
+}
