@@ -7,5 +7,7 @@
 //! The rule that the three keep together: an entry is stored with the new cursor in one
 //! transaction, then acknowledged, then handed to the app until the app is done with it.
 
+mod clock;
+pub mod driver;
 pub mod session;
 pub mod storage;
