@@ -1,0 +1,30 @@
+# Thin: what a target does stands in tools/, which runs without make as well.
+
+.DEFAULT_GOAL := help
+.PHONY: help run test build bench loom deny
+
+help: ## What there is
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 16
+
+run: ## Build a box, start it on loopback, say how to send and receive a message
+	tools/install-build-deps
+	tools/run-dev
+
+test: ## Everything that CI runs: format, clippy, tests, docs, models, benchmarks once
+	tools/install-build-deps
+	tools/test
+
+build: ## The answerback command, as a release
+	tools/install-build-deps
+	tools/with-rocksdb cargo build --release --locked -p answerback-cli
+
+bench: ## The benchmarks of the parts, measured
+	tools/install-build-deps
+	tools/with-rocksdb cargo bench --locked -p answerback-benches
+
+loom: ## The mailbox's protocol in every order of its steps
+	tools/loom
+
+deny: ## Licences, sources and known faults of what we depend on (asks the network)
+	command -v cargo-deny > /dev/null || cargo install --locked cargo-deny
+	cargo deny check
