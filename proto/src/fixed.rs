@@ -19,8 +19,11 @@ where
     let start = out.len();
     out.resize(start + size_of::<T::Archived>(), 0);
     let (_, room) = out.split_at_mut(start);
-    let written =
-        to_bytes_in_with_alloc::<_, _, Failure>(value, Buffer::from(room), SubAllocator::new(&mut []));
+    let written = to_bytes_in_with_alloc::<_, _, Failure>(
+        value,
+        Buffer::from(room),
+        SubAllocator::new(&mut []),
+    );
     debug_assert!(written.is_ok(), "a flat archive fits the room of its size");
 }
 

@@ -50,12 +50,12 @@ impl Header {
     ///
     /// # Errors
     /// `FrameTooLarge`, `FrameMalformed` (lengths that cannot be, a reserved bit set).
+    #[inline]
     pub fn read(bytes: &[u8; HEADER_BYTES], frame_bytes_max: u32) -> Result<Self, Code> {
-        let header = Self::read_unchecked(bytes);
+        let (header, reserved) = Self::read_unchecked(bytes);
         if header.length > frame_bytes_max {
             return Err(Code::FrameTooLarge);
         }
-        let reserved = u16::from_le_bytes([bytes[10], bytes[11]]);
         let shortest = HEADER_BYTES as u32 + u32::from(header.envelope_length);
         if header.length < shortest || reserved != 0 || header.flags & !KNOWN_FLAGS != 0 {
             return Err(Code::FrameMalformed);
@@ -63,24 +63,23 @@ impl Header {
         Ok(header)
     }
 
-    fn read_unchecked(bytes: &[u8; HEADER_BYTES]) -> Self {
-        let (head, target) = bytes.split_at(16);
-        let u16_at = |at: usize| u16::from_le_bytes([bytes[at], bytes[at + 1]]);
-        let u32_at = |at: usize| {
-            u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
+    /// The fields, and what stands where nothing may.
+    #[inline]
+    fn read_unchecked(bytes: &[u8; HEADER_BYTES]) -> (Self, u16) {
+        let [l0, l1, l2, l3, k0, k1, e0, e1, f0, f1, r0, r1, t0, t1, t2, t3, target @ ..] = *bytes;
+        let header = Self {
+            length: u32::from_le_bytes([l0, l1, l2, l3]),
+            kind_number: u16::from_le_bytes([k0, k1]),
+            envelope_length: u16::from_le_bytes([e0, e1]),
+            flags: u16::from_le_bytes([f0, f1]),
+            tag: u32::from_le_bytes([t0, t1, t2, t3]),
+            target: u128::from_le_bytes(target),
         };
-        debug_assert_eq!(head.len(), target.len());
-        Self {
-            length: u32_at(0),
-            kind_number: u16_at(4),
-            envelope_length: u16_at(6),
-            flags: u16_at(8),
-            tag: u32_at(12),
-            target: target.iter().rev().fold(0, |value, &byte| value << 8 | u128::from(byte)),
-        }
+        (header, u16::from_le_bytes([r0, r1]))
     }
 
     /// The header's bytes.
+    #[inline]
     pub fn to_bytes(self) -> [u8; HEADER_BYTES] {
         let mut bytes = [0; HEADER_BYTES];
         bytes[0..4].copy_from_slice(&self.length.to_le_bytes());
@@ -97,9 +96,10 @@ impl Header {
         Kind::from_number(self.kind_number)
     }
 
-    /// Bytes behind the envelope.
+    /// Bytes behind the envelope; 0 where the lengths cannot be.
     pub fn payload_length(&self) -> usize {
-        self.length as usize - HEADER_BYTES - usize::from(self.envelope_length)
+        let before = HEADER_BYTES + usize::from(self.envelope_length);
+        (self.length as usize).saturating_sub(before)
     }
 
     /// Whether the user did this.

@@ -53,7 +53,7 @@ number! {
 impl Position {
     /// The position after this one.
     pub fn next(self) -> Self {
-        Self(self.0 + 1)
+        Self(self.0.saturating_add(1))
     }
 }
 
@@ -67,6 +67,6 @@ impl Sequence {
 impl Offset {
     /// The offset `count` records further on.
     pub fn plus(self, count: u64) -> Self {
-        Self(self.0 + count)
+        Self(self.0.saturating_add(count))
     }
 }

@@ -9,8 +9,8 @@ pub use send::*;
 pub use session::*;
 
 use rkyv::Portable;
-use rkyv::bytecheck::CheckBytes;
 use rkyv::api::high::HighValidator;
+use rkyv::bytecheck::CheckBytes;
 use rkyv::rancor::Failure;
 
 /// Which end may send a kind.

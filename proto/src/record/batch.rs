@@ -24,6 +24,7 @@ use crate::id::{Offset, PartitionId};
 pub const BATCH_HEADER_BYTES: usize = 48;
 
 const FORMAT: u16 = 1;
+/// The header's beginning, which the chain hash covers; the hash itself follows.
 const CHECKED_HEADER_BYTES: usize = 32;
 
 /// The hash over a batch and all before it; zero before the first.
@@ -90,15 +91,24 @@ impl BatchBuilder {
         chain_before: ChainHash,
     ) -> Batch {
         let Self { mut bytes, count } = std::mem::take(self);
-        let (header, records) = bytes.split_at_mut(BATCH_HEADER_BYTES);
+        let mut header = [0; BATCH_HEADER_BYTES];
         header[0..2].copy_from_slice(&FORMAT.to_le_bytes());
         header[2..4].copy_from_slice(&partition.0.to_le_bytes());
         header[4..8].copy_from_slice(&count.to_le_bytes());
         header[8..16].copy_from_slice(&first_offset.0.to_le_bytes());
         header[16..32].copy_from_slice(&chain_before.0);
+        let (place, records) = bytes.split_at_mut(BATCH_HEADER_BYTES);
         let chain_after = chain_hash(&header[..CHECKED_HEADER_BYTES], records);
         header[32..48].copy_from_slice(&chain_after.0);
-        Batch { bytes: Bytes::from(bytes), partition, count, first_offset, chain_before, chain_after }
+        place.copy_from_slice(&header);
+        Batch {
+            bytes: Bytes::from(bytes),
+            partition,
+            count,
+            first_offset,
+            chain_before,
+            chain_after,
+        }
     }
 }
 
@@ -119,29 +129,29 @@ impl Batch {
     /// # Errors
     /// See [`Corrupt`].
     pub fn parse(bytes: Bytes) -> Result<Self, Corrupt> {
-        let header: &[u8; BATCH_HEADER_BYTES] = bytes.first_chunk().ok_or(Corrupt::Truncated)?;
-        let u16_at = |at: usize| u16::from_le_bytes([header[at], header[at + 1]]);
-        if u16_at(0) != FORMAT {
+        let (header, records) =
+            bytes.split_first_chunk::<BATCH_HEADER_BYTES>().ok_or(Corrupt::Truncated)?;
+        let (checked, chain_after) = header.split_at(CHECKED_HEADER_BYTES);
+        let [f0, f1, p0, p1, c0, c1, c2, c3, rest @ ..] = *header;
+        let [o0, o1, o2, o3, o4, o5, o6, o7, rest @ ..] = rest;
+        if u16::from_le_bytes([f0, f1]) != FORMAT {
             return Err(Corrupt::Unknown);
         }
-        let hash_at = |at: usize| {
-            let mut hash = [0; 16];
-            hash.copy_from_slice(&header[at..at + 16]);
-            ChainHash(hash)
-        };
-        let records = bytes.get(BATCH_HEADER_BYTES..).ok_or(Corrupt::Truncated)?;
-        let chain_after = hash_at(32);
-        if chain_hash(&header[..CHECKED_HEADER_BYTES], records) != chain_after {
+        let computed = chain_hash(checked, records);
+        if computed.0 != chain_after {
             return Err(Corrupt::Checksum);
         }
-        let mut first_offset = [0; 8];
-        first_offset.copy_from_slice(&header[8..16]);
+        let count = u32::from_le_bytes([c0, c1, c2, c3]);
+        let first_offset = u64::from_le_bytes([o0, o1, o2, o3, o4, o5, o6, o7]);
+        first_offset.checked_add(u64::from(count)).ok_or(Corrupt::Truncated)?;
+        let mut chain_before = ChainHash::default();
+        chain_before.0.copy_from_slice(&rest[..16]);
         Ok(Self {
-            partition: PartitionId(u16_at(2)),
-            count: u32::from_le_bytes([header[4], header[5], header[6], header[7]]),
-            first_offset: Offset(u64::from_le_bytes(first_offset)),
-            chain_before: hash_at(16),
-            chain_after,
+            partition: PartitionId(u16::from_le_bytes([p0, p1])),
+            count,
+            first_offset: Offset(first_offset),
+            chain_before,
+            chain_after: computed,
             bytes: bytes.clone(),
         })
     }
@@ -187,7 +197,8 @@ impl Batch {
     }
 }
 
-/// The records of a batch; ends behind the first that is corrupt.
+/// The records of a batch; ends behind the first that is corrupt. Bytes that no record
+/// accounts for corrupt the last.
 #[derive(Debug)]
 pub struct Records<'a> {
     batch: &'a Batch,
@@ -215,11 +226,14 @@ impl Records<'_> {
     #[inline]
     fn read(&mut self) -> Result<PlacedRecord, Corrupt> {
         let rest = self.batch.bytes.get(self.at..).ok_or(Corrupt::Truncated)?;
-        let head: &[u8; RECORD_HEADER_BYTES] = rest.first_chunk().ok_or(Corrupt::Truncated)?;
-        let length = u32::from_le_bytes([head[0], head[1], head[2], head[3]]) as usize;
-        let kind = u16::from_le_bytes([head[4], head[5]]);
+        let head = rest.first_chunk::<RECORD_HEADER_BYTES>().ok_or(Corrupt::Truncated)?;
+        let [l0, l1, l2, l3, k0, k1, reserved @ ..] = *head;
+        if reserved != [0, 0] {
+            return Err(Corrupt::Unknown);
+        }
+        let length = u32::from_le_bytes([l0, l1, l2, l3]) as usize;
         let body = rest.get(RECORD_HEADER_BYTES..length).ok_or(Corrupt::Truncated)?;
-        let (record, fixed) = Record::decode(kind, body)?;
+        let (record, fixed) = Record::decode(u16::from_le_bytes([k0, k1]), body)?;
         let payload_at = self.at + RECORD_HEADER_BYTES + fixed;
         let placed = PlacedRecord {
             offset: self.offset,
@@ -228,6 +242,10 @@ impl Records<'_> {
         };
         self.at += length;
         self.offset = self.offset.plus(1);
+        let is_last = self.offset == self.batch.end();
+        if is_last && self.at != self.batch.bytes.len() {
+            return Err(Corrupt::Truncated);
+        }
         Ok(placed)
     }
 }

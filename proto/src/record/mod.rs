@@ -127,8 +127,7 @@ pub trait FixedRecord: Sized {
 
 fn decode_fixed<R: FixedRecord>(bytes: &[u8]) -> Result<(R, usize), Corrupt> {
     let (fixed, _) = bytes.split_at_checked(R::BYTES).ok_or(Corrupt::Truncated)?;
-    let archived =
-        rkyv::access::<R::Archived, Failure>(fixed).map_err(|_| Corrupt::Truncated)?;
+    let archived = rkyv::access::<R::Archived, Failure>(fixed).map_err(|_| Corrupt::Truncated)?;
     Ok((R::from_archived(archived), R::BYTES))
 }
 
