@@ -1,12 +1,14 @@
 //! Checked access to an envelope, in place.
 //!
 //! Every envelope is a flat archive, so access is one length comparison and, where a
-//! field has invalid bit patterns, its check. Range checks are the caller's.
+//! field has invalid bit patterns, its check. [`read`] checks the ranges of the fields
+//! too; whoever takes the archive in place calls [`Envelope::check`] on what it uses.
 
 use rkyv::rancor::Failure;
 
 use crate::code::Code;
-use crate::kind::Envelope;
+use crate::header::Header;
+use crate::kind::{End, Envelope, Kind};
 
 /// An envelope in place, and the packed tail behind it.
 ///
@@ -38,4 +40,38 @@ pub fn access_exact<E: Envelope>(envelope: &[u8]) -> Result<&E::Archived, Code> 
 #[inline]
 pub fn decode<E: Envelope>(envelope: &[u8]) -> Result<E, Code> {
     access_exact::<E>(envelope).map(E::from_archived)
+}
+
+/// An envelope of a kind without a tail, as native values, each within its range.
+///
+/// # Errors
+/// `FrameMalformed` where the length is not exactly the kind's; as [`Envelope::check`].
+#[inline]
+pub fn read<E: Envelope>(envelope: &[u8]) -> Result<E, Code> {
+    let values: E = decode(envelope)?;
+    values.check()?;
+    Ok(values)
+}
+
+/// What a header says about a frame of `sender`'s, before its envelope is read: its kind;
+/// none for a frame to be passed over, of a kind that this version does not know.
+///
+/// # Errors
+/// `UnknownKind`; `KindNotAllowed` where the sender is at the wrong end; `TagMismatch`;
+/// `FrameMalformed` for a payload where none belongs.
+#[inline]
+pub fn kind_of(header: &Header, sender: End) -> Result<Option<Kind>, Code> {
+    let Some(kind) = header.kind() else {
+        return if header.is_ignorable() { Ok(None) } else { Err(Code::UnknownKind) };
+    };
+    if !kind.is_sent_by(sender) {
+        return Err(Code::KindNotAllowed);
+    }
+    if !kind.fits_tag(sender, header.tag) {
+        return Err(Code::TagMismatch);
+    }
+    if header.payload_length() > 0 && !kind.carries_payload() {
+        return Err(Code::FrameMalformed);
+    }
+    Ok(Some(kind))
 }

@@ -47,7 +47,7 @@ impl FrameBuffer {
             return self.finish_partial(received, frame_bytes_max);
         }
         let Some(header) = read_header(received, frame_bytes_max)? else {
-            self.keep(received, HEADER_BYTES);
+            self.fill(received, HEADER_BYTES);
             return Ok(None);
         };
         match received.split_at_checked(header.length as usize) {
@@ -56,7 +56,7 @@ impl FrameBuffer {
                 Ok(Some(frame(header, bytes)))
             }
             None => {
-                self.keep(received, header.length as usize);
+                self.fill(received, header.length as usize);
                 Ok(None)
             }
         }
@@ -86,20 +86,22 @@ impl FrameBuffer {
         Ok(Some(frame(header, &self.partial)))
     }
 
-    /// Keeps all that was received as the beginning of a frame of `length` bytes.
-    fn keep(&mut self, received: &mut &[u8], length: usize) {
-        if !received.is_empty() {
-            self.partial.reserve_exact(length.min(2 * received.len()));
-            self.fill(received, length);
-        }
-    }
-
     /// Moves bytes over until `length` are kept or none is left.
     fn fill(&mut self, received: &mut &[u8], length: usize) {
-        let missing = length.saturating_sub(self.partial.len()).min(received.len());
-        let (taken, rest) = received.split_at(missing);
+        let missing = length.saturating_sub(self.partial.len());
+        let (taken, rest) = received.split_at(missing.min(received.len()));
+        self.make_room(taken.len(), missing);
         self.partial.extend_from_slice(taken);
         *received = rest;
+    }
+
+    /// Room for `taken` bytes: it grows by doubling, since whoever announces a long frame
+    /// may never send it, but never beyond the frame.
+    fn make_room(&mut self, taken: usize, missing: usize) {
+        if self.partial.capacity() - self.partial.len() < taken {
+            let doubled = self.partial.len() + taken;
+            self.partial.reserve_exact(doubled.min(missing));
+        }
     }
 }
 

@@ -18,6 +18,10 @@ pub const EXCEPT_RANGES_MAX: usize = 16;
 pub const KINDS_MAX: usize = 256;
 /// Bytes of a login token in a `Hello`.
 pub const TOKEN_BYTES_MAX: usize = 2 * 1024;
+/// Bytes of a resume ticket in a `Welcome`.
+pub const TICKET_BYTES_MAX: usize = 1024;
+/// The greatest mode of a `Hello`: 0 active, 1 background, 2 fetch.
+pub const MODE_MAX: u16 = 2;
 
 /// Unacknowledged entries that a device may ask to have under way.
 pub const CREDIT_FRAMES_MAX: u32 = 4096;

@@ -27,7 +27,7 @@ pub struct Deliver {
 }
 envelope!(Deliver, ArchivedDeliver, {
     position, after, device, sequence, accepted_at_ms, content_type,
-});
+}, check_ranges);
 
 /// Messages of one of the user's devices were delivered. Target: their recipient.
 /// Tail: `except_count` × (u64 first, u64 last). No payload. Cumulative: all sequences
@@ -49,7 +49,7 @@ pub struct Delivered {
 }
 envelope!(Delivered, ArchivedDelivered, {
     position, after, device, up_to, delivered_at_ms, except_count,
-});
+}, check_ranges);
 
 /// A message will not be delivered; final. Target: its recipient. No payload. With a
 /// tag it is the answer to that `Send`, its position is 0, and the entry follows.
@@ -66,7 +66,7 @@ pub struct Failed {
     /// Why, a code.
     pub code: u16,
 }
-envelope!(Failed, ArchivedFailed, { position, after, device, sequence, code });
+envelope!(Failed, ArchivedFailed, { position, after, device, sequence, code }, check_ranges);
 
 /// All entries up to `up_to` are stored in the device. Target: the acting user.
 /// No payload.

@@ -1,17 +1,22 @@
 //! The kinds of frames. A layout is frozen once released: a change is a new kind.
 
+mod check;
 mod inbox;
 mod send;
 mod session;
+mod tail;
 
 pub use inbox::*;
 pub use send::*;
 pub use session::*;
+pub use tail::*;
 
 use rkyv::Portable;
 use rkyv::api::high::HighValidator;
 use rkyv::bytecheck::CheckBytes;
 use rkyv::rancor::Failure;
+
+use crate::code::Code;
 
 /// Which end may send a kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +27,15 @@ pub enum From {
     Server,
     /// Both.
     Either,
+}
+
+/// One end of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// The device.
+    Client,
+    /// The box.
+    Server,
 }
 
 /// Whether a kind carries a request's tag.
@@ -44,12 +58,18 @@ pub trait Envelope: Sized {
     /// Bytes of the fixed part.
     const BYTES: usize = size_of::<Self::Archived>();
     /// The fixed part in place.
-    type Archived: Portable + for<'a> CheckBytes<HighValidator<'a, Failure>>;
+    type Archived: Portable + for<'a> CheckBytes<HighValidator<'a, Failure>> + 'static;
 
     /// The native values.
     fn from_archived(archived: &Self::Archived) -> Self;
     /// Appends the fixed part.
     fn append_to(&self, out: &mut Vec<u8>);
+
+    /// Checks the range of every field.
+    ///
+    /// # Errors
+    /// `FrameMalformed`; `RangeInvalid` for the numbers of a `Skip` or a `Skipped`.
+    fn check(&self) -> Result<(), Code>;
 }
 
 macro_rules! kinds {
@@ -99,6 +119,11 @@ macro_rules! kinds {
                 match self {
                     $(Self::$name => Tag::$tag,)*
                 }
+            }
+
+            /// Whether a frame of this kind may carry a payload.
+            pub fn carries_payload(self) -> bool {
+                matches!(self, Self::Send | Self::Deliver)
             }
 
             /// Bytes of the fixed part of its envelope.
@@ -156,9 +181,34 @@ kinds! {
     CaughtUp = 0x0123, Server, None;
 }
 
-/// Ties an envelope's struct to its kind and its archive.
+impl Kind {
+    /// Whether this end may send it.
+    #[inline]
+    pub fn is_sent_by(self, end: End) -> bool {
+        match self.from() {
+            From::Client => end == End::Client,
+            From::Server => end == End::Server,
+            From::Either => true,
+        }
+    }
+
+    /// Whether a frame of this kind may carry this tag. A client answers a `Probe`, which
+    /// has none; a server answers a `Ping`, which has one.
+    #[inline]
+    pub fn fits_tag(self, sender: End, tag: u32) -> bool {
+        match (self, self.tag()) {
+            (Self::Pong, _) => (tag == 0) == (sender == End::Client),
+            (_, Tag::Request | Tag::Answer) => tag != 0,
+            (_, Tag::None) => tag == 0,
+            (_, Tag::AnswerOrNone) => true,
+        }
+    }
+}
+
+/// Ties an envelope's struct to its kind and its archive. Where a field's range is
+/// narrower than its type, the method that checks it comes last.
 macro_rules! envelope {
-    ($name:ident, $archived:ident, { $($field:ident),* $(,)? }) => {
+    ($name:ident, $archived:ident, { $($field:ident),* $(,)? } $(, $checked:ident)?) => {
         impl $crate::kind::Envelope for $name {
             const KIND: $crate::kind::Kind = $crate::kind::Kind::$name;
             type Archived = $archived;
@@ -171,6 +221,12 @@ macro_rules! envelope {
             #[inline]
             fn append_to(&self, out: &mut Vec<u8>) {
                 $crate::fixed::append(self, out);
+            }
+
+            #[inline]
+            fn check(&self) -> Result<(), $crate::code::Code> {
+                $(self.$checked()?;)?
+                Ok(())
             }
         }
     };

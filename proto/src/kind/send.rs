@@ -16,7 +16,7 @@ pub struct Send {
     /// What the payload is; opaque to the server.
     pub content_type: u16,
 }
-envelope!(Send, ArchivedSend, { sequence, seen_ms, life_s, content_type });
+envelope!(Send, ArchivedSend, { sequence, seen_ms, life_s, content_type }, check_ranges);
 
 /// The message is durable. Target: the recipient. No payload.
 #[derive(Archive, Serialize, Clone, Debug, PartialEq, Eq)]
@@ -26,7 +26,7 @@ pub struct Accepted {
     /// Its place in the shown order of the chat, ms since 1970.
     pub accepted_at_ms: u64,
 }
-envelope!(Accepted, ArchivedAccepted, { sequence, accepted_at_ms });
+envelope!(Accepted, ArchivedAccepted, { sequence, accepted_at_ms }, check_ranges);
 
 /// Nothing of the message or the skip is kept; its number is still free. Target: the
 /// recipient. No payload.
@@ -39,7 +39,7 @@ pub struct Refused {
     /// Why, a code.
     pub code: u16,
 }
-envelope!(Refused, ArchivedRefused, { sequence, retry_after_ms, code });
+envelope!(Refused, ArchivedRefused, { sequence, retry_after_ms, code }, check_ranges);
 
 /// An earlier message is missing; send from `expected` on. Target: the recipient.
 /// No payload.
@@ -50,7 +50,7 @@ pub struct OutOfOrder {
     /// The next number that can be decided.
     pub expected: u64,
 }
-envelope!(OutOfOrder, ArchivedOutOfOrder, { sequence, expected });
+envelope!(OutOfOrder, ArchivedOutOfOrder, { sequence, expected }, check_ranges);
 
 /// Gives numbers up, so that later ones can be decided. Target: the recipient.
 /// No payload.
@@ -61,7 +61,7 @@ pub struct Skip {
     /// Last number; `to - from` ≤ 63.
     pub to: u64,
 }
-envelope!(Skip, ArchivedSkip, { from, to });
+envelope!(Skip, ArchivedSkip, { from, to }, check_ranges);
 
 /// The numbers are decided. Target: the recipient. No payload.
 #[derive(Archive, Serialize, Clone, Debug, PartialEq, Eq)]
@@ -73,4 +73,4 @@ pub struct Skipped {
     /// Bit i is set where number `from + i` had been accepted before.
     pub accepted: u64,
 }
-envelope!(Skipped, ArchivedSkipped, { from, to, accepted });
+envelope!(Skipped, ArchivedSkipped, { from, to, accepted }, check_ranges);

@@ -36,7 +36,7 @@ pub struct Hello {
 envelope!(Hello, ArchivedHello, {
     version_min, version_max, kinds_count, token_length, device, app_build, mode,
     credit_frames, credit_bytes, connection_counter, generation, cursor,
-});
+}, check_ranges);
 
 /// The session is open. Target: the user. Tail: `kinds_count` × u16 kinds that the server
 /// will accept, then `ticket_length` bytes of resume ticket. No payload.
@@ -75,7 +75,7 @@ envelope!(Welcome, ArchivedWelcome, {
     version, kinds_count, ticket_length, lapsed, server_time_ms, session, generation, cursor,
     pending_count, pending_bytes, frame_bytes_max, undecided_max, heartbeat_min_s,
     heartbeat_max_s,
-});
+}, check_ranges);
 
 /// Asks for a `Pong`. Target: 0. No payload.
 #[derive(Archive, Serialize, Clone, Debug, PartialEq, Eq)]
@@ -109,7 +109,7 @@ pub struct GoAway {
     /// Connect again after this time.
     pub delay_ms: u32,
 }
-envelope!(GoAway, ArchivedGoAway, { code, delay_ms });
+envelope!(GoAway, ArchivedGoAway, { code, delay_ms }, check_ranges);
 
 /// The request with this tag failed; with tag 0 the connection did, and closes behind
 /// this frame. Target: 0. No payload.
@@ -122,4 +122,4 @@ pub struct Error {
     /// For codes of the class `retry_after`.
     pub retry_after_ms: u32,
 }
-envelope!(Error, ArchivedError, { code, kind, retry_after_ms });
+envelope!(Error, ArchivedError, { code, kind, retry_after_ms }, check_ranges);

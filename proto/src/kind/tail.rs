@@ -1,0 +1,211 @@
+//! The packed lists behind the envelopes that have them.
+//!
+//! ```text
+//! Hello      kinds_count × u16 kind, then token_length bytes of token
+//! Welcome    kinds_count × u16 kind, then ticket_length bytes of resume ticket
+//! Delivered  except_count × (u64 first, u64 last)
+//! ```
+//! The counts stand in the envelope, and what they count fills the tail exactly.
+
+use super::{Delivered, Envelope, Hello, Kind, Welcome};
+use crate::access::access;
+use crate::code::Code;
+use crate::encode::{Address, append_frame};
+use crate::id::Sequence;
+use crate::limits::{EXCEPT_RANGES_MAX, KINDS_MAX, TICKET_BYTES_MAX, TOKEN_BYTES_MAX};
+
+/// The tail of a `Hello` or a `Welcome`, in place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SessionTail<'a> {
+    kinds: &'a [[u8; 2]],
+    secret: &'a [u8],
+}
+
+impl<'a> SessionTail<'a> {
+    fn read(tail: &'a [u8], kinds_count: u16, secret_length: u16) -> Result<Self, Code> {
+        let kinds_length = usize::from(kinds_count) * size_of::<u16>();
+        let (kinds, secret) = tail.split_at_checked(kinds_length).ok_or(Code::FrameMalformed)?;
+        if secret.len() != usize::from(secret_length) {
+            return Err(Code::FrameMalformed);
+        }
+        Ok(Self { kinds: kinds.as_chunks().0, secret })
+    }
+
+    /// The numbers of the kinds that the sender understands or takes, also those that this
+    /// version does not know.
+    pub fn kind_numbers(self) -> impl Iterator<Item = u16> + 'a {
+        self.kinds.iter().map(|number| u16::from_le_bytes(*number))
+    }
+
+    /// Whether a kind is among them.
+    pub fn lists(self, kind: Kind) -> bool {
+        self.kind_numbers().any(|number| number == kind.number())
+    }
+
+    /// The token of a `Hello`, the resume ticket of a `Welcome`.
+    pub fn secret(self) -> &'a [u8] {
+        self.secret
+    }
+}
+
+/// Numbers of a chat, both ends included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SequenceRange {
+    /// The lowest.
+    pub first: Sequence,
+    /// The greatest.
+    pub last: Sequence,
+}
+
+/// The tail of a `Delivered`, in place: rising, without overlap, below `up_to`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ExceptRanges<'a> {
+    pairs: &'a [[u8; 16]],
+}
+
+impl<'a> ExceptRanges<'a> {
+    fn read(tail: &'a [u8], count: u16, up_to: u64) -> Result<Self, Code> {
+        let (pairs, []) = tail.as_chunks() else { return Err(Code::FrameMalformed) };
+        let ranges = Self { pairs };
+        if pairs.len() != usize::from(count) || !are_below(ranges.iter(), up_to) {
+            return Err(Code::FrameMalformed);
+        }
+        Ok(ranges)
+    }
+
+    /// The ranges, the lowest first.
+    pub fn iter(self) -> impl Iterator<Item = SequenceRange> + 'a {
+        self.pairs.iter().map(|pair| {
+            let both = u128::from_le_bytes(*pair);
+            SequenceRange { first: Sequence(both as u64), last: Sequence((both >> 64) as u64) }
+        })
+    }
+}
+
+impl Hello {
+    /// A `Hello` and its tail, all checked.
+    ///
+    /// # Errors
+    /// `FrameMalformed` for lengths that do not fit and fields outside their range.
+    pub fn read(envelope: &[u8]) -> Result<(Self, SessionTail<'_>), Code> {
+        let (hello, tail) = read_fixed::<Self>(envelope)?;
+        let tail = SessionTail::read(tail, hello.kinds_count, hello.token_length)?;
+        Ok((hello, tail))
+    }
+
+    /// Appends a whole frame; the counts are those of what is given.
+    ///
+    /// # Errors
+    /// `FrameMalformed` where the other end would have to refuse it; nothing is appended.
+    pub fn append(
+        mut self,
+        out: &mut Vec<u8>,
+        address: Address,
+        kinds: &[Kind],
+        token: &[u8],
+    ) -> Result<(), Code> {
+        self.kinds_count = bounded(kinds.len(), KINDS_MAX)?;
+        self.token_length = bounded(token.len(), TOKEN_BYTES_MAX)?;
+        append_checked(out, address, &self, &session_tail(kinds, token))
+    }
+}
+
+impl Welcome {
+    /// A `Welcome` and its tail, all checked.
+    ///
+    /// # Errors
+    /// `FrameMalformed` for lengths that do not fit and fields outside their range.
+    pub fn read(envelope: &[u8]) -> Result<(Self, SessionTail<'_>), Code> {
+        let (welcome, tail) = read_fixed::<Self>(envelope)?;
+        let tail = SessionTail::read(tail, welcome.kinds_count, welcome.ticket_length)?;
+        Ok((welcome, tail))
+    }
+
+    /// Appends a whole frame; the counts are those of what is given.
+    ///
+    /// # Errors
+    /// `FrameMalformed` where the other end would have to refuse it; nothing is appended.
+    pub fn append(
+        mut self,
+        out: &mut Vec<u8>,
+        address: Address,
+        kinds: &[Kind],
+        ticket: &[u8],
+    ) -> Result<(), Code> {
+        self.kinds_count = bounded(kinds.len(), KINDS_MAX)?;
+        self.ticket_length = bounded(ticket.len(), TICKET_BYTES_MAX)?;
+        append_checked(out, address, &self, &session_tail(kinds, ticket))
+    }
+}
+
+impl Delivered {
+    /// A `Delivered` and the ranges that it excepts, all checked.
+    ///
+    /// # Errors
+    /// `FrameMalformed` for lengths that do not fit and fields outside their range.
+    pub fn read(envelope: &[u8]) -> Result<(Self, ExceptRanges<'_>), Code> {
+        let (delivered, tail) = read_fixed::<Self>(envelope)?;
+        let except = ExceptRanges::read(tail, delivered.except_count, delivered.up_to)?;
+        Ok((delivered, except))
+    }
+
+    /// Appends a whole frame; the count is that of what is given.
+    ///
+    /// # Errors
+    /// `FrameMalformed` where the other end would have to refuse it; nothing is appended.
+    pub fn append(
+        mut self,
+        out: &mut Vec<u8>,
+        address: Address,
+        except: &[SequenceRange],
+    ) -> Result<(), Code> {
+        self.except_count = bounded(except.len(), EXCEPT_RANGES_MAX)?;
+        if !are_below(except.iter().copied(), self.up_to) {
+            return Err(Code::FrameMalformed);
+        }
+        let tail: Vec<u8> = except
+            .iter()
+            .flat_map(|range| [range.first.0.to_le_bytes(), range.last.0.to_le_bytes()])
+            .flatten()
+            .collect();
+        append_checked(out, address, &self, &tail)
+    }
+}
+
+fn read_fixed<E: Envelope>(envelope: &[u8]) -> Result<(E, &[u8]), Code> {
+    let (archived, tail) = access::<E>(envelope)?;
+    let fixed = E::from_archived(archived);
+    fixed.check()?;
+    Ok((fixed, tail))
+}
+
+fn append_checked<E: Envelope>(
+    out: &mut Vec<u8>,
+    address: Address,
+    envelope: &E,
+    tail: &[u8],
+) -> Result<(), Code> {
+    envelope.check()?;
+    append_frame(out, address, envelope, tail, &[]);
+    Ok(())
+}
+
+fn session_tail(kinds: &[Kind], secret: &[u8]) -> Vec<u8> {
+    let kinds = kinds.iter().flat_map(|kind| kind.number().to_le_bytes());
+    kinds.chain(secret.iter().copied()).collect()
+}
+
+fn bounded(count: usize, max: usize) -> Result<u16, Code> {
+    u16::try_from(count).ok().filter(|_| count <= max).ok_or(Code::FrameMalformed)
+}
+
+fn are_below(ranges: impl Iterator<Item = SequenceRange>, up_to: u64) -> bool {
+    let mut before = 0;
+    for SequenceRange { first, last } in ranges {
+        if first.0 <= before || last < first || last.0 >= up_to {
+            return false;
+        }
+        before = last.0;
+    }
+    true
+}
