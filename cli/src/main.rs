@@ -1,2 +1,62 @@
-//! placeholder
-fn main(){}
+//! The command `answerback`: a box, the words that a user sends and receives, and the
+//! loads that measure both.
+//!
+//! Exit codes: 0 done, 1 failed, 2 wrong usage, 3 time ran out. A failure is one line on
+//! stderr that says what to do; what other programs read goes to stdout as JSON lines.
+
+mod bench;
+mod clock;
+mod command;
+mod exit;
+mod keys;
+mod random;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+const EXIT_CODES: &str = "\
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 time ran out.
+
+A first try, in three terminals:
+  answerback dev-keys --dir run/keys
+  answerback serve --data run/data --jwks run/keys/jwks.json
+  answerback recv --user 2
+  answerback send --user 1 --to 2 \"hello\"";
+
+/// A store-and-forward messaging gateway: it keeps trying until the other side has answered back.
+#[derive(Parser)]
+#[command(name = "answerback", version, after_help = EXIT_CODES)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Make the keys that sign tokens for development.
+    DevKeys(command::dev_keys::Arguments),
+    /// Print a token for a user's device.
+    Token(command::token::Arguments),
+    /// Send messages, and wait until they are durable or delivered.
+    Send(command::send::Arguments),
+    /// Receive messages, as JSON lines.
+    Recv(command::recv::Arguments),
+    /// Measure a box.
+    #[command(subcommand)]
+    Bench(bench::Command),
+}
+
+fn main() -> ExitCode {
+    let outcome = match Arguments::parse().command {
+        Command::DevKeys(arguments) => command::dev_keys::run(&arguments),
+        Command::Token(arguments) => command::token::run(&arguments),
+        Command::Send(arguments) => command::send::run(&arguments),
+        Command::Recv(arguments) => command::recv::run(&arguments),
+        Command::Bench(command) => bench::run(command),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}

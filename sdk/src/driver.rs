@@ -185,7 +185,7 @@ impl Client {
     }
 
     fn wait_for_events(&mut self, timeout: Duration) -> Result<Vec<Event>, ClientError> {
-        let deadline = self.clock.elapsed() + timeout;
+        let deadline = self.clock.elapsed().saturating_add(timeout);
         loop {
             self.session.handle_timeout(self.clock.now_ms());
             self.transmit()?;

@@ -1,0 +1,431 @@
+//! The event loop of a load: one thread, one epoll, all connections of a run.
+//!
+//! ```text
+//! turn:  poll ─► read each ready socket, hand its frames to the job ─► pump ─► write each
+//!                                                                              dirty socket
+//! ```
+//! One read and one write per connection and turn, whatever they carry, as in a box.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::time::Duration;
+
+use answerback_proto::access::{access, decode};
+use answerback_proto::code::Code;
+use answerback_proto::encode::{Address, append_frame};
+use answerback_proto::frame_buffer::{Frame, FrameBuffer};
+use answerback_proto::kind::{Envelope, Error, Hello, Kind, Pong, Probe, Welcome};
+use answerback_proto::limits::{CREDIT_BYTES_MAX, CREDIT_FRAMES_MAX, FRAME_BYTES_HARD_MAX};
+use mio::net::TcpStream;
+use mio::{Events, Interest, Poll, Token};
+use socket2::{Domain, SockRef, Socket, Type};
+
+use super::users::Login;
+use crate::clock::Clock;
+use crate::exit::Failure;
+
+/// Logins under way at once: more could overrun a server's listen queue.
+const CONNECTING_MAX: usize = 64;
+/// Connections from one source address, well inside the range of ephemeral ports.
+const PER_SOURCE_ADDRESS: usize = 4000;
+/// One read takes this much.
+const READ_BYTES: usize = 256 * 1024;
+/// All logins must be through in this time.
+const LOGIN_TIMEOUT: Duration = Duration::from_secs(180);
+
+/// What the connections are for. Connections are named by their number, from 0.
+pub(super) trait Job {
+    /// `Welcome` came.
+    fn handle_open(&mut self, at: usize, welcome: &Welcome);
+
+    /// A frame came, other than those that open and keep a session.
+    fn handle_frame(
+        &mut self,
+        at: usize,
+        now_ns: u64,
+        frame: Frame<'_>,
+        sockets: &mut Sockets,
+    ) -> Result<(), Failure>;
+
+    /// All frames of a read were handled.
+    fn handle_read_end(&mut self, at: usize, sockets: &mut Sockets);
+
+    /// Between reading and writing: what is due now.
+    fn pump(&mut self, now_ns: u64, sockets: &mut Sockets);
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Connecting,
+    HelloSent,
+    Open,
+}
+
+#[derive(Debug)]
+struct Connection {
+    stream: TcpStream,
+    login: Login,
+    state: State,
+    frames: FrameBuffer,
+    out: Vec<u8>,
+    is_dirty: bool,
+    /// The socket took no more: writing waits until it says that it does.
+    is_full: bool,
+}
+
+/// The connections of a run, as a job sees them: buffers to write to.
+#[derive(Debug, Default)]
+pub(super) struct Sockets {
+    connections: Vec<Connection>,
+    dirty: Vec<usize>,
+}
+
+impl Sockets {
+    /// Appends a frame to what goes out on a connection at the end of the turn.
+    pub(super) fn send<E: Envelope>(
+        &mut self,
+        at: usize,
+        address: Address,
+        envelope: &E,
+        payload: &[u8],
+    ) {
+        self.send_with_tail(at, address, envelope, &[], payload);
+    }
+
+    fn send_with_tail<E: Envelope>(
+        &mut self,
+        at: usize,
+        address: Address,
+        envelope: &E,
+        tail: &[u8],
+        payload: &[u8],
+    ) {
+        let Some(connection) = self.connections.get_mut(at) else { return };
+        append_frame(&mut connection.out, address, envelope, tail, payload);
+        if !connection.is_dirty {
+            connection.is_dirty = true;
+            self.dirty.push(at);
+        }
+    }
+
+    /// Who is logged in on a connection.
+    pub(super) fn login(&self, at: usize) -> Option<&Login> {
+        self.connections.get(at).map(|connection| &connection.login)
+    }
+
+    fn send_hello(&mut self, at: usize) {
+        let Some(Login { user, device, token }) = self.login(at).cloned() else { return };
+        let hello = Hello {
+            version_min: 1,
+            version_max: 1,
+            kinds_count: Kind::ALL.len() as u16,
+            token_length: token.len() as u16,
+            device: device.0,
+            app_build: 0,
+            mode: 0,
+            credit_frames: CREDIT_FRAMES_MAX,
+            credit_bytes: CREDIT_BYTES_MAX,
+            connection_counter: 1,
+            generation: 0,
+            cursor: 0,
+        };
+        let mut tail: Vec<u8> =
+            Kind::ALL.iter().flat_map(|kind| kind.number().to_le_bytes()).collect();
+        tail.extend_from_slice(token.as_bytes());
+        let address = Address { flags: 0, tag: 1, target: user.0 };
+        self.send_with_tail(at, address, &hello, &tail, &[]);
+    }
+}
+
+/// The loop.
+#[derive(Debug)]
+pub(super) struct Engine {
+    address: SocketAddr,
+    poll: Poll,
+    sockets: Sockets,
+    open_count: usize,
+    clock: Clock,
+    scratch: Vec<u8>,
+    /// Time spent with work in hand, ns: the rest is waiting, or spinning for nothing.
+    busy_ns: u64,
+}
+
+impl Engine {
+    /// A loop without connections.
+    pub(super) fn new(address: SocketAddr) -> Result<Self, Failure> {
+        Ok(Self {
+            address,
+            poll: Poll::new()?,
+            sockets: Sockets::default(),
+            open_count: 0,
+            clock: Clock::new(),
+            scratch: vec![0; READ_BYTES],
+            busy_ns: 0,
+        })
+    }
+
+    /// The loop's clock, ns.
+    pub(super) fn now_ns(&self) -> u64 {
+        self.clock.now_ns()
+    }
+
+    /// Time spent with work in hand, ns.
+    pub(super) fn busy_ns(&self) -> u64 {
+        self.busy_ns
+    }
+
+    /// Connections that are logged in.
+    pub(super) fn open_count(&self) -> usize {
+        self.open_count
+    }
+
+    /// Logs all in, calling `progress` now and then.
+    pub(super) fn log_in(
+        &mut self,
+        logins: Vec<Login>,
+        job: &mut impl Job,
+        mut progress: impl FnMut(usize),
+    ) -> Result<(), Failure> {
+        let goal = self.sockets.connections.len() + logins.len();
+        let deadline = self.clock.elapsed() + LOGIN_TIMEOUT;
+        let mut logins = logins.into_iter();
+        let mut events = Events::with_capacity(1024);
+        while self.open_count < goal {
+            let under_way = self.sockets.connections.len() - self.open_count;
+            for login in logins.by_ref().take(CONNECTING_MAX - under_way) {
+                self.connect(login)?;
+            }
+            self.turn(&mut events, job, Some(Duration::from_millis(100)))?;
+            progress(self.open_count);
+            if self.clock.elapsed() > deadline {
+                let count = self.open_count;
+                return Err(Failure::new(format_args!("only {count} of {goal} logins in time")));
+            }
+        }
+        Ok(())
+    }
+
+    /// Turns until `is_over` says so at a turn's end. Spinning keeps time better than a
+    /// sleeping poll, and costs a core.
+    pub(super) fn run<J: Job>(
+        &mut self,
+        job: &mut J,
+        is_spinning: bool,
+        mut is_over: impl FnMut(&mut J, u64) -> bool,
+    ) -> Result<(), Failure> {
+        let wait = if is_spinning { Duration::ZERO } else { Duration::from_millis(10) };
+        let mut events = Events::with_capacity(1024);
+        loop {
+            self.turn(&mut events, job, Some(wait))?;
+            if is_over(job, self.clock.now_ns()) {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Resets all connections, so that no port stays in TIME_WAIT.
+    pub(super) fn reset_all(&mut self) {
+        for connection in self.sockets.connections.drain(..) {
+            // Without the option the close is an orderly one: slower, no worse.
+            let _ = SockRef::from(&connection.stream).set_linger(Some(Duration::ZERO));
+        }
+    }
+
+    fn connect(&mut self, login: Login) -> Result<(), Failure> {
+        let at = self.sockets.connections.len();
+        let socket = Socket::new(Domain::for_address(self.address), Type::STREAM, None)?;
+        socket.set_nonblocking(true)?;
+        socket.set_tcp_nodelay(true)?;
+        if self.address.ip().is_loopback() && self.address.is_ipv4() {
+            let last = 1 + (at / PER_SOURCE_ADDRESS) as u8;
+            socket.bind(&SocketAddrV4::new(Ipv4Addr::new(127, 0, 0, last), 0).into())?;
+        }
+        match socket.connect(&self.address.into()) {
+            Err(error) if !is_in_progress(&error) => return Err(self.unreachable(&error)),
+            _ => {}
+        }
+        let mut stream = TcpStream::from_std(socket.into());
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        self.poll.registry().register(&mut stream, Token(at), interest)?;
+        self.sockets.connections.push(Connection {
+            stream,
+            login,
+            state: State::Connecting,
+            frames: FrameBuffer::default(),
+            out: Vec::new(),
+            is_dirty: false,
+            is_full: false,
+        });
+        Ok(())
+    }
+
+    fn turn(
+        &mut self,
+        events: &mut Events,
+        job: &mut impl Job,
+        wait: Option<Duration>,
+    ) -> Result<(), Failure> {
+        match self.poll.poll(events, wait) {
+            Err(error) if error.kind() != ErrorKind::Interrupted => return Err(error.into()),
+            _ => {}
+        }
+        let start_ns = self.clock.now_ns();
+        for event in events.iter() {
+            let at = event.token().0;
+            if event.is_writable() {
+                self.handle_writable(at)?;
+            }
+            if event.is_readable() {
+                self.read(at, job)?;
+            }
+        }
+        job.pump(self.clock.now_ns(), &mut self.sockets);
+        let is_busy = !events.is_empty() || !self.sockets.dirty.is_empty();
+        self.write_dirty()?;
+        if is_busy {
+            self.busy_ns += self.clock.now_ns() - start_ns;
+        }
+        Ok(())
+    }
+
+    fn handle_writable(&mut self, at: usize) -> Result<(), Failure> {
+        let Some(connection) = self.sockets.connections.get_mut(at) else { return Ok(()) };
+        if connection.state == State::Connecting {
+            if let Some(error) = connection.stream.take_error()? {
+                return Err(self.unreachable(&error));
+            }
+            connection.state = State::HelloSent;
+            self.sockets.send_hello(at);
+        } else if connection.is_full {
+            connection.is_full = false;
+            self.write(at)?;
+        }
+        Ok(())
+    }
+
+    fn read(&mut self, at: usize, job: &mut impl Job) -> Result<(), Failure> {
+        let mut scratch = std::mem::take(&mut self.scratch);
+        let outcome = self.read_into(at, job, &mut scratch);
+        self.scratch = scratch;
+        outcome?;
+        job.handle_read_end(at, &mut self.sockets);
+        Ok(())
+    }
+
+    fn read_into(
+        &mut self,
+        at: usize,
+        job: &mut impl Job,
+        scratch: &mut [u8],
+    ) -> Result<(), Failure> {
+        loop {
+            let Some(connection) = self.sockets.connections.get_mut(at) else { return Ok(()) };
+            let length = match connection.stream.read(scratch) {
+                Ok(0) => return Err(Failure::new("the server closed a connection")),
+                Ok(length) => length,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
+                Err(error) => {
+                    return Err(Failure::new(format_args!("a connection failed: {error}")));
+                }
+            };
+            let (received, _) = scratch.split_at(length);
+            self.handle_received(at, job, received)?;
+            if length < scratch.len() {
+                return Ok(());
+            }
+        }
+    }
+
+    fn handle_received(
+        &mut self,
+        at: usize,
+        job: &mut impl Job,
+        mut received: &[u8],
+    ) -> Result<(), Failure> {
+        let now_ns = self.clock.now_ns();
+        let Some(connection) = self.sockets.connections.get_mut(at) else { return Ok(()) };
+        let mut frames = std::mem::take(&mut connection.frames);
+        loop {
+            let mut rest = received;
+            let next = frames.next_frame(&mut rest, FRAME_BYTES_HARD_MAX).map_err(bad_frame)?;
+            let Some(frame) = next else { break };
+            let used = received.len() - rest.len();
+            match frame.header.kind() {
+                Some(Kind::Welcome) => self.handle_welcome(at, job, frame)?,
+                Some(Kind::Error) => return Err(closed(frame)),
+                Some(Kind::Probe) => {
+                    let Probe { echo } = decode(frame.envelope).map_err(bad_frame)?;
+                    self.sockets.send(at, Address::default(), &Pong { echo }, &[]);
+                }
+                _ => job.handle_frame(at, now_ns, frame, &mut self.sockets)?,
+            }
+            (_, received) = received.split_at(used);
+        }
+        if let Some(connection) = self.sockets.connections.get_mut(at) {
+            connection.frames = frames;
+        }
+        Ok(())
+    }
+
+    fn handle_welcome(
+        &mut self,
+        at: usize,
+        job: &mut impl Job,
+        frame: Frame<'_>,
+    ) -> Result<(), Failure> {
+        let (welcome, _) = access::<Welcome>(frame.envelope).map_err(bad_frame)?;
+        if let Some(connection) = self.sockets.connections.get_mut(at) {
+            self.open_count += usize::from(connection.state == State::HelloSent);
+            connection.state = State::Open;
+        }
+        job.handle_open(at, &Welcome::from_archived(welcome));
+        Ok(())
+    }
+
+    fn write_dirty(&mut self) -> Result<(), Failure> {
+        let mut dirty = std::mem::take(&mut self.sockets.dirty);
+        let outcome = dirty.drain(..).try_for_each(|at| self.write(at));
+        self.sockets.dirty = dirty;
+        outcome
+    }
+
+    fn write(&mut self, at: usize) -> Result<(), Failure> {
+        let Some(connection) = self.sockets.connections.get_mut(at) else { return Ok(()) };
+        connection.is_dirty = false;
+        while !connection.out.is_empty() && !connection.is_full {
+            match connection.stream.write(&connection.out) {
+                Ok(length) if length == connection.out.len() => connection.out.clear(),
+                Ok(length) => drop(connection.out.drain(..length)),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => connection.is_full = true,
+                Err(error) => {
+                    return Err(Failure::new(format_args!("a connection failed: {error}")));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn unreachable(&self, error: &io::Error) -> Failure {
+        let address = self.address;
+        Failure::new(format_args!("cannot connect to {address}: {error}; is the server running?"))
+    }
+}
+
+fn is_in_progress(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(rustix::io::Errno::INPROGRESS.raw_os_error())
+}
+
+/// A frame that no server of this protocol sends.
+pub(super) fn bad_frame(code: Code) -> Failure {
+    Failure::new(format_args!("the server sent a bad frame ({})", code.name()))
+}
+
+fn closed(frame: Frame<'_>) -> Failure {
+    match decode::<Error>(frame.envelope) {
+        Ok(Error { code, .. }) => {
+            let name = Code::from_number(code).map_or("an unknown code", Code::name);
+            Failure::new(format_args!("the server closed a session: {name} ({code})"))
+        }
+        Err(code) => bad_frame(code),
+    }
+}

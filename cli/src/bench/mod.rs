@@ -1,0 +1,38 @@
+//! `answerback bench`: loads, and the relay that does a box's socket work and nothing else.
+//!
+//! One thread, one epoll, all connections of a run; what a run costs the server is read
+//! from `/proc`. Server and generator want a core each: `taskset -c 0` and `taskset -c 1`.
+
+mod chat;
+mod engine;
+mod idle;
+mod load;
+mod pair;
+mod process;
+mod relay;
+mod report;
+mod users;
+
+use clap::Subcommand;
+
+use crate::exit::Failure;
+
+/// What to measure.
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Pairs of users who write to each other: throughput, latency, losses, CPU.
+    Chat(chat::Arguments),
+    /// Users who log in and stay: logins a second, memory a connection.
+    Idle(idle::Arguments),
+    /// Run the bare relay, to compare a box with: it forwards and stores nothing.
+    Relay(relay::Arguments),
+}
+
+/// Runs it.
+pub(crate) fn run(command: Command) -> Result<(), Failure> {
+    match command {
+        Command::Chat(arguments) => chat::run(&arguments),
+        Command::Idle(arguments) => idle::run(&arguments),
+        Command::Relay(arguments) => relay::run(&arguments),
+    }
+}

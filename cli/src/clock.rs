@@ -1,0 +1,36 @@
+//! The one place of this crate that reads clocks.
+
+use std::time::{Duration, Instant, SystemTime};
+
+/// A monotonic clock that begins at 0.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Clock {
+    origin: Instant,
+}
+
+impl Clock {
+    pub(crate) fn new() -> Self {
+        Self { origin: now() }
+    }
+
+    /// Time since it began.
+    pub(crate) fn elapsed(&self) -> Duration {
+        now().saturating_duration_since(self.origin)
+    }
+
+    /// The same, ns.
+    pub(crate) fn now_ns(&self) -> u64 {
+        self.elapsed().as_nanos() as u64
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the clock module")]
+fn now() -> Instant {
+    Instant::now()
+}
+
+/// Seconds since 1970, for tokens.
+#[expect(clippy::disallowed_methods, reason = "the clock module")]
+pub(crate) fn unix_s() -> u64 {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |age| age.as_secs())
+}

@@ -1,0 +1,113 @@
+//! The device that `send` and `recv` act as: its file, its token, its connection.
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use answerback_proto::id::{DeviceId, UserId};
+use answerback_sdk::driver::Client;
+use answerback_sdk::storage::Storage;
+use clap::Args;
+
+use super::{parse_device, parse_user};
+use crate::exit::Failure;
+use crate::keys::Signer;
+use crate::random;
+
+/// A token that is minted here lives longer than a command.
+const TOKEN_HOURS: u32 = 24;
+
+/// Who, where to, and with which token.
+#[derive(Args)]
+pub(crate) struct DeviceArguments {
+    /// The user to act as.
+    #[arg(long, value_name = "ID", value_parser = parse_user)]
+    user: UserId,
+    /// The user's device; without it the one of the state directory, or a new one.
+    #[arg(long, value_name = "ID", value_parser = parse_device)]
+    device: Option<DeviceId>,
+    /// The box.
+    #[arg(
+        long,
+        value_name = "HOST:PORT",
+        env = "ANSWERBACK_ADDR",
+        default_value = "127.0.0.1:7400"
+    )]
+    addr: String,
+    /// The token of user and device; without it one is minted from the keys.
+    #[arg(long, value_name = "JWT", env = "ANSWERBACK_TOKEN", hide_env_values = true)]
+    token: Option<String>,
+    /// The directory of development keys.
+    #[arg(long, value_name = "DIR", default_value = "run/keys")]
+    keys: PathBuf,
+    /// Where devices are kept, a file each; else $XDG_STATE_HOME/answerback or
+    /// ~/.local/state/answerback.
+    #[arg(long, value_name = "DIR")]
+    state: Option<PathBuf>,
+}
+
+impl DeviceArguments {
+    /// Opens the device's file and its session.
+    pub(crate) fn connect(&self) -> Result<Client, Failure> {
+        let directory = self.state_directory()?;
+        fs::create_dir_all(&directory).map_err(|error| {
+            let directory = directory.display();
+            Failure::new(format_args!("cannot make the state directory {directory}: {error}"))
+        })?;
+        let device = self.device.map_or_else(|| self.usual_device(&directory), Ok)?;
+        let token = self.token_of(device)?;
+        let path = directory.join(file_name(self.user, device));
+        let storage = Storage::open(&path, self.user, device)?;
+        Ok(Client::connect(&self.addr, &token, storage)?)
+    }
+
+    fn token_of(&self, device: DeviceId) -> Result<String, Failure> {
+        match &self.token {
+            Some(token) => Ok(token.clone()),
+            None => Signer::open(&self.keys)?.token(self.user, device, TOKEN_HOURS),
+        }
+    }
+
+    fn state_directory(&self) -> Result<PathBuf, Failure> {
+        let from = |name, below: &str| env::var_os(name).map(|path| Path::new(&path).join(below));
+        self.state
+            .clone()
+            .or_else(|| from("XDG_STATE_HOME", "answerback"))
+            .or_else(|| from("HOME", ".local/state/answerback"))
+            .ok_or_else(|| Failure::new("no home directory for the device's file; use --state DIR"))
+    }
+
+    /// The user's device in the directory, the lowest of several; a new one where none is:
+    /// a lost file must not come back as the device that it was.
+    fn usual_device(&self, directory: &Path) -> Result<DeviceId, Failure> {
+        if self.token.is_some() {
+            return Err(Failure::new("a token is for one device; say which with --device"));
+        }
+        let known = fs::read_dir(directory)?
+            .filter_map(|entry| device_of(self.user, entry.ok()?.file_name().to_str()?))
+            .min();
+        known.map_or_else(|| Ok(DeviceId(random::id()?)), Ok)
+    }
+}
+
+fn file_name(user: UserId, device: DeviceId) -> String {
+    format!("user-{user}-device-{device}.sqlite")
+}
+
+fn device_of(user: UserId, file_name: &str) -> Option<DeviceId> {
+    let rest = file_name.strip_prefix(&format!("user-{user}-device-"))?;
+    rest.strip_suffix(".sqlite")?.parse().ok().map(DeviceId)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_device_is_found_by_its_file() {
+        let name = file_name(UserId(1), DeviceId(u128::MAX));
+        assert_eq!(device_of(UserId(1), &name), Some(DeviceId(u128::MAX)));
+        assert_eq!(device_of(UserId(11), &name), None);
+        assert_eq!(device_of(UserId(1), &format!("{name}-wal")), None);
+    }
+}

@@ -1,0 +1,142 @@
+//! The development's Ed25519 pair: a private key that signs tokens, a key set that checks them.
+//!
+//! ```text
+//! dev.pem     PKCS#8, only its owner may read it
+//! jwks.json   what `serve --jwks` takes: {"keys": [{"kty": "OKP", "crv": "Ed25519", …}]}
+//! ```
+//! In production an account service of the operator's holds the private key instead.
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use answerback_proto::id::{DeviceId, UserId};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use ed25519_dalek::SigningKey;
+use ed25519_dalek::pkcs8::spki::der::pem::LineEnding;
+use ed25519_dalek::pkcs8::{DecodePrivateKey, EncodePrivateKey};
+use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use serde::Serialize;
+
+use crate::clock::unix_s;
+use crate::exit::Failure;
+use crate::random;
+
+/// Whom tokens are for.
+const AUDIENCE: &str = "answerback";
+
+#[derive(Serialize)]
+struct Claims<'a> {
+    sub: String,
+    device: String,
+    iat: u64,
+    exp: u64,
+    aud: &'a str,
+}
+
+#[derive(Serialize)]
+struct KeySet {
+    keys: [PublicKey; 1],
+}
+
+#[derive(Serialize)]
+struct PublicKey {
+    kty: &'static str,
+    crv: &'static str,
+    alg: &'static str,
+    #[serde(rename = "use")]
+    purpose: &'static str,
+    kid: String,
+    x: String,
+}
+
+/// Signs tokens.
+pub(crate) struct Signer {
+    header: Header,
+    key: EncodingKey,
+}
+
+impl Signer {
+    /// Reads the private key of a directory that `dev-keys` made.
+    pub(crate) fn open(directory: &Path) -> Result<Self, Failure> {
+        let path = directory.join("dev.pem");
+        let pem = fs::read_to_string(&path).map_err(|error| {
+            Failure::new(format_args!(
+                "cannot read {}: {error}; `answerback dev-keys --dir {}` makes it",
+                path.display(),
+                directory.display()
+            ))
+        })?;
+        let key = SigningKey::from_pkcs8_pem(&pem).map_err(|error| {
+            Failure::new(format_args!("{} is no Ed25519 key: {error}", path.display()))
+        })?;
+        let mut header = Header::new(Algorithm::EdDSA);
+        header.kid = Some(key_id(&key));
+        Ok(Self { header, key: EncodingKey::from_ed_pem(pem.as_bytes())? })
+    }
+
+    /// A token for a user's device.
+    pub(crate) fn token(
+        &self,
+        user: UserId,
+        device: DeviceId,
+        hours: u32,
+    ) -> Result<String, Failure> {
+        let now = unix_s();
+        let claims = Claims {
+            sub: user.to_string(),
+            device: device.to_string(),
+            iat: now,
+            exp: now + u64::from(hours) * 3600,
+            aud: AUDIENCE,
+        };
+        Ok(jsonwebtoken::encode(&self.header, &claims, &self.key)?)
+    }
+}
+
+/// Makes the pair where it is missing; whether it was.
+pub(crate) fn make(directory: &Path) -> Result<bool, Failure> {
+    let (private, public) = (directory.join("dev.pem"), directory.join("jwks.json"));
+    fs::create_dir_all(directory).map_err(|error| cannot_write(directory, &error))?;
+    let is_new = !private.exists();
+    if is_new {
+        let key = SigningKey::from_bytes(&random::bytes()?);
+        let pem = key.to_pkcs8_pem(LineEnding::LF).map_err(Failure::new)?;
+        write_new(&private, pem.as_bytes()).map_err(|error| cannot_write(&private, &error))?;
+    }
+    let pem = fs::read_to_string(&private).map_err(Failure::new)?;
+    let key = SigningKey::from_pkcs8_pem(&pem).map_err(|error| {
+        Failure::new(format_args!("{} is no Ed25519 key: {error}", private.display()))
+    })?;
+    let mut set = serde_json::to_string_pretty(&key_set(&key))?;
+    set.push('\n');
+    fs::write(&public, set).map_err(|error| cannot_write(&public, &error))?;
+    Ok(is_new)
+}
+
+/// A file that only its owner may read, never over an existing one.
+fn write_new(path: &PathBuf, bytes: &[u8]) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
+fn key_set(key: &SigningKey) -> KeySet {
+    let x = URL_SAFE_NO_PAD.encode(key.verifying_key().as_bytes());
+    let key =
+        PublicKey { kty: "OKP", crv: "Ed25519", alg: "EdDSA", purpose: "sig", kid: key_id(key), x };
+    KeySet { keys: [key] }
+}
+
+/// Names a key by its beginning, so that tokens of an earlier pair say so.
+fn key_id(key: &SigningKey) -> String {
+    let public = key.verifying_key().to_bytes();
+    let (beginning, _) = public.split_at(8);
+    format!("dev-{}", URL_SAFE_NO_PAD.encode(beginning))
+}
+
+fn cannot_write(path: &Path, error: &io::Error) -> Failure {
+    Failure::new(format_args!("cannot write {}: {error}", path.display()))
+}

@@ -1,0 +1,108 @@
+//! The built command, run as a person would.
+#![allow(dead_code, reason = "each test file uses a part of it")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by it")]
+
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, Output, Stdio};
+
+use serde_json::Value;
+
+/// The command, without what the environment might say.
+pub(crate) fn answerback() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_answerback"));
+    command.env_remove("ANSWERBACK_ADDR").env_remove("ANSWERBACK_TOKEN").stdin(Stdio::null());
+    command
+}
+
+/// A directory with keys, and room for state and data.
+pub(crate) struct Place {
+    directory: tempfile::TempDir,
+}
+
+impl Place {
+    pub(crate) fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let place = Self { directory };
+        let made = answerback().arg("dev-keys").arg("--dir").arg(place.keys()).output().unwrap();
+        assert!(made.status.success(), "{made:?}");
+        place
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    pub(crate) fn keys(&self) -> PathBuf {
+        self.path("keys")
+    }
+
+    /// `answerback NAME --keys … --state … --addr ADDRESS --user USER`
+    pub(crate) fn client(&self, name: &str, address: &str, user: u32) -> Command {
+        let mut command = answerback();
+        command.arg(name).arg("--keys").arg(self.keys()).arg("--state").arg(self.path("state"));
+        command.args(["--addr", address, "--user", &user.to_string()]);
+        command
+    }
+}
+
+/// A server of the command's, killed when the test is over.
+pub(crate) struct Server {
+    pub(crate) child: Child,
+    pub(crate) address: String,
+    pub(crate) first_line: String,
+    _stdout: BufReader<ChildStdout>,
+}
+
+impl Server {
+    /// Starts it and waits for the line that says where it listens.
+    pub(crate) fn start(command: &mut Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        let mut first_line = String::new();
+        stdout.read_line(&mut first_line).unwrap();
+        let Some((_, behind)) = first_line.split_once("listening on ") else {
+            panic!("no server: {:?} {:?}", first_line, child.wait());
+        };
+        let address = behind.split([',', ' ', '\n']).next().unwrap().to_owned();
+        Self { child, address, first_line, _stdout: stdout }
+    }
+
+    /// The bare relay.
+    pub(crate) fn relay() -> Self {
+        let mut command = answerback();
+        Self::start(command.args(["bench", "relay", "--receipts", "--listen", "127.0.0.1:0"]))
+    }
+
+    /// As a power cut would.
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may be gone already, and then there is nothing to do.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The JSON lines of a command's output.
+pub(crate) fn json_lines(output: &Output) -> Vec<Value> {
+    let text = String::from_utf8(output.stdout.clone()).unwrap();
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// A command's exit code and its one line on stderr.
+pub(crate) fn failure(output: &Output) -> (i32, String) {
+    let text = String::from_utf8(output.stderr.clone()).unwrap();
+    assert_eq!(text.lines().count(), 1, "one line says what is wrong: {text}");
+    (output.status.code().unwrap(), text)
+}
+
+pub(crate) fn mode(path: &Path) -> u32 {
+    use std::os::unix::fs::PermissionsExt;
+    path.metadata().unwrap().permissions().mode() & 0o777
+}

@@ -1,0 +1,92 @@
+//! Help, usage and keys: what needs no server.
+
+mod common;
+
+use std::fs;
+
+use common::{Place, answerback, failure, mode};
+use jsonwebtoken::jwk::JwkSet;
+use jsonwebtoken::{Algorithm, DecodingKey, Validation};
+use serde_json::Value;
+
+#[test]
+fn every_command_explains_itself_with_an_example() {
+    let commands: [&[&str]; 8] = [
+        &[],
+        &["dev-keys"],
+        &["token"],
+        &["send"],
+        &["recv"],
+        &["bench", "chat"],
+        &["bench", "idle"],
+        &["bench", "relay"],
+    ];
+    for command in commands {
+        let output = answerback().args(command).arg("--help").output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{command:?}");
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert!(text.contains("answerback ") && text.len() > 300, "{command:?}: {text}");
+    }
+}
+
+#[test]
+fn wrong_usage_is_exit_code_2() {
+    let wrong: [&[&str]; 6] = [
+        &[],
+        &["chat"],
+        &["send", "--user", "1", "--to", "2"],
+        &["send", "--user", "one", "--to", "2", "hello"],
+        &["bench", "chat", "--window", "8", "--rate", "10"],
+        &["bench", "chat", "--rate", "0"],
+    ];
+    for arguments in wrong {
+        let output = answerback().args(arguments).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+    }
+}
+
+#[test]
+fn a_token_is_signed_by_the_key_of_the_set() {
+    let place = Place::new();
+    let printed = answerback()
+        .args(["token", "--user", "1", "--device", "7", "--hours", "2", "--keys"])
+        .arg(place.keys())
+        .output()
+        .unwrap();
+    let token = String::from_utf8(printed.stdout).unwrap();
+    let set = fs::read_to_string(place.keys().join("jwks.json")).unwrap();
+    let set: JwkSet = serde_json::from_str(&set).unwrap();
+    let key_id = jsonwebtoken::decode_header(token.trim()).unwrap().kid.unwrap();
+    let key = DecodingKey::from_jwk(set.find(&key_id).unwrap()).unwrap();
+    let mut validation = Validation::new(Algorithm::EdDSA);
+    validation.set_audience(&["answerback"]);
+    validation.set_required_spec_claims(&["exp", "aud", "sub"]);
+    let claims = jsonwebtoken::decode::<Value>(token.trim(), &key, &validation).unwrap().claims;
+    assert_eq!((&claims["sub"], &claims["device"]), (&"1".into(), &"7".into()));
+    let life = claims["exp"].as_u64().unwrap() - claims["iat"].as_u64().unwrap();
+    assert_eq!(life, 2 * 3600);
+}
+
+#[test]
+fn keys_that_are_there_stay() {
+    let place = Place::new();
+    let private = place.keys().join("dev.pem");
+    let first = fs::read(&private).unwrap();
+    assert_eq!(mode(&private), 0o600);
+    fs::remove_file(place.keys().join("jwks.json")).unwrap();
+    let again = answerback().arg("dev-keys").arg("--dir").arg(place.keys()).output().unwrap();
+    assert!(again.status.success());
+    assert_eq!(fs::read(&private).unwrap(), first);
+    assert!(place.keys().join("jwks.json").exists(), "the public half is made again from it");
+}
+
+#[test]
+fn a_missing_key_says_what_makes_it() {
+    let place = Place::new();
+    let nowhere = place.path("nowhere");
+    let output =
+        answerback().args(["token", "--user", "1", "--keys"]).arg(nowhere).output().unwrap();
+    let (code, line) = failure(&output);
+    assert_eq!(code, 1);
+    assert!(line.contains("answerback dev-keys --dir"), "{line}");
+}
