@@ -34,9 +34,9 @@ impl FrameBuffer {
     ///
     /// # Errors
     /// As [`Header::read`]: the length is checked before anything is kept for it.
-    pub fn next_frame<'a>(
+    pub fn next_frame<'a, 'r: 'a>(
         &'a mut self,
-        received: &mut &'a [u8],
+        received: &mut &'r [u8],
         frame_bytes_max: u32,
     ) -> Result<Option<Frame<'a>>, Code> {
         if self.handed_out {
@@ -69,7 +69,7 @@ impl FrameBuffer {
 
     fn finish_partial<'a>(
         &'a mut self,
-        received: &mut &'a [u8],
+        received: &mut &[u8],
         frame_bytes_max: u32,
     ) -> Result<Option<Frame<'a>>, Code> {
         if self.partial.len() < HEADER_BYTES {
@@ -114,4 +114,38 @@ fn frame(header: Header, bytes: &[u8]) -> Frame<'_> {
     let (_, body) = bytes.split_at(HEADER_BYTES);
     let (envelope, payload) = body.split_at(usize::from(header.envelope_length));
     Frame { header, envelope, payload }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limits::FRAME_BYTES_MAX;
+
+    /// Whoever announces a long frame and sends it slowly gets room for what he sent, twice
+    /// at most, and never more than the frame.
+    #[test]
+    fn room_is_bounded_by_what_came_and_by_the_frame() {
+        let header = Header {
+            length: FRAME_BYTES_MAX,
+            kind_number: 0x10,
+            envelope_length: 22,
+            flags: 0,
+            tag: 1,
+            target: 2,
+        };
+        let mut stream = header.to_bytes().to_vec();
+        stream.resize(FRAME_BYTES_MAX as usize, 7);
+        for step in [1, 31, 1000, 40_000] {
+            let mut buffer = FrameBuffer::default();
+            let mut came = 0;
+            for mut received in stream.chunks(step) {
+                came += received.len();
+                let frame = buffer.next_frame(&mut received, FRAME_BYTES_MAX);
+                assert_eq!(frame.map(|frame| frame.is_some()), Ok(came == stream.len()));
+                let bound = (2 * came).max(HEADER_BYTES).min(stream.len());
+                assert!(buffer.partial.capacity() <= bound, "{step}: {bound} after {came}");
+            }
+            assert_eq!(buffer.kept(), 0);
+        }
+    }
 }

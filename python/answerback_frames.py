@@ -1,0 +1,130 @@
+"""The frames of Answerback with nothing but the standard library, written from docs/PROTOCOL.md.
+
+A frame is a dictionary: kind, flags, tag, target, fields, tail, payload (hexadecimal).
+"""
+
+import struct
+
+HEADER = struct.Struct("<IHHHHI16s")  # length kind envelope_length flags reserved tag target
+LIMIT = 983040  # no frame is longer, whatever Welcome says
+
+ENTRY = "position:8 after:8 device:16"
+RANGE = "from:8 to:8"
+# kind: (number, who sends it, its tag, the fields as name:bytes[:least[:most]])
+KINDS = {
+    "Hello": (0x0001, "client", "request", "version_min:2:1 version_max:2:1 kinds_count:2:0:256 "
+              "token_length:2:0:2048 device:16 app_build:4 mode:2:0:2 credit_frames:4:1:4096 "
+              "credit_bytes:4:1:4194304 connection_counter:8:1 generation:8 cursor:8"),
+    "Ping": (0x0002, "client", "request", "echo:8"),
+    "Pong": (0x0003, "either", "pong", "echo:8"),
+    "Send": (0x0010, "client", "request", "sequence:8:1 seen_ms:8 life_s:4:0:2592000 content_type:2"),
+    "Skip": (0x0011, "client", "request", RANGE),
+    "Ack": (0x0012, "client", "none", "up_to:8"),
+    "Resync": (0x0013, "client", "none", "cursor:8"),
+    "Welcome": (0x0101, "server", "answer", "version:2:1 kinds_count:2:0:256 ticket_length:2:0:1024 "
+                "lapsed:2:0:1 server_time_ms:8 session:8 generation:8:1 cursor:8 pending_count:8 "
+                "pending_bytes:8 frame_bytes_max:4:4096:983040 undecided_max:2:1:64 "
+                "heartbeat_min_s:2:1 heartbeat_max_s:2:1"),
+    "Probe": (0x0103, "server", "none", "echo:8"),
+    "GoAway": (0x0104, "server", "none", "code:2:1000:6999 delay_ms:4"),
+    "Error": (0x0105, "server", "any", "code:2:1000:6999 kind:2 retry_after_ms:4"),
+    "Accepted": (0x0110, "server", "answer", "sequence:8:1 accepted_at_ms:8"),
+    "Refused": (0x0111, "server", "answer", "sequence:8:1 retry_after_ms:4 code:2:1000:6999"),
+    "OutOfOrder": (0x0112, "server", "answer", "sequence:8 expected:8:1"),
+    "Skipped": (0x0113, "server", "answer", RANGE + " accepted:8"),
+    "Deliver": (0x0120, "server", "none", ENTRY + " sequence:8:1 accepted_at_ms:8 content_type:2"),
+    "Delivered": (0x0121, "server", "none", ENTRY + " up_to:8:1 delivered_at_ms:8 except_count:2:0:16"),
+    "Failed": (0x0122, "server", "any", ENTRY + " sequence:8:1 code:2:1000:6999"),
+    "CaughtUp": (0x0123, "server", "none", "position:8"),
+}
+NAMES = {number: name for name, (number, *_) in KINDS.items()}
+COUNTS = {"Hello": "token", "Welcome": "ticket"}
+
+
+class Fault(Exception):
+    """A frame that may not be, with the name of its code."""
+
+
+def need(holds, code="FrameMalformed"):
+    if not holds:
+        raise Fault(code)
+
+
+def fields_of(kind):
+    for spec in KINDS[kind][3].split():
+        name, size, *bounds = spec.split(":")
+        least, most = ([int(bound) for bound in bounds] + [0, None][len(bounds):])
+        yield name, int(size), least, most
+
+
+def encode(frame):
+    """The bytes of {kind, flags, tag, target, fields, tail, payload}."""
+    kind, tail, payload = frame["kind"], frame.get("tail", {}), bytes.fromhex(frame.get("payload", ""))
+    envelope = b"".join(int(frame["fields"][name]).to_bytes(size, "little")
+                        for name, size, *_ in fields_of(kind))
+    envelope += b"".join(number.to_bytes(2, "little") for number in tail.get("kinds", []))
+    envelope += bytes.fromhex(tail.get("token", "") + tail.get("ticket", ""))
+    envelope += b"".join(int(end).to_bytes(8, "little") for pair in tail.get("except", []) for end in pair)
+    target = int(frame.get("target", 0)).to_bytes(16, "little")
+    return HEADER.pack(HEADER.size + len(envelope) + len(payload), KINDS[kind][0], len(envelope),
+                       frame.get("flags", 0), 0, frame.get("tag", 0), target) + envelope + payload
+
+
+def decode(data, limit=LIMIT, sender="server"):
+    """The first frame of data and its length; (None, 0) where its end is missing."""
+    if len(data) < HEADER.size:
+        return None, 0
+    length, number, envelope_length, flags, reserved, tag, target = HEADER.unpack_from(data)
+    need(length <= limit, "FrameTooLarge")
+    need(length >= HEADER.size + envelope_length and reserved == 0 and flags < 4)
+    if len(data) < length:
+        return None, 0
+    if number not in NAMES:
+        need(flags & 2, "UnknownKind")
+        return None, length
+    kind = NAMES[number]
+    _, from_end, tag_rule, _ = KINDS[kind]
+    need(from_end in (sender, "either"), "KindNotAllowed")
+    tagged = {"request": True, "answer": True, "none": False, "pong": sender == "server", "any": bool(tag)}
+    need(tagged[tag_rule] == bool(tag), "TagMismatch")
+    body = data[HEADER.size:length]
+    envelope, payload = body[:envelope_length], body[envelope_length:]
+    need(not payload or kind in ("Send", "Deliver"))
+    fields, at = {}, 0
+    for name, size, least, most in fields_of(kind):
+        need(at + size <= len(envelope))
+        fields[name] = int.from_bytes(envelope[at:at + size], "little")
+        need(least <= fields[name] and (most is None or fields[name] <= most))
+        at += size
+    check(kind, fields)
+    frame = {"kind": kind, "flags": flags, "tag": tag, "target": int.from_bytes(target, "little"),
+             "fields": fields, "tail": decode_tail(kind, fields, envelope[at:]), "payload": payload.hex()}
+    return frame, length
+
+
+def check(kind, f):
+    """The ranges that depend on another field."""
+    if kind in ("Skip", "Skipped"):
+        need(1 <= f["from"] <= f["to"] <= f["from"] + 63, "RangeInvalid")
+        need(f.get("accepted", 0) >> (f["to"] - f["from"] + 1) == 0)
+    if kind in ("Deliver", "Delivered", "Failed"):
+        first_word = kind != "Deliver" and f["position"] == 0 == f["after"]
+        need(f["after"] < f["position"] or first_word)
+    need(kind != "Hello" or f["version_min"] <= f["version_max"])
+    need(kind != "Welcome" or f["heartbeat_min_s"] <= f["heartbeat_max_s"])
+    need(kind != "OutOfOrder" or f["expected"] < f["sequence"])
+
+
+def decode_tail(kind, f, tail):
+    if kind in COUNTS:
+        secret, cut = COUNTS[kind], 2 * f["kinds_count"]
+        need(len(tail) == cut + f[secret + "_length"])
+        kinds = [int.from_bytes(tail[at:at + 2], "little") for at in range(0, cut, 2)]
+        return {"kinds": kinds, secret: tail[cut:].hex()}
+    need(len(tail) == 16 * f.get("except_count", 0))
+    if kind != "Delivered":
+        return {}
+    ends = [0] + [int.from_bytes(tail[at:at + 8], "little") for at in range(0, len(tail), 8)]
+    pairs = list(zip(ends[1::2], ends[2::2]))
+    need(all(before < first <= last < f["up_to"] for before, (first, last) in zip(ends[::2], pairs)))
+    return {"except": pairs}
