@@ -10,16 +10,17 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::time::Duration;
 
-use answerback_proto::access::{access, decode};
+use answerback_proto::access::{kind_of, read};
 use answerback_proto::code::Code;
-use answerback_proto::encode::{Address, append_frame};
+use answerback_proto::encode::Address;
 use answerback_proto::frame_buffer::{Frame, FrameBuffer};
-use answerback_proto::kind::{Envelope, Error, Hello, Kind, Pong, Probe, Welcome};
-use answerback_proto::limits::{CREDIT_BYTES_MAX, CREDIT_FRAMES_MAX, FRAME_BYTES_HARD_MAX};
+use answerback_proto::kind::{End, Error, Kind, Pong, Probe, Welcome};
+use answerback_proto::limits::FRAME_BYTES_HARD_MAX;
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
 use socket2::{Domain, SockRef, Socket, Type};
 
+use super::sockets::{Connection, Sockets, State};
 use super::users::Login;
 use crate::clock::Clock;
 use crate::exit::Failure;
@@ -52,89 +53,6 @@ pub(super) trait Job {
 
     /// Between reading and writing: what is due now.
     fn pump(&mut self, now_ns: u64, sockets: &mut Sockets);
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
-    Connecting,
-    HelloSent,
-    Open,
-}
-
-#[derive(Debug)]
-struct Connection {
-    stream: TcpStream,
-    login: Login,
-    state: State,
-    frames: FrameBuffer,
-    out: Vec<u8>,
-    is_dirty: bool,
-    /// The socket took no more: writing waits until it says that it does.
-    is_full: bool,
-}
-
-/// The connections of a run, as a job sees them: buffers to write to.
-#[derive(Debug, Default)]
-pub(super) struct Sockets {
-    connections: Vec<Connection>,
-    dirty: Vec<usize>,
-}
-
-impl Sockets {
-    /// Appends a frame to what goes out on a connection at the end of the turn.
-    pub(super) fn send<E: Envelope>(
-        &mut self,
-        at: usize,
-        address: Address,
-        envelope: &E,
-        payload: &[u8],
-    ) {
-        self.send_with_tail(at, address, envelope, &[], payload);
-    }
-
-    fn send_with_tail<E: Envelope>(
-        &mut self,
-        at: usize,
-        address: Address,
-        envelope: &E,
-        tail: &[u8],
-        payload: &[u8],
-    ) {
-        let Some(connection) = self.connections.get_mut(at) else { return };
-        append_frame(&mut connection.out, address, envelope, tail, payload);
-        if !connection.is_dirty {
-            connection.is_dirty = true;
-            self.dirty.push(at);
-        }
-    }
-
-    /// Who is logged in on a connection.
-    pub(super) fn login(&self, at: usize) -> Option<&Login> {
-        self.connections.get(at).map(|connection| &connection.login)
-    }
-
-    fn send_hello(&mut self, at: usize) {
-        let Some(Login { user, device, token }) = self.login(at).cloned() else { return };
-        let hello = Hello {
-            version_min: 1,
-            version_max: 1,
-            kinds_count: Kind::ALL.len() as u16,
-            token_length: token.len() as u16,
-            device: device.0,
-            app_build: 0,
-            mode: 0,
-            credit_frames: CREDIT_FRAMES_MAX,
-            credit_bytes: CREDIT_BYTES_MAX,
-            connection_counter: 1,
-            generation: 0,
-            cursor: 0,
-        };
-        let mut tail: Vec<u8> =
-            Kind::ALL.iter().flat_map(|kind| kind.number().to_le_bytes()).collect();
-        tail.extend_from_slice(token.as_bytes());
-        let address = Address { flags: 0, tag: 1, target: user.0 };
-        self.send_with_tail(at, address, &hello, &tail, &[]);
-    }
 }
 
 /// The loop.
@@ -295,7 +213,7 @@ impl Engine {
                 return Err(self.unreachable(&error));
             }
             connection.state = State::HelloSent;
-            self.sockets.send_hello(at);
+            self.sockets.send_hello(at)?;
         } else if connection.is_full {
             connection.is_full = false;
             self.write(at)?;
@@ -350,11 +268,11 @@ impl Engine {
             let next = frames.next_frame(&mut rest, FRAME_BYTES_HARD_MAX).map_err(bad_frame)?;
             let Some(frame) = next else { break };
             let used = received.len() - rest.len();
-            match frame.header.kind() {
+            match kind_of(&frame.header, End::Server).map_err(bad_frame)? {
                 Some(Kind::Welcome) => self.handle_welcome(at, job, frame)?,
                 Some(Kind::Error) => return Err(closed(frame)),
                 Some(Kind::Probe) => {
-                    let Probe { echo } = decode(frame.envelope).map_err(bad_frame)?;
+                    let Probe { echo } = read(frame.envelope).map_err(bad_frame)?;
                     self.sockets.send(at, Address::default(), &Pong { echo }, &[]);
                 }
                 _ => job.handle_frame(at, now_ns, frame, &mut self.sockets)?,
@@ -373,12 +291,12 @@ impl Engine {
         job: &mut impl Job,
         frame: Frame<'_>,
     ) -> Result<(), Failure> {
-        let (welcome, _) = access::<Welcome>(frame.envelope).map_err(bad_frame)?;
+        let (welcome, _) = Welcome::read(frame.envelope).map_err(bad_frame)?;
         if let Some(connection) = self.sockets.connections.get_mut(at) {
             self.open_count += usize::from(connection.state == State::HelloSent);
             connection.state = State::Open;
         }
-        job.handle_open(at, &Welcome::from_archived(welcome));
+        job.handle_open(at, &welcome);
         Ok(())
     }
 
@@ -421,7 +339,7 @@ pub(super) fn bad_frame(code: Code) -> Failure {
 }
 
 fn closed(frame: Frame<'_>) -> Failure {
-    match decode::<Error>(frame.envelope) {
+    match read::<Error>(frame.envelope) {
         Ok(Error { code, .. }) => {
             let name = Code::from_number(code).map_or("an unknown code", Code::name);
             Failure::new(format_args!("the server closed a session: {name} ({code})"))

@@ -7,9 +7,10 @@ use answerback_proto::kind::{Kind, Welcome};
 use clap::Args;
 
 use super::chat::Progress;
-use super::engine::{Engine, Job, Sockets};
+use super::engine::{Engine, Job};
 use super::process::{Memory, Process, allow_connections};
 use super::report::{IdleReport, tenths};
+use super::sockets::Sockets;
 use super::users;
 use crate::exit::Failure;
 

@@ -6,7 +6,7 @@
 
 use std::ops::Range;
 
-use answerback_proto::access::{access, decode};
+use answerback_proto::access::{access, read};
 use answerback_proto::code::{Class, Code};
 use answerback_proto::encode::Address;
 use answerback_proto::frame_buffer::Frame;
@@ -15,8 +15,9 @@ use answerback_proto::kind::{
 };
 use hdrhistogram::Histogram;
 
-use super::engine::{Job, Sockets, bad_frame};
+use super::engine::{Job, bad_frame};
 use super::pair::{Inbox, Pair};
+use super::sockets::Sockets;
 use crate::exit::Failure;
 
 /// Bytes of a payload that carry the time at which the message was due.
@@ -215,8 +216,7 @@ impl ChatLoad {
     }
 
     fn handle_refused(&mut self, at: usize, now_ns: u64, frame: Frame<'_>) -> Result<(), Failure> {
-        let Refused { sequence, retry_after_ms, code } =
-            decode(frame.envelope).map_err(bad_frame)?;
+        let Refused { sequence, retry_after_ms, code } = read(frame.envelope).map_err(bad_frame)?;
         if !matches!(Class::of(code), Some(Class::RetryAfter | Class::RetrySame)) {
             let name = Code::from_number(code).map_or("an unknown code", Code::name);
             return Err(Failure::new(format_args!("the server refuses to take messages: {name}")));
@@ -231,7 +231,7 @@ impl ChatLoad {
     }
 
     fn handle_out_of_order(&mut self, at: usize, frame: Frame<'_>) -> Result<(), Failure> {
-        let OutOfOrder { expected, .. } = decode(frame.envelope).map_err(bad_frame)?;
+        let OutOfOrder { expected, .. } = read(frame.envelope).map_err(bad_frame)?;
         self.counts.out_of_order += 1;
         if let Some(pair) = self.pairs.get_mut(at) {
             pair.sending.go_back(frame.header.tag, expected, 0);
@@ -275,7 +275,7 @@ impl ChatLoad {
     }
 
     fn handle_failed(&mut self, at: usize, now_ns: u64, frame: Frame<'_>) -> Result<(), Failure> {
-        let Failed { position, after, sequence, .. } = decode(frame.envelope).map_err(bad_frame)?;
+        let Failed { position, after, sequence, .. } = read(frame.envelope).map_err(bad_frame)?;
         if frame.header.tag != 0 {
             self.counts.failed += 1;
             self.handle_accepted(at, now_ns, sequence);

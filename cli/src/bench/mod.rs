@@ -11,6 +11,7 @@ mod pair;
 mod process;
 mod relay;
 mod report;
+mod sockets;
 mod users;
 
 use clap::Subcommand;

@@ -197,6 +197,8 @@ mod tests {
     #[test]
     fn an_inbox_takes_what_fits_and_asks_once() {
         let mut inbox = Inbox::default();
+        assert!(!inbox.take(0, 0));
+        assert_eq!(inbox.take_ack(), None, "a first word has no place");
         assert!(inbox.take(0, 2));
         assert!(!inbox.take(3, 4));
         assert!(!inbox.take(4, 5));
@@ -228,6 +230,9 @@ mod tests {
         assert_eq!(sending.poll_due(50).map(|(sequence, _, due)| (sequence, due)), Some((2, 11)));
         sending.decide(3);
         assert_eq!(sending.poll_due(50).map(|(sequence, ..)| sequence), Some(4));
+        sending.go_back(u32::MAX, 1, 0);
+        let next = sending.poll_due(50).map(|(sequence, ..)| sequence);
+        assert_eq!(next, Some(4), "what is decided is not sent again");
         sending.forget(3);
         assert_eq!((sending.due(3), sending.due(4)), (None, Some(13)));
     }

@@ -172,11 +172,11 @@ impl Relay {
     }
 
     fn welcome(&mut self, at: usize, frame: Frame<'_>) -> Result<(), Code> {
-        let (hello, _) = access::<Hello>(frame.envelope)?;
+        let (hello, _) = Hello::read(frame.envelope)?;
         let user = frame.header.target;
         if let Some(connection) = self.connection(at) {
             connection.user = user;
-            connection.device = hello.device.to_native();
+            connection.device = hello.device;
         }
         self.by_user.insert(user, at);
         let welcome = Welcome {

@@ -9,7 +9,6 @@ use answerback_sdk::driver::Client;
 use answerback_sdk::storage::Storage;
 use clap::Args;
 
-use super::{parse_device, parse_user};
 use crate::exit::Failure;
 use crate::keys::Signer;
 use crate::random;
@@ -21,10 +20,10 @@ const TOKEN_HOURS: u32 = 24;
 #[derive(Args)]
 pub(crate) struct DeviceArguments {
     /// The user to act as.
-    #[arg(long, value_name = "ID", value_parser = parse_user)]
+    #[arg(long, value_name = "ID")]
     user: UserId,
     /// The user's device; without it the one of the state directory, or a new one.
-    #[arg(long, value_name = "ID", value_parser = parse_device)]
+    #[arg(long, value_name = "ID")]
     device: Option<DeviceId>,
     /// The box.
     #[arg(

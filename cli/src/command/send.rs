@@ -10,7 +10,7 @@ use answerback_sdk::storage::{Sent, SentState};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
-use super::{device, parse_user};
+use super::device;
 use crate::clock::Clock;
 use crate::exit::Failure;
 
@@ -36,7 +36,7 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     device: device::DeviceArguments,
     /// The recipient.
-    #[arg(long, value_name = "ID", value_parser = parse_user)]
+    #[arg(long, value_name = "ID")]
     to: UserId,
     /// The message.
     #[arg(required_unless_present = "stdin", conflicts_with = "stdin")]

@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use answerback_proto::id::{DeviceId, UserId};
 use clap::Args;
 
-use super::{parse_device, parse_user};
 use crate::exit::Failure;
 use crate::keys::Signer;
 
@@ -20,10 +19,10 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "DIR", default_value = "run/keys")]
     keys: PathBuf,
     /// The user that logs in.
-    #[arg(long, value_name = "ID", value_parser = parse_user)]
+    #[arg(long, value_name = "ID")]
     user: UserId,
     /// The device that logs in.
-    #[arg(long, value_name = "ID", value_parser = parse_device, default_value = "1")]
+    #[arg(long, value_name = "ID", default_value = "1")]
     device: DeviceId,
     /// How long it is valid.
     #[arg(long, value_name = "HOURS", default_value_t = 24)]

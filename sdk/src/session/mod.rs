@@ -27,7 +27,7 @@ use answerback_proto::code::Code;
 use answerback_proto::encode::{Address, append_frame};
 use answerback_proto::frame_buffer::FrameBuffer;
 use answerback_proto::id::{DeviceId, Generation, Position, Sequence, UserId};
-use answerback_proto::kind::{Ack, Hello, Kind, Ping, Pong, Resync};
+use answerback_proto::kind::{Ack, End, Hello, Kind, Ping, Pong, Resync};
 
 use chat::{ChatWindow, Request};
 pub use error::SessionError;
@@ -164,7 +164,8 @@ impl ClientSession {
         self.chats.entry(peer).or_default().insert(sequence, chat::Content::Hole);
     }
 
-    /// A connection is open. `connection_counter` was raised and stored for it.
+    /// A connection is open. `connection_counter` was raised and stored for it. A token that
+    /// no server would read, or a credit beyond its limits, closes the session at once.
     pub fn handle_connected(&mut self, connection_counter: u64, token: &str) {
         self.handle_disconnected();
         self.state = State::Opening;
@@ -172,8 +173,8 @@ impl ClientSession {
         let hello = Hello {
             version_min: VERSION,
             version_max: VERSION,
-            kinds_count: kinds_understood().count() as u16,
-            token_length: token.len() as u16,
+            kinds_count: 0,
+            token_length: 0,
             device: self.device.0,
             app_build: 0,
             mode: 0,
@@ -183,11 +184,12 @@ impl ClientSession {
             generation: self.inbox.generation().0,
             cursor: self.inbox.stored().0,
         };
-        let mut tail: Vec<u8> =
-            kinds_understood().flat_map(|kind| kind.number().to_le_bytes()).collect();
-        tail.extend_from_slice(token.as_bytes());
+        let kinds: Vec<Kind> = kinds_understood().collect();
         let address = Address { flags: 0, tag, target: self.user.0 };
-        append_frame(&mut self.control, address, &hello, &tail, &[]);
+        if hello.append(&mut self.control, address, &kinds, token.as_bytes()).is_err() {
+            let code = Code::TokenInvalid.number();
+            self.events.push_back(Event::Closed { code, retry_after_ms: 0 });
+        }
     }
 
     /// The connection is gone. Events that were not polled stay.
@@ -336,6 +338,5 @@ fn next_tag(tag: u32) -> u32 {
 
 /// Kinds that a server may send to this client.
 fn kinds_understood() -> impl Iterator<Item = Kind> {
-    use answerback_proto::kind::From;
-    Kind::ALL.iter().copied().filter(|kind| kind.from() != From::Client)
+    Kind::ALL.iter().copied().filter(|kind| kind.is_sent_by(End::Server))
 }

@@ -1,15 +1,15 @@
 //! The frames of the server, each checked and turned into state and events.
 
-use answerback_proto::access::{access, decode};
+use answerback_proto::access::{kind_of, read};
 use answerback_proto::code::{Class, Code};
 use answerback_proto::frame_buffer::Frame;
 use answerback_proto::header::Header;
 use answerback_proto::id::{DeviceId, Generation, Position, Sequence, UserId};
 use answerback_proto::kind::{
-    Accepted, CaughtUp, Deliver, Delivered, Envelope, Error, Failed, GoAway, Kind, OutOfOrder,
-    Pong, Probe, Refused, Skipped, Welcome,
+    Accepted, CaughtUp, Deliver, Delivered, End, Error, Failed, GoAway, Kind, OutOfOrder, Pong,
+    Probe, Refused, Skipped, Welcome,
 };
-use answerback_proto::limits::{EXCEPT_RANGES_MAX, FRAME_BYTES_HARD_MAX, UNDECIDED_MAX};
+use answerback_proto::limits::FRAME_BYTES_HARD_MAX;
 
 use super::chat::{ChatWindow, Request};
 use super::inbox::Verdict;
@@ -34,21 +34,14 @@ impl ClientSession {
 
     fn handle_frame(&mut self, now_ms: u64, frame: Frame<'_>) -> Result<(), SessionError> {
         let header = frame.header;
-        let Some(kind) = header.kind() else {
-            let ignored = header.is_ignorable();
-            return if ignored {
-                Ok(())
-            } else {
-                Err(SessionError::UnknownKind(header.kind_number))
-            };
-        };
+        let Some(kind) = kind_of(&header, End::Server)? else { return Ok(()) };
         let is_open = matches!(self.state, State::Open(_) | State::GoingAway);
         match kind {
             Kind::Welcome if self.state == State::Opening => self.handle_welcome(now_ms, frame),
             Kind::Error if self.state != State::Offline => self.handle_error(now_ms, frame),
             Kind::GoAway if self.state != State::Offline => self.handle_go_away(frame),
             Kind::Probe if is_open => {
-                self.answer_probe(plain::<Probe>(frame)?.echo);
+                self.answer_probe(read::<Probe>(frame.envelope)?.echo);
                 Ok(())
             }
             Kind::Pong if is_open => self.handle_pong(frame),
@@ -61,7 +54,7 @@ impl ClientSession {
             Kind::Deliver if is_open => self.handle_deliver(frame),
             Kind::Delivered if is_open => self.handle_delivered(frame),
             Kind::CaughtUp if is_open => {
-                plain::<CaughtUp>(frame)?;
+                read::<CaughtUp>(frame.envelope)?;
                 self.events.push_back(Event::CaughtUp);
                 Ok(())
             }
@@ -71,17 +64,9 @@ impl ClientSession {
 
     fn handle_welcome(&mut self, now_ms: u64, frame: Frame<'_>) -> Result<(), SessionError> {
         self.take_request(frame.header, |request| request == Request::Hello)?;
-        let (archived, tail) = access::<Welcome>(frame.envelope)?;
-        let welcome = Welcome::from_archived(archived);
-        let tail_length = usize::from(welcome.kinds_count) * 2 + usize::from(welcome.ticket_length);
-        let is_valid = welcome.version == VERSION
-            && tail.len() == tail_length
-            && welcome.generation > 0
-            && (1..=UNDECIDED_MAX).contains(&u64::from(welcome.undecided_max))
-            && welcome.heartbeat_min_s > 0
-            && welcome.heartbeat_min_s <= welcome.heartbeat_max_s;
-        if !is_valid {
-            return Err(SessionError::OutOfRange(Kind::Welcome));
+        let (welcome, _) = Welcome::read(frame.envelope)?;
+        if welcome.version != VERSION {
+            return Err(SessionError::OutOfPlace(Kind::Welcome));
         }
         let heartbeat_s =
             (u64::from(welcome.heartbeat_min_s) + u64::from(welcome.heartbeat_max_s)) / 2;
@@ -105,7 +90,7 @@ impl ClientSession {
     }
 
     fn handle_error(&mut self, now_ms: u64, frame: Frame<'_>) -> Result<(), SessionError> {
-        let Error { code, retry_after_ms, .. } = plain(frame)?;
+        let Error { code, retry_after_ms, .. } = read(frame.envelope)?;
         let request = match frame.header.tag {
             0 => None,
             _ => Some(self.take_request(frame.header, |_| true)?),
@@ -120,21 +105,21 @@ impl ClientSession {
     }
 
     fn handle_go_away(&mut self, frame: Frame<'_>) -> Result<(), SessionError> {
-        let GoAway { code, delay_ms } = plain(frame)?;
+        let GoAway { code, delay_ms } = read(frame.envelope)?;
         self.state = State::GoingAway;
         self.events.push_back(Event::GoAway { code, delay_ms });
         Ok(())
     }
 
     fn handle_pong(&mut self, frame: Frame<'_>) -> Result<(), SessionError> {
-        plain::<Pong>(frame)?;
+        read::<Pong>(frame.envelope)?;
         self.take_request(frame.header, |request| request == Request::Ping)?;
         self.unanswered_ping = false;
         Ok(())
     }
 
     fn handle_accepted(&mut self, frame: Frame<'_>) -> Result<(), SessionError> {
-        let Accepted { sequence, accepted_at_ms } = plain(frame)?;
+        let Accepted { sequence, accepted_at_ms } = read(frame.envelope)?;
         let (peer, sequence) = self.take_number(frame.header, sequence)?;
         self.decide(peer, sequence);
         self.events.push_back(Event::Accepted { peer, sequence, accepted_at_ms });
@@ -142,7 +127,7 @@ impl ClientSession {
     }
 
     fn handle_refused(&mut self, now_ms: u64, frame: Frame<'_>) -> Result<(), SessionError> {
-        let Refused { sequence, retry_after_ms, code } = plain(frame)?;
+        let Refused { sequence, retry_after_ms, code } = read(frame.envelope)?;
         let target = UserId(frame.header.target);
         let request = self.take_request(frame.header, |request| {
             matches!(request, Request::Numbers { peer, first, .. }
@@ -184,10 +169,7 @@ impl ClientSession {
     }
 
     fn handle_out_of_order(&mut self, frame: Frame<'_>) -> Result<(), SessionError> {
-        let OutOfOrder { sequence, expected } = plain(frame)?;
-        if expected == 0 || expected >= sequence {
-            return Err(SessionError::OutOfRange(Kind::OutOfOrder));
-        }
+        let OutOfOrder { sequence, expected } = read(frame.envelope)?;
         let (peer, sequence) = self.take_number(frame.header, sequence)?;
         let expected = Sequence(expected);
         let Some(chat) = self.chats.get_mut(&peer) else { return Ok(()) };
@@ -203,7 +185,7 @@ impl ClientSession {
     }
 
     fn handle_skipped(&mut self, frame: Frame<'_>) -> Result<(), SessionError> {
-        let Skipped { from, to, .. } = plain(frame)?;
+        let Skipped { from, to, .. } = read(frame.envelope)?;
         let (peer, first, last) = (UserId(frame.header.target), Sequence(from), Sequence(to));
         self.take_request(frame.header, |request| {
             request == Request::Numbers { peer, first, last }
@@ -216,9 +198,9 @@ impl ClientSession {
     }
 
     fn handle_failed_answer(&mut self, frame: Frame<'_>) -> Result<(), SessionError> {
-        let Failed { position, sequence, code, .. } = plain(frame)?;
+        let Failed { position, sequence, code, .. } = read(frame.envelope)?;
         if position != 0 {
-            return Err(SessionError::OutOfRange(Kind::Failed));
+            return Err(SessionError::OutOfPlace(Kind::Failed));
         }
         let (peer, sequence) = self.take_number(frame.header, sequence)?;
         self.decide(peer, sequence);
@@ -227,20 +209,18 @@ impl ClientSession {
     }
 
     fn handle_failed_entry(&mut self, frame: Frame<'_>) -> Result<(), SessionError> {
-        let Failed { position, after, device, sequence, code } = plain(frame)?;
+        let Failed { position, after, device, sequence, code } = read(frame.envelope)?;
         let body =
             EntryBody::Failed { device: DeviceId(device), sequence: Sequence(sequence), code };
         if DeviceId(device) == self.device {
             self.decide(UserId(frame.header.target), Sequence(sequence));
         }
-        self.handle_entry(Kind::Failed, position, after, frame.header, body)
+        self.handle_entry(position, after, frame.header, body);
+        Ok(())
     }
 
     fn handle_deliver(&mut self, frame: Frame<'_>) -> Result<(), SessionError> {
-        let deliver: Deliver = decode(frame.envelope)?;
-        if frame.header.tag != 0 || deliver.position == 0 || deliver.sequence == 0 {
-            return Err(SessionError::OutOfRange(Kind::Deliver));
-        }
+        let deliver: Deliver = read(frame.envelope)?;
         let body = EntryBody::Message {
             device: DeviceId(deliver.device),
             sequence: Sequence(deliver.sequence),
@@ -248,45 +228,30 @@ impl ClientSession {
             content_type: deliver.content_type,
             payload: frame.payload.to_vec(),
         };
-        self.handle_entry(Kind::Deliver, deliver.position, deliver.after, frame.header, body)
+        self.handle_entry(deliver.position, deliver.after, frame.header, body);
+        Ok(())
     }
 
     fn handle_delivered(&mut self, frame: Frame<'_>) -> Result<(), SessionError> {
-        let (archived, tail) = access::<Delivered>(frame.envelope)?;
-        let delivered = Delivered::from_archived(archived);
-        let except = except_ranges(&delivered, tail)
-            .filter(|_| frame.payload.is_empty() && frame.header.tag == 0)
-            .ok_or(SessionError::OutOfRange(Kind::Delivered))?;
+        let (delivered, except) = Delivered::read(frame.envelope)?;
         let body = EntryBody::Delivered {
             device: DeviceId(delivered.device),
             up_to: Sequence(delivered.up_to),
-            except,
+            except: except.iter().map(|range| (range.first, range.last)).collect(),
             delivered_at_ms: delivered.delivered_at_ms,
         };
-        self.handle_entry(Kind::Delivered, delivered.position, delivered.after, frame.header, body)
+        self.handle_entry(delivered.position, delivered.after, frame.header, body);
+        Ok(())
     }
 
-    fn handle_entry(
-        &mut self,
-        kind: Kind,
-        position: u64,
-        after: u64,
-        header: Header,
-        body: EntryBody,
-    ) -> Result<(), SessionError> {
+    fn handle_entry(&mut self, position: u64, after: u64, header: Header, body: EntryBody) {
         let (position, after) = (Position(position), Position(after));
         let entry = Entry { position, peer: UserId(header.target), body };
         if position == Position(0) {
             self.events.push_back(Event::Shown(entry));
-            return Ok(());
-        }
-        if after >= position {
-            return Err(SessionError::OutOfRange(kind));
-        }
-        if self.inbox.judge(after, position) == Verdict::Take {
+        } else if self.inbox.judge(after, position) == Verdict::Take {
             self.events.push_back(Event::Entry(entry));
         }
-        Ok(())
     }
 
     fn decide(&mut self, peer: UserId, sequence: Sequence) {
@@ -308,13 +273,9 @@ impl ClientSession {
         header: Header,
         is_right: impl FnOnce(Request) -> bool,
     ) -> Result<Request, SessionError> {
-        let mismatch = || {
-            header
-                .kind()
-                .map_or(SessionError::UnknownKind(header.kind_number), SessionError::AnswerMismatch)
-        };
-        let request = self.requests.remove(&header.tag).ok_or_else(mismatch)?;
-        if is_right(request) { Ok(request) } else { Err(mismatch()) }
+        let mismatch = SessionError::AnswerMismatch(header.tag);
+        let request = self.requests.remove(&header.tag).ok_or(mismatch)?;
+        if is_right(request) { Ok(request) } else { Err(mismatch) }
     }
 
     /// The chat and number that an answer of one number decides.
@@ -330,38 +291,4 @@ impl ClientSession {
         })?;
         Ok((peer, sequence))
     }
-}
-
-/// The envelope of a kind that has neither tail nor payload.
-fn plain<E: Envelope>(frame: Frame<'_>) -> Result<E, SessionError> {
-    if frame.payload.is_empty() {
-        Ok(decode(frame.envelope)?)
-    } else {
-        Err(SessionError::Malformed(Code::FrameMalformed))
-    }
-}
-
-/// The excepted ranges: rising, without overlap, below `up_to`.
-fn except_ranges(delivered: &Delivered, tail: &[u8]) -> Option<Vec<(Sequence, Sequence)>> {
-    let count = usize::from(delivered.except_count);
-    let (pairs, rest) = tail.as_chunks::<16>();
-    if count > EXCEPT_RANGES_MAX || pairs.len() != count || !rest.is_empty() {
-        return None;
-    }
-    let mut lowest = 1;
-    let mut ranges = Vec::with_capacity(count);
-    for pair in pairs {
-        let [first, last] = halves(pair);
-        if first < lowest || last < first || last >= delivered.up_to {
-            return None;
-        }
-        lowest = last + 1;
-        ranges.push((Sequence(first), Sequence(last)));
-    }
-    Some(ranges)
-}
-
-fn halves(pair: &[u8; 16]) -> [u64; 2] {
-    let both = u128::from_le_bytes(*pair);
-    [both as u64, (both >> 64) as u64]
 }

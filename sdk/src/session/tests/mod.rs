@@ -3,7 +3,7 @@
 mod exchange;
 mod script;
 
-use answerback_proto::access::{access, decode};
+use answerback_proto::access::decode;
 use answerback_proto::encode::{Address, append_frame};
 use answerback_proto::frame_buffer::FrameBuffer;
 use answerback_proto::id::{DeviceId, Generation, Position, Sequence, UserId};
@@ -43,10 +43,8 @@ fn read_frames(buffer: &mut FrameBuffer, mut bytes: &[u8]) -> Vec<Written> {
         let (tag, target) = (frame.header.tag, UserId(frame.header.target));
         all.push(match frame.header.kind().unwrap() {
             Kind::Hello => {
-                let (archived, tail) = access::<Hello>(frame.envelope).unwrap();
-                let hello = Hello::from_archived(archived);
-                let token = &tail[usize::from(hello.kinds_count) * 2..];
-                let token = String::from_utf8(token.to_vec()).unwrap();
+                let (hello, tail) = Hello::read(frame.envelope).unwrap();
+                let token = String::from_utf8(tail.secret().to_vec()).unwrap();
                 Written::Hello { tag, user: target, hello, token }
             }
             Kind::Send => Written::Send {
@@ -97,7 +95,7 @@ fn welcome(tag: u32, generation: u64, cursor: u64) -> Vec<u8> {
         cursor,
         pending_count: 0,
         pending_bytes: 0,
-        frame_bytes_max: 1_000,
+        frame_bytes_max: 4_096,
         undecided_max: 64,
         heartbeat_min_s: 10,
         heartbeat_max_s: 30,

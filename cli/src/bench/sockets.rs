@@ -1,0 +1,99 @@
+//! The connections of a load: who is logged in on each, and what goes out on it.
+
+use answerback_proto::code::Code;
+use answerback_proto::encode::{Address, append_frame};
+use answerback_proto::frame_buffer::FrameBuffer;
+use answerback_proto::kind::{End, Envelope, Hello, Kind};
+use answerback_proto::limits::{CREDIT_BYTES_MAX, CREDIT_FRAMES_MAX};
+use mio::net::TcpStream;
+
+use super::users::Login;
+use crate::exit::Failure;
+
+/// How far a connection is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum State {
+    Connecting,
+    HelloSent,
+    Open,
+}
+
+/// A connection of the run.
+#[derive(Debug)]
+pub(super) struct Connection {
+    pub(super) stream: TcpStream,
+    pub(super) login: Login,
+    pub(super) state: State,
+    pub(super) frames: FrameBuffer,
+    pub(super) out: Vec<u8>,
+    pub(super) is_dirty: bool,
+    /// The socket took no more: writing waits until it says that it does.
+    pub(super) is_full: bool,
+}
+
+/// The connections of a run, as a job sees them: buffers to write to.
+#[derive(Debug, Default)]
+pub(super) struct Sockets {
+    pub(super) connections: Vec<Connection>,
+    pub(super) dirty: Vec<usize>,
+}
+
+impl Sockets {
+    /// Appends a frame to what goes out on a connection at the end of the turn.
+    pub(super) fn send<E: Envelope>(
+        &mut self,
+        at: usize,
+        address: Address,
+        envelope: &E,
+        payload: &[u8],
+    ) {
+        if let Some(out) = self.out(at) {
+            append_frame(out, address, envelope, &[], payload);
+        }
+    }
+
+    fn out(&mut self, at: usize) -> Option<&mut Vec<u8>> {
+        let connection = self.connections.get_mut(at)?;
+        if !connection.is_dirty {
+            connection.is_dirty = true;
+            self.dirty.push(at);
+        }
+        Some(&mut connection.out)
+    }
+
+    /// Who is logged in on a connection.
+    pub(super) fn login(&self, at: usize) -> Option<&Login> {
+        self.connections.get(at).map(|connection| &connection.login)
+    }
+
+    /// The first frame of a connection.
+    pub(super) fn send_hello(&mut self, at: usize) -> Result<(), Failure> {
+        let Some(Login { user, device, token }) = self.login(at).cloned() else { return Ok(()) };
+        let hello = Hello {
+            version_min: 1,
+            version_max: 1,
+            kinds_count: 0,
+            token_length: 0,
+            device: device.0,
+            app_build: 0,
+            mode: 0,
+            credit_frames: CREDIT_FRAMES_MAX,
+            credit_bytes: CREDIT_BYTES_MAX,
+            connection_counter: 1,
+            generation: 0,
+            cursor: 0,
+        };
+        let address = Address { flags: 0, tag: 1, target: user.0 };
+        let Some(out) = self.out(at) else { return Ok(()) };
+        let kinds: Vec<Kind> =
+            Kind::ALL.iter().copied().filter(|kind| kind.is_sent_by(End::Server)).collect();
+        hello.append(out, address, &kinds, token.as_bytes()).map_err(bad_login)
+    }
+}
+
+fn bad_login(code: Code) -> Failure {
+    Failure::new(format_args!(
+        "no server would read this login ({}): is the token too long?",
+        code.name()
+    ))
+}
