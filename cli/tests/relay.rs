@@ -2,6 +2,8 @@
 
 mod common;
 
+use std::process::{Command, Stdio};
+
 use common::{Place, Server, answerback, failure, json_lines};
 
 #[test]
@@ -44,7 +46,7 @@ fn a_message_goes_through_it() {
     let mut receiving = place
         .client("recv", &relay.address, 2)
         .args(["--count", "1", "--timeout", "60"])
-        .stdout(std::process::Stdio::piped())
+        .stdout(Stdio::piped())
         .spawn()
         .unwrap();
     // The relay keeps nothing: the receiver may be too late for the first ones.
@@ -55,6 +57,19 @@ fn a_message_goes_through_it() {
     }
     let lines = json_lines(&receiving.wait_with_output().unwrap());
     assert_eq!((&lines[0]["from"], &lines[0]["text"]), (&"1".into(), &"hello".into()));
+}
+
+/// A client that was written from the documents alone, in another language.
+#[test]
+fn the_python_client_exchanges_a_message_through_it() {
+    let (place, relay) = (Place::new(), Server::relay());
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../python/answerback_client.py");
+    let output = Command::new("python3")
+        .args([script, "exchange", "--addr", &relay.address])
+        .args(["--token-a", &place.token(1, 5), "--token-b", &place.token(2, 6)])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
 }
 
 #[test]

@@ -9,12 +9,12 @@ use std::collections::HashMap;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::SocketAddr;
 
-use answerback_proto::access::access;
+use answerback_proto::access::{access, decode};
 use answerback_proto::code::Code;
 use answerback_proto::encode::{Address, append_frame};
 use answerback_proto::frame_buffer::{Frame, FrameBuffer};
 use answerback_proto::kind::{
-    Accepted, Ack, Deliver, Delivered, Envelope, Hello, Kind, Refused, Send, Welcome,
+    Accepted, Ack, Deliver, Delivered, Envelope, Hello, Kind, Ping, Pong, Refused, Send, Welcome,
 };
 use answerback_proto::limits::{FRAME_BYTES_MAX, UNDECIDED_MAX};
 use clap::Args;
@@ -161,6 +161,11 @@ impl Relay {
                 Some(Kind::Send) => self.forward(at, frame)?,
                 Some(Kind::Ack) if self.gives_receipts => self.give_receipt(at, frame)?,
                 Some(Kind::Hello) => self.welcome(at, frame)?,
+                Some(Kind::Ping) => {
+                    let Ping { echo } = decode(frame.envelope)?;
+                    let address = Address { flags: 0, tag: frame.header.tag, target: 0 };
+                    self.send(at, address, &Pong { echo }, &[]);
+                }
                 _ => {}
             }
             (_, received) = received.split_at(used);

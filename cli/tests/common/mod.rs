@@ -37,6 +37,16 @@ impl Place {
         self.path("keys")
     }
 
+    /// A token of a user's device.
+    pub(crate) fn token(&self, user: u32, device: u32) -> String {
+        let output = answerback()
+            .args(["token", "--user", &user.to_string(), "--device", &device.to_string(), "--keys"])
+            .arg(self.keys())
+            .output()
+            .unwrap();
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    }
+
     /// `answerback NAME --keys … --state … --addr ADDRESS --user USER`
     pub(crate) fn client(&self, name: &str, address: &str, user: u32) -> Command {
         let mut command = answerback();
