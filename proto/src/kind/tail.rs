@@ -12,7 +12,6 @@ use crate::access::access;
 use crate::code::Code;
 use crate::encode::{Address, append_frame};
 use crate::id::Sequence;
-use crate::limits::{EXCEPT_RANGES_MAX, KINDS_MAX, TICKET_BYTES_MAX, TOKEN_BYTES_MAX};
 
 /// The tail of a `Hello` or a `Welcome`, in place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,8 +103,8 @@ impl Hello {
         kinds: &[Kind],
         token: &[u8],
     ) -> Result<(), Code> {
-        self.kinds_count = bounded(kinds.len(), KINDS_MAX)?;
-        self.token_length = bounded(token.len(), TOKEN_BYTES_MAX)?;
+        self.kinds_count = count(kinds.len())?;
+        self.token_length = count(token.len())?;
         append_checked(out, address, &self, &session_tail(kinds, token))
     }
 }
@@ -132,8 +131,8 @@ impl Welcome {
         kinds: &[Kind],
         ticket: &[u8],
     ) -> Result<(), Code> {
-        self.kinds_count = bounded(kinds.len(), KINDS_MAX)?;
-        self.ticket_length = bounded(ticket.len(), TICKET_BYTES_MAX)?;
+        self.kinds_count = count(kinds.len())?;
+        self.ticket_length = count(ticket.len())?;
         append_checked(out, address, &self, &session_tail(kinds, ticket))
     }
 }
@@ -159,7 +158,7 @@ impl Delivered {
         address: Address,
         except: &[SequenceRange],
     ) -> Result<(), Code> {
-        self.except_count = bounded(except.len(), EXCEPT_RANGES_MAX)?;
+        self.except_count = count(except.len())?;
         if !are_below(except.iter().copied(), self.up_to) {
             return Err(Code::FrameMalformed);
         }
@@ -195,8 +194,9 @@ fn session_tail(kinds: &[Kind], secret: &[u8]) -> Vec<u8> {
     kinds.chain(secret.iter().copied()).collect()
 }
 
-fn bounded(count: usize, max: usize) -> Result<u16, Code> {
-    u16::try_from(count).ok().filter(|_| count <= max).ok_or(Code::FrameMalformed)
+/// As the envelope counts it; its `check` knows the limit.
+fn count(length: usize) -> Result<u16, Code> {
+    u16::try_from(length).map_err(|_| Code::FrameMalformed)
 }
 
 fn are_below(ranges: impl Iterator<Item = SequenceRange>, up_to: u64) -> bool {
