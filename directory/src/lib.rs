@@ -5,6 +5,7 @@
 //! Whoever drives it (the gateway's core loop, the simulator) reads clocks, sockets and
 //! disks; nothing here can.
 
+pub mod commit_policy;
 pub mod mailbox;
 pub mod partition_table;
 pub mod ports;

@@ -1,0 +1,220 @@
+//! When a core's open batches are handed to the storage thread.
+//!
+//! A commit costs some 50 µs of processor time whatever is in it, so waiting for company
+//! is the lever at low rates; at high rates a batch fills before its time. One group of
+//! batches is in flight; what comes meanwhile makes the next.
+//!
+//! ```text
+//! released when none is in flight and  │ a record has waited for `linger_us`, or
+//!                                      │ an acknowledgement for `acknowledgement_linger_us`, or
+//!                                      │ there are as many of either, or as many bytes, as may wait
+//! ```
+//! Acknowledgements may wait longer than records, since they ride with the next batch
+//! anyway; but they are counted. Without the count, senders who wait for a receipt before
+//! they send again wait for acknowledgements that wait for their sends, and a closed loop
+//! runs at the pace of the longer timer.
+
+use crate::shard::Pending;
+
+/// How long and how much may wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CommitPolicy {
+    /// How long a record waits for company, µs.
+    pub linger_us: u64,
+    /// How long an acknowledgement does, µs.
+    pub acknowledgement_linger_us: u64,
+    /// As many records wait for nobody.
+    pub records_max: u32,
+    /// As many acknowledgements wait for nobody.
+    pub acknowledgements_max: u32,
+    /// As many bytes wait for nobody.
+    pub bytes_max: usize,
+}
+
+impl Default for CommitPolicy {
+    fn default() -> Self {
+        Self {
+            linger_us: 1000,
+            acknowledgement_linger_us: 3000,
+            records_max: 128,
+            acknowledgements_max: 128,
+            bytes_max: 512 * 1024,
+        }
+    }
+}
+
+/// What to do about the open batches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Release {
+    /// Take them and hand them over.
+    Now,
+    /// Ask again at this time, µs.
+    At(u64),
+    /// Nothing waits, or the end of the commit in flight will be the time to ask.
+    Idle,
+}
+
+/// The policy at work for one core. Times are µs of the driver's monotonic clock.
+///
+/// Each tick: [`CommitGate::handle_waiting`], then [`CommitGate::poll`]. After a
+/// [`Release::Now`] the batches are taken and [`CommitGate::handle_released`] is told;
+/// [`CommitGate::handle_committed`] follows when they are durable.
+#[derive(Clone, Debug)]
+pub struct CommitGate {
+    policy: CommitPolicy,
+    waiting: Pending,
+    oldest_record_us: Option<u64>,
+    oldest_acknowledgement_us: Option<u64>,
+    is_in_flight: bool,
+}
+
+impl CommitGate {
+    /// A gate with nothing waiting.
+    pub fn new(policy: CommitPolicy) -> Self {
+        Self {
+            policy,
+            waiting: Pending::default(),
+            oldest_record_us: None,
+            oldest_acknowledgement_us: None,
+            is_in_flight: false,
+        }
+    }
+
+    /// What waits now, of all shards of the core.
+    pub fn handle_waiting(&mut self, waiting: Pending, now_us: u64) {
+        keep_oldest(&mut self.oldest_record_us, waiting.records, now_us);
+        keep_oldest(&mut self.oldest_acknowledgement_us, waiting.acknowledgements, now_us);
+        self.waiting = waiting;
+    }
+
+    /// What to do.
+    pub fn poll(&self, now_us: u64) -> Release {
+        if self.is_in_flight {
+            return Release::Idle;
+        }
+        let Some(due_us) = self.due_us() else { return Release::Idle };
+        if self.is_full() || due_us <= now_us { Release::Now } else { Release::At(due_us) }
+    }
+
+    /// The open batches are taken and on their way.
+    pub fn handle_released(&mut self) {
+        self.waiting = Pending::default();
+        self.oldest_record_us = None;
+        self.oldest_acknowledgement_us = None;
+        self.is_in_flight = true;
+    }
+
+    /// They are durable.
+    pub fn handle_committed(&mut self) {
+        self.is_in_flight = false;
+    }
+
+    /// Whether a group is on its way.
+    pub fn is_in_flight(&self) -> bool {
+        self.is_in_flight
+    }
+
+    /// When the first of what waits has waited long enough.
+    fn due_us(&self) -> Option<u64> {
+        let due = |oldest_us: Option<u64>, linger_us| {
+            oldest_us.map(|since_us: u64| since_us.saturating_add(linger_us))
+        };
+        let record_us = due(self.oldest_record_us, self.policy.linger_us);
+        let acknowledgement_us =
+            due(self.oldest_acknowledgement_us, self.policy.acknowledgement_linger_us);
+        record_us.into_iter().chain(acknowledgement_us).min()
+    }
+
+    fn is_full(&self) -> bool {
+        self.waiting.records >= self.policy.records_max
+            || self.waiting.acknowledgements >= self.policy.acknowledgements_max
+            || self.waiting.bytes >= self.policy.bytes_max
+    }
+}
+
+/// Keeps the time of the first since there was none.
+fn keep_oldest(oldest_us: &mut Option<u64>, count: u32, now_us: u64) {
+    match count {
+        0 => *oldest_us = None,
+        _ => *oldest_us = oldest_us.or(Some(now_us)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const POLICY: CommitPolicy = CommitPolicy {
+        linger_us: 1000,
+        acknowledgement_linger_us: 3000,
+        records_max: 4,
+        acknowledgements_max: 8,
+        bytes_max: 1 << 20,
+    };
+
+    fn waiting(records: u32, acknowledgements: u32) -> Pending {
+        Pending { records, acknowledgements, bytes: 100 }
+    }
+
+    /// What a gate says at `now_us` of what waited since time 0.
+    fn since_start(waiting: Pending, now_us: u64) -> Release {
+        let mut gate = CommitGate::new(POLICY);
+        gate.handle_waiting(waiting, 0);
+        gate.handle_waiting(waiting, now_us);
+        gate.poll(now_us)
+    }
+
+    #[test]
+    fn nothing_waits_for_nothing() {
+        assert_eq!(since_start(Pending::default(), 10_000), Release::Idle);
+    }
+
+    #[test]
+    fn a_record_lingers_and_an_acknowledgement_longer() {
+        assert_eq!(since_start(waiting(1, 0), 999), Release::At(1000));
+        assert_eq!(since_start(waiting(1, 0), 1000), Release::Now);
+        assert_eq!(since_start(waiting(0, 1), 2999), Release::At(3000));
+        assert_eq!(since_start(waiting(0, 1), 3000), Release::Now);
+        assert_eq!(since_start(waiting(1, 1), 999), Release::At(1000));
+    }
+
+    #[test]
+    fn enough_of_anything_waits_for_nobody() {
+        assert_eq!(since_start(waiting(4, 0), 0), Release::Now);
+        assert_eq!(since_start(waiting(0, 8), 0), Release::Now);
+        assert_eq!(since_start(waiting(3, 7), 0), Release::At(1000));
+        let bytes = Pending { records: 1, acknowledgements: 0, bytes: 1 << 20 };
+        assert_eq!(since_start(bytes, 0), Release::Now);
+    }
+
+    #[test]
+    fn later_ones_do_not_postpone_the_first() {
+        let mut gate = CommitGate::new(POLICY);
+        gate.handle_waiting(waiting(1, 0), 0);
+        gate.handle_waiting(waiting(2, 0), 900);
+        assert_eq!(gate.poll(900), Release::At(1000));
+    }
+
+    #[test]
+    fn one_group_is_in_flight_and_the_next_goes_with_its_end() {
+        let mut gate = CommitGate::new(POLICY);
+        gate.handle_waiting(waiting(4, 0), 0);
+        assert_eq!(gate.poll(0), Release::Now);
+        gate.handle_released();
+        gate.handle_waiting(waiting(9, 0), 100);
+        assert_eq!(gate.poll(5000), Release::Idle);
+        gate.handle_committed();
+        assert_eq!(gate.poll(5000), Release::Now);
+    }
+
+    #[test]
+    fn what_is_released_leaves_no_age_behind() {
+        let mut gate = CommitGate::new(POLICY);
+        gate.handle_waiting(waiting(1, 0), 0);
+        gate.handle_released();
+        gate.handle_waiting(Pending::default(), 10);
+        gate.handle_committed();
+        gate.handle_waiting(waiting(1, 0), 5000);
+        assert_eq!(gate.poll(5000), Release::At(6000));
+    }
+}
