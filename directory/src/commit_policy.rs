@@ -132,11 +132,10 @@ impl CommitGate {
     }
 }
 
-/// Keeps the time of the first since there was none.
+/// Keeps the time of the first. What waits goes only by being released.
 fn keep_oldest(oldest_us: &mut Option<u64>, count: u32, now_us: u64) {
-    match count {
-        0 => *oldest_us = None,
-        _ => *oldest_us = oldest_us.or(Some(now_us)),
+    if count > 0 {
+        oldest_us.get_or_insert(now_us);
     }
 }
 
@@ -210,11 +209,10 @@ mod tests {
     #[test]
     fn what_is_released_leaves_no_age_behind() {
         let mut gate = CommitGate::new(POLICY);
-        gate.handle_waiting(waiting(1, 0), 0);
+        gate.handle_waiting(waiting(1, 1), 0);
         gate.handle_released();
-        gate.handle_waiting(Pending::default(), 10);
+        gate.handle_waiting(waiting(1, 1), 5000);
         gate.handle_committed();
-        gate.handle_waiting(waiting(1, 0), 5000);
         assert_eq!(gate.poll(5000), Release::At(6000));
     }
 }
