@@ -149,7 +149,10 @@ def main():
     arguments = parser.parse_args()
     if arguments.command == "vectors":
         return vectors(arguments.paths)
-    return exchange(arguments.addr, arguments.token_a, arguments.token_b)
+    try:
+        return exchange(arguments.addr, arguments.token_a, arguments.token_b)
+    except (Fault, OSError) as error:
+        return f"no exchange with {arguments.addr}: {error}"
 
 
 if __name__ == "__main__":
