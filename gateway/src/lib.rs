@@ -1,1 +1,32 @@
-//! placeholder
+//! The gateway of a box: sockets in, shards driven, answers out.
+//!
+//! ```text
+//! clients ══► core 0 │ reactor, sessions, shards │◄──┐ one parcel a tick
+//! clients ══► core 1 │ reactor, sessions, shards │◄──┘ and direction
+//!                       │ batches    ▲ committed
+//!                       ▼            │
+//!                    storage thread │ one commit for all cores
+//! ```
+//! A core is a thread with its own poll, its own listener and the shards of its
+//! partitions. A connection is accepted by any core; after a good `Hello` it moves to the
+//! core that drives its user's partition, so that what is pushed to it never leaves that
+//! core. What it sends to users of other cores crosses by a bounded queue.
+//!
+//! This crate reads fixed headers and no payloads. It decides nothing about messages
+//! (`directory` does) and knows no disk: it is generic over `directory::ports::Journal`,
+//! and its storage thread is the one place that waits for it.
+
+mod auth;
+mod clock;
+mod config;
+mod core;
+mod limits;
+mod reactor;
+mod serve;
+mod session;
+mod storage;
+mod transport;
+
+pub use auth::{KeySetError, Verifier};
+pub use config::GatewayConfig;
+pub use serve::{ServeError, StopHandle, serve};

@@ -1,0 +1,84 @@
+//! What the operator decides about a box's gateway.
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use answerback_directory::commit_policy::CommitPolicy;
+use answerback_proto::limits::{
+    FRAME_BYTES_BEFORE_AUTH_MAX, FRAME_BYTES_HARD_MAX, FRAME_BYTES_MAX,
+};
+
+/// The settings of [`crate::serve`].
+#[derive(Clone, Debug)]
+pub struct GatewayConfig {
+    /// Where clients connect; port 0 takes any free one.
+    pub listen: SocketAddr,
+    /// The longest frame that is taken, 4096–983 040.
+    pub frame_bytes_max: u32,
+    /// Connections that may be open at once, over all cores; more are closed unheard.
+    pub connections_max: u32,
+    /// How long a connection may take to send its `Hello`, ms.
+    pub hello_deadline_ms: u64,
+    /// The shortest interval of pings that clients are told, s.
+    pub heartbeat_min_s: u16,
+    /// The longest interval of pings; who is silent for half as long again is closed, s.
+    pub heartbeat_max_s: u16,
+    /// When batches are committed.
+    pub commit: CommitPolicy,
+    /// A partition is checkpointed once it has journaled as many bytes.
+    pub checkpoint_bytes: usize,
+    /// And once it has changes of this age, ms.
+    pub checkpoint_period_ms: u64,
+    /// The processors that the cores' threads are bound to, in turn; none: they are not.
+    pub cpus: Vec<usize>,
+    /// Told what an operator should know, one line each.
+    pub alarm: fn(&str),
+}
+
+impl Default for GatewayConfig {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 7400)),
+            frame_bytes_max: FRAME_BYTES_MAX,
+            connections_max: 1_000_000,
+            hello_deadline_ms: 5000,
+            heartbeat_min_s: 60,
+            heartbeat_max_s: 600,
+            commit: CommitPolicy::default(),
+            checkpoint_bytes: 16 * 1024 * 1024,
+            checkpoint_period_ms: 5000,
+            cpus: Vec::new(),
+            alarm: |line| eprintln!("alarm: {line}"),
+        }
+    }
+}
+
+impl GatewayConfig {
+    /// What is wrong with it, in one line.
+    pub(crate) fn fault(&self) -> Option<&'static str> {
+        if !(FRAME_BYTES_BEFORE_AUTH_MAX..=FRAME_BYTES_HARD_MAX).contains(&self.frame_bytes_max) {
+            Some("frame_bytes_max must lie between 4096 and 983040")
+        } else if self.heartbeat_min_s == 0 || self.heartbeat_max_s < self.heartbeat_min_s {
+            Some("heartbeat_min_s must be at least 1 and heartbeat_max_s no less")
+        } else {
+            None
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_that_a_welcome_may_not_carry_are_refused() {
+        assert_eq!(GatewayConfig::default().fault(), None);
+        for config in [
+            GatewayConfig { frame_bytes_max: 4095, ..GatewayConfig::default() },
+            GatewayConfig { frame_bytes_max: 983_041, ..GatewayConfig::default() },
+            GatewayConfig { heartbeat_min_s: 0, ..GatewayConfig::default() },
+            GatewayConfig { heartbeat_min_s: 601, ..GatewayConfig::default() },
+        ] {
+            assert!(config.fault().is_some(), "{config:?}");
+        }
+    }
+}

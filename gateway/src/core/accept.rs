@@ -1,0 +1,130 @@
+//! Connections come, and those that say nothing go.
+
+use answerback_proto::code::Code;
+use answerback_proto::frame_buffer::FrameBuffer;
+use mio::net::TcpStream;
+
+use super::Core;
+use super::connection::Connection;
+use crate::limits::{ACCEPTS_PER_TICK, SILENCE_SCAN_S};
+use crate::reactor::listener::Accepted;
+use crate::reactor::slot::SlotKey;
+use crate::session::{Fault, Session, State};
+
+impl Core {
+    /// Takes new connections, as many as a tick may.
+    pub(super) fn accept(&mut self) {
+        let now_ms = self.now_ms();
+        for _ in 0..ACCEPTS_PER_TICK {
+            let Some(listener) = self.reactor.listener() else { return };
+            match listener.accept(now_ms) {
+                Accepted::Socket(socket) => self.welcome_socket(socket),
+                Accepted::Failed => {}
+                Accepted::Nothing => return,
+                Accepted::Exhausted(error) => {
+                    self.alarm(&format!("cannot accept connections: {error}"));
+                    return;
+                }
+            }
+        }
+    }
+
+    /// When there may be something to accept, ms.
+    pub(super) fn accept_due_ms(&mut self) -> Option<u64> {
+        self.reactor.listener()?.poll_timeout()
+    }
+
+    fn welcome_socket(&mut self, socket: TcpStream) {
+        let cores = usize::from(self.shared.cores);
+        let connections_max = (self.shared.config.connections_max as usize).div_ceil(cores);
+        if self.connections.table().count() >= connections_max {
+            return;
+        }
+        // Frames are written a tick at a time; holding them back gains nothing.
+        if socket.set_nodelay(true).is_err() {
+            return;
+        }
+        if let Some(key) = self.insert(socket, Session::new(), FrameBuffer::default()) {
+            let deadline_ms = self.now_ms() + self.shared.config.hello_deadline_ms;
+            self.hello_deadlines.push_back((deadline_ms, key));
+        }
+    }
+
+    /// Puts a socket into the table and watches it. One that cannot be is closed.
+    pub(super) fn insert(
+        &mut self,
+        mut socket: TcpStream,
+        session: Session,
+        frames: FrameBuffer,
+    ) -> Option<SlotKey> {
+        let table = self.connections.table();
+        self.reactor.watch(&mut socket, table.next_key()).ok()?;
+        let heard_s = (self.now_us / 1_000_000) as u32;
+        Some(table.insert(Connection::new(socket, session, frames, heard_s)))
+    }
+
+    /// Closes connections whose time is over.
+    pub(super) fn close_overdue(&mut self) {
+        let now_ms = self.now_ms();
+        while let Some(&(due_ms, key)) = self.hello_deadlines.front()
+            && due_ms <= now_ms
+        {
+            self.hello_deadlines.pop_front();
+            if self.state(key) == Some(State::Greeting) {
+                self.fail(key, Fault::of_connection(Code::HelloExpected));
+            }
+        }
+        while let Some(&(due_ms, key)) = self.closing_deadlines.front()
+            && due_ms <= now_ms
+        {
+            self.closing_deadlines.pop_front();
+            self.close(key);
+        }
+        self.close_silent();
+    }
+
+    /// When [`Core::close_overdue`] has something to do, ms.
+    pub(super) fn overdue_due_ms(&mut self) -> Option<u64> {
+        let hello_ms = self.hello_deadlines.front().map(|&(due_ms, _)| due_ms);
+        let closing_ms = self.closing_deadlines.front().map(|&(due_ms, _)| due_ms);
+        let scan_ms = (self.connections.table().count() > 0).then_some(self.silence_scan.1);
+        hello_ms.into_iter().chain(closing_ms).chain(scan_ms).min()
+    }
+
+    fn state(&mut self, key: SlotKey) -> Option<State> {
+        Some(self.connections.find(key)?.session.state)
+    }
+
+    /// Looks through a part of the table each second: a timer for each connection would
+    /// cost more than the connection.
+    fn close_silent(&mut self) {
+        let (start, due_ms) = self.silence_scan;
+        let now_ms = self.now_ms();
+        if now_ms < due_ms {
+            return;
+        }
+        let table = self.connections.table();
+        let end = start + table.slot_count() / SILENCE_SCAN_S + 1;
+        let next = if end < table.slot_count() { end } else { 0 };
+        self.silence_scan = (next, now_ms + 1000);
+        for index in start..end {
+            if let Some(key) = self.silent_at(index) {
+                self.close(key);
+            }
+        }
+    }
+
+    /// Half as long again as the longest interval: a ping may be late.
+    fn silent_at(&mut self, index: usize) -> Option<SlotKey> {
+        let silence_max_s = u64::from(self.shared.config.heartbeat_max_s) * 3 / 2;
+        let now_s = self.now_us / 1_000_000;
+        let (key, connection) = self.connections.table().at(index)?;
+        let silence_s = now_s.saturating_sub(u64::from(connection.heard_s));
+        (silence_s > silence_max_s).then_some(key)
+    }
+
+    /// Tells the operator.
+    pub(super) fn alarm(&self, line: &str) {
+        (self.shared.config.alarm)(line);
+    }
+}

@@ -1,0 +1,83 @@
+//! Batches and checkpoints on their way to the storage thread, and what became of them.
+
+use answerback_directory::commit_policy::Release;
+
+use super::stop::Phase;
+use super::{Core, CoreError};
+use crate::clock::unix_ms;
+use crate::storage::Verdict;
+
+impl Core {
+    /// Hands the open batches over, if it is time.
+    pub(super) fn release(&mut self) -> Result<(), CoreError> {
+        self.gate.handle_waiting(self.shards.waiting(), self.now_us);
+        match self.gate.poll(self.now_us) {
+            Release::Now => self.commit(),
+            Release::At(due_us) => self.reactor.wake_at(due_us, self.now_us)?,
+            Release::Idle => {}
+        }
+        Ok(())
+    }
+
+    /// Hands the open batches over.
+    pub(super) fn commit(&mut self) {
+        let batches = self.shards.take_batches(unix_ms());
+        self.gate.handle_released();
+        if batches.is_empty() {
+            self.gate.handle_committed();
+        } else {
+            self.storage.commit(batches);
+        }
+    }
+
+    /// Takes what became of commits and checkpoints.
+    pub(super) fn handle_verdicts(&mut self) -> Result<(), CoreError> {
+        let mut verdicts = Vec::new();
+        self.storage.receive(|verdict| verdicts.push(verdict));
+        for verdict in verdicts {
+            match verdict {
+                Verdict::Committed => self.handle_committed(),
+                Verdict::Checkpointed => self.is_checkpoint_in_flight = false,
+                Verdict::Fault => return Err(CoreError::Storage),
+            }
+        }
+        Ok(())
+    }
+
+    fn handle_committed(&mut self) {
+        self.gate.handle_committed();
+        for quarantine in self.shards.handle_committed() {
+            self.handle_quarantine(quarantine);
+        }
+    }
+
+    /// Hands over the changes of a shard, if it is time; one checkpoint is under way.
+    pub(super) fn freeze(&mut self) {
+        if self.is_checkpoint_in_flight || self.phase == Phase::Committing {
+            return;
+        }
+        let (now_ms, period_ms) = (self.now_ms(), self.checkpoint_period_ms());
+        let bytes_max = self.shared.config.checkpoint_bytes;
+        if let Some(checkpoint) = self.shards.freeze_due(now_ms, period_ms, bytes_max) {
+            self.is_checkpoint_in_flight = true;
+            self.storage.checkpoint(checkpoint);
+        }
+    }
+
+    /// When there is something to freeze, ms.
+    pub(super) fn freeze_due_ms(&self) -> Option<u64> {
+        if self.is_checkpoint_in_flight {
+            return None;
+        }
+        let bytes_max = self.shared.config.checkpoint_bytes;
+        self.shards.checkpoint_due_ms(self.checkpoint_period_ms(), bytes_max)
+    }
+
+    /// At the end all that changed is frozen at once.
+    fn checkpoint_period_ms(&self) -> u64 {
+        match self.phase {
+            Phase::Serving | Phase::Committing => self.shared.config.checkpoint_period_ms,
+            Phase::Checkpointing => 0,
+        }
+    }
+}

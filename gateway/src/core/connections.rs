@@ -1,0 +1,177 @@
+//! All connections of a core, who of them is to be read, and who has something to send.
+//!
+//! Each list holds a connection at most once; what is on a list and gone meanwhile is
+//! passed over, since its key finds nothing.
+
+use std::collections::VecDeque;
+
+use crate::limits::{SPARE_BUFFER_BYTES_MAX, SPARE_BUFFERS_MAX};
+use crate::reactor::Readiness;
+use crate::reactor::slot::{SlotKey, SlotTable};
+use crate::session::State;
+use crate::transport::plain::{Sent, send};
+
+use super::connection::Connection;
+
+/// The connections.
+#[derive(Debug)]
+pub(crate) struct Connections {
+    table: SlotTable<Connection>,
+    ready: VecDeque<SlotKey>,
+    dirty: Vec<SlotKey>,
+    /// Empty output buffers, so that a connection at rest needs none of its own.
+    spare_buffers: Vec<Vec<u8>>,
+}
+
+/// What writing came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Written {
+    /// Some or all is sent.
+    Going,
+    /// All is sent, and the connection has nothing more to say.
+    Said,
+    /// The peer is gone.
+    Ended,
+}
+
+impl Connections {
+    /// None.
+    pub(crate) fn new() -> Self {
+        Self {
+            table: SlotTable::new(),
+            ready: VecDeque::new(),
+            dirty: Vec::new(),
+            spare_buffers: Vec::new(),
+        }
+    }
+
+    /// The table.
+    pub(crate) fn table(&mut self) -> &mut SlotTable<Connection> {
+        &mut self.table
+    }
+
+    /// A connection, if it is still there.
+    #[inline]
+    pub(crate) fn find(&mut self, key: SlotKey) -> Option<&mut Connection> {
+        self.table.find(key)
+    }
+
+    /// Takes a connection out.
+    pub(crate) fn remove(&mut self, key: SlotKey) -> Option<Connection> {
+        self.table.remove(key)
+    }
+
+    /// Notes what the kernel said.
+    pub(crate) fn handle_ready(&mut self, readiness: Readiness) {
+        let Some(connection) = self.table.find(readiness.key) else { return };
+        connection.is_read_closed |= readiness.is_read_closed;
+        if readiness.is_writable && connection.is_write_blocked {
+            connection.is_write_blocked = false;
+            mark_dirty(&mut self.dirty, readiness.key, connection);
+        }
+        if readiness.is_readable {
+            self.list(readiness.key);
+        }
+    }
+
+    /// Puts a connection on the ready list.
+    pub(crate) fn list(&mut self, key: SlotKey) {
+        if let Some(connection) = self.table.find(key)
+            && !connection.is_listed
+        {
+            connection.is_listed = true;
+            self.ready.push_back(key);
+        }
+    }
+
+    /// How many are on the ready list.
+    pub(crate) fn ready_count(&self) -> usize {
+        self.ready.len()
+    }
+
+    /// The next of the ready list that may be read now. One that may not, for what it has
+    /// not fetched, comes back once it may.
+    pub(crate) fn next_ready(&mut self) -> Option<SlotKey> {
+        let key = self.ready.pop_front()?;
+        let connection = self.table.find(key)?;
+        connection.is_listed = false;
+        connection.has_unread = !connection.may_read();
+        (!connection.has_unread).then_some(key)
+    }
+
+    /// Lets `write` append to a connection's output; not if it is closing or gone.
+    #[inline]
+    pub(crate) fn append(&mut self, key: SlotKey, write: impl FnOnce(&mut Vec<u8>)) -> bool {
+        let Some(connection) = self.table.find(key) else { return false };
+        if connection.session.state == State::Closing {
+            return false;
+        }
+        let output = &mut connection.output.bytes;
+        if output.capacity() == 0
+            && let Some(spare) = self.spare_buffers.pop()
+        {
+            *output = spare;
+        }
+        write(output);
+        mark_dirty(&mut self.dirty, key, connection);
+        true
+    }
+
+    /// The connections with something to send; give the list back when it is done with.
+    pub(crate) fn take_dirty(&mut self) -> Vec<SlotKey> {
+        std::mem::take(&mut self.dirty)
+    }
+
+    /// Takes the list back, empty, for its memory.
+    pub(crate) fn return_dirty(&mut self, mut list: Vec<SlotKey>) {
+        list.clear();
+        if self.dirty.is_empty() {
+            self.dirty = list;
+        }
+    }
+
+    /// Writes once what a connection has to send.
+    pub(crate) fn write(&mut self, key: SlotKey) -> Written {
+        let Some(connection) = self.table.find(key) else { return Written::Going };
+        connection.is_dirty = false;
+        let unsent = connection.output.unsent();
+        if unsent > 0 && !connection.is_write_blocked {
+            match send(&mut connection.socket, connection.output.unsent_bytes()) {
+                Sent::Bytes(length) => {
+                    connection.is_write_blocked = length < unsent;
+                    connection.output.handle_sent(length);
+                }
+                Sent::Ended => return Written::Ended,
+            }
+        }
+        self.handle_written(key)
+    }
+
+    fn handle_written(&mut self, key: SlotKey) -> Written {
+        let Some(connection) = self.table.find(key) else { return Written::Going };
+        let is_said = connection.session.state == State::Closing && connection.output.unsent() == 0;
+        if connection.output.bytes.is_empty() {
+            keep_spare(&mut self.spare_buffers, std::mem::take(&mut connection.output.bytes));
+        }
+        if connection.has_unread && connection.may_read() {
+            connection.has_unread = false;
+            self.list(key);
+        }
+        if is_said { Written::Said } else { Written::Going }
+    }
+}
+
+fn mark_dirty(dirty: &mut Vec<SlotKey>, key: SlotKey, connection: &mut Connection) {
+    if !connection.is_dirty {
+        connection.is_dirty = true;
+        dirty.push(key);
+    }
+}
+
+fn keep_spare(spare_buffers: &mut Vec<Vec<u8>>, buffer: Vec<u8>) {
+    let capacity = buffer.capacity();
+    if 0 < capacity && capacity <= SPARE_BUFFER_BYTES_MAX && spare_buffers.len() < SPARE_BUFFERS_MAX
+    {
+        spare_buffers.push(buffer);
+    }
+}

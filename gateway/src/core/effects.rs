@@ -1,0 +1,144 @@
+//! What shards want done.
+
+use answerback_directory::shard::{Answer, Effect, Entry, Mail, Opened, SessionRef};
+use answerback_proto::code::Code;
+use answerback_proto::id::{PartitionId, UserId};
+
+use super::Core;
+use super::shards::Quarantine;
+use crate::clock::unix_ms;
+use crate::limits::SETTLE_ROUNDS_MAX;
+use crate::reactor::slot::SlotKey;
+use crate::session::reply::WelcomeWords;
+use crate::session::{Fault, State, reply};
+
+impl Core {
+    /// Does what the touched shards want. That may touch others, since partitions of one
+    /// core concern each other; what is still touched after some rounds waits a tick.
+    pub(super) fn settle(&mut self) {
+        for _ in 0..SETTLE_ROUNDS_MAX.max(usize::from(self.shared.table.partitions())) {
+            let Some(home) = self.shards.next_touched() else { return };
+            while let Some(effect) = self.shards.poll_effect(home) {
+                self.perform(home, effect);
+            }
+            self.shards.refresh(home, self.now_ms());
+        }
+    }
+
+    fn perform(&mut self, home: u16, effect: Effect) {
+        match effect {
+            Effect::Answer { to, tag, peer, answer } => self.answer(home, to, tag, peer, &answer),
+            Effect::Entry { to, entry } => self.push(to, &entry),
+            Effect::Opened { to, tag, user, opened } => self.welcome(to, tag, user, &opened),
+            Effect::CaughtUp { to, user, position } => {
+                if let Some(key) = self.key_of(to) {
+                    self.connections
+                        .append(key, |out| reply::append_caught_up(out, user, position));
+                }
+            }
+            Effect::Close { to, tag, kind, code } => {
+                let kind = kind.map_or(0, |kind| kind.number());
+                self.dismiss(home, to, Fault { code, kind, tag });
+            }
+            Effect::Mail { to, mail } => self.mail(to, mail),
+        }
+    }
+
+    #[inline]
+    fn answer(&mut self, home: u16, to: SessionRef, tag: u32, peer: UserId, answer: &Answer) {
+        match self.key_of(to) {
+            Some(key) => {
+                self.connections.append(key, |out| reply::append_answer(out, tag, peer, answer));
+                self.handle_answered(key);
+            }
+            None => {
+                self.shards.handle_answered(home, to.core);
+                self.mesh.answer(to, false, |out| reply::append_answer(out, tag, peer, answer));
+            }
+        }
+    }
+
+    /// A session is on the core of its user, whose inbox this is.
+    #[inline]
+    fn push(&mut self, to: SessionRef, entry: &Entry) {
+        debug_assert_eq!(to.core, self.core);
+        if let Some(key) = self.key_of(to) {
+            self.connections.append(key, |out| reply::append_entry(out, entry));
+        }
+    }
+
+    fn welcome(&mut self, to: SessionRef, tag: u32, user: UserId, opened: &Opened) {
+        let Some(key) = self.key_of(to) else { return };
+        let Some(connection) = self.connections.find(key) else { return };
+        if connection.session.state != State::Opening {
+            return;
+        }
+        connection.session.state = State::Open;
+        self.sessions_opened += 1;
+        let words = WelcomeWords {
+            config: &self.shared.config,
+            unix_ms: unix_ms(),
+            session: u64::from(self.core) << 48 | self.sessions_opened,
+        };
+        self.connections.append(key, |out| reply::append_welcome(out, tag, user, opened, words));
+    }
+
+    fn dismiss(&mut self, home: u16, to: SessionRef, fault: Fault) {
+        match self.key_of(to) {
+            Some(key) => self.fail(key, fault),
+            None => {
+                self.shards.handle_answered(home, to.core);
+                self.mesh.answer(to, true, |out| reply::append_error(out, fault));
+            }
+        }
+    }
+
+    fn mail(&mut self, to: PartitionId, mail: Mail) {
+        let core = self.shared.table.core_of(to);
+        if core != self.core {
+            self.mesh.mail(core, to, mail);
+        } else if let Some(shard) = self.shards.touch(to) {
+            shard.handle_mail(mail);
+        }
+    }
+
+    /// A request of a connection is answered.
+    pub(super) fn handle_answered(&mut self, key: SlotKey) {
+        if let Some(connection) = self.connections.find(key) {
+            connection.unanswered = connection.unanswered.saturating_sub(1);
+        }
+    }
+
+    /// A partition broke: its requests are refused from here on, whoever waits for it is
+    /// told, and the others go on.
+    pub(super) fn handle_quarantine(&mut self, quarantine: Quarantine) {
+        let Quarantine { partition, cause, unanswered } = quarantine;
+        self.alarm(&format!("partition {partition} is in quarantine: {cause}"));
+        for (core, count) in (0..).zip(unanswered) {
+            if count > 0 {
+                self.mesh.release(core, count);
+            }
+        }
+        self.close_hanging(Some(partition));
+    }
+
+    /// Closes what a partition in quarantine leaves hanging: its users' sessions, and all
+    /// connections with requests that may have been for it.
+    pub(super) fn close_hanging(&mut self, partition: Option<PartitionId>) {
+        for index in 0..self.connections.table().slot_count() {
+            let Some((key, connection)) = self.connections.table().at(index) else { continue };
+            let (session, is_hanging) = (connection.session, connection.unanswered > 0);
+            let is_homeless = session.is_at_home() && Some(self.home_of(session)) == partition;
+            if is_hanging || is_homeless {
+                self.fail(key, Fault::of_connection(Code::Busy));
+            }
+        }
+    }
+
+    /// The key of a session of this core.
+    #[inline]
+    fn key_of(&self, session: SessionRef) -> Option<SlotKey> {
+        let key = SlotKey { index: session.slot, generation: session.generation };
+        (session.core == self.core).then_some(key)
+    }
+}

@@ -1,0 +1,289 @@
+//! One core: its connections, its shards, and the loop that turns the one into the other.
+//!
+//! ```text
+//! tick │ poll          sleep until something happens or is due
+//!      │ accept, read  frames to shards here, or into the parcel for another core
+//!      │ receive       parcels of the others, verdicts of the storage thread
+//!      │ settle        ask the touched shards for their effects
+//!      │ release       batches to the storage thread, if the policy says so
+//!      │ write         one write for each connection with something to say
+//!      │ flush         one parcel for each core with something in it
+//! ```
+//! A system call costs more than all else here, so a tick does each once a connection,
+//! whatever it carries. Everything in a tick is bounded; what does not fit stays on a
+//! list, and the loop does not sleep while there is any. Nothing here waits.
+//!
+//! This module decides nothing about messages: shards do. It knows no disk: the storage
+//! thread does.
+
+mod accept;
+mod commit;
+mod connection;
+mod connections;
+mod effects;
+mod mesh;
+mod parcels;
+mod read;
+pub(crate) mod shards;
+mod stop;
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use answerback_directory::commit_policy::CommitGate;
+use answerback_directory::mailbox::Doorbell;
+use answerback_directory::partition_table::PartitionTable;
+use answerback_directory::shard::SessionRef;
+use answerback_proto::id::PartitionId;
+
+use crate::auth::Verifier;
+use crate::clock::Clock;
+use crate::config::GatewayConfig;
+use crate::limits::{CLOSING_MS, READ_BUFFER_BYTES};
+use crate::reactor::Reactor;
+use crate::reactor::slot::SlotKey;
+use crate::serve::StopHandle;
+use crate::session::{Fault, Session, State, reply};
+use crate::storage::StorageLink;
+
+use connections::{Connections, Written};
+pub(crate) use mesh::{Link, Mesh};
+pub(crate) use shards::Shards;
+use stop::Phase;
+
+/// What all cores share, read only.
+pub(crate) struct Shared {
+    /// The settings.
+    pub(crate) config: GatewayConfig,
+    /// Where users live.
+    pub(crate) table: PartitionTable,
+    /// How many cores there are.
+    pub(crate) cores: u16,
+    /// Checks tokens.
+    pub(crate) verifier: Verifier,
+    /// Says when to stop.
+    pub(crate) stop: StopHandle,
+}
+
+/// What a core is made of.
+pub(crate) struct Parts {
+    /// Its number.
+    pub(crate) core: u16,
+    /// What all share.
+    pub(crate) shared: Arc<Shared>,
+    /// Its end of the kernel.
+    pub(crate) reactor: Reactor,
+    /// Where it says that it sleeps.
+    pub(crate) doorbell: Doorbell,
+    /// Its partitions.
+    pub(crate) shards: Shards,
+    /// Its links to the other cores.
+    pub(crate) mesh: Mesh,
+    /// Its link to the storage thread.
+    pub(crate) storage: StorageLink,
+}
+
+/// Why a core ended before it was told to.
+#[derive(Debug)]
+pub(crate) enum CoreError {
+    /// The kernel refused what a reactor cannot do without.
+    Reactor(io::Error),
+    /// The storage thread met a fault; it has the details.
+    Storage,
+}
+
+impl From<io::Error> for CoreError {
+    fn from(error: io::Error) -> Self {
+        Self::Reactor(error)
+    }
+}
+
+/// A core at work.
+pub(crate) struct Core {
+    core: u16,
+    shared: Arc<Shared>,
+    clock: Clock,
+    /// This tick's time.
+    now_us: u64,
+    reactor: Reactor,
+    doorbell: Doorbell,
+    connections: Connections,
+    shards: Shards,
+    mesh: Mesh,
+    storage: StorageLink,
+    gate: CommitGate,
+    is_checkpoint_in_flight: bool,
+    /// Lent to the connection that is read.
+    read_buffer: Vec<u8>,
+    /// Deadlines, in their order, of connections that have not said `Hello`.
+    hello_deadlines: VecDeque<(u64, SlotKey)>,
+    /// Deadlines, in their order, of connections that were told why they close.
+    closing_deadlines: VecDeque<(u64, SlotKey)>,
+    /// Where the search for silent connections goes on, and when.
+    silence_scan: (usize, u64),
+    /// A parcel found its queue full.
+    has_parcels_left: bool,
+    sessions_opened: u64,
+    phase: Phase,
+}
+
+impl Core {
+    /// A core that has not begun.
+    pub(crate) fn new(parts: Parts) -> Self {
+        let Parts { core, shared, reactor, doorbell, shards, mesh, storage } = parts;
+        let gate = CommitGate::new(shared.config.commit);
+        Self {
+            core,
+            shared,
+            clock: Clock::start(),
+            now_us: 0,
+            reactor,
+            doorbell,
+            connections: Connections::new(),
+            shards,
+            mesh,
+            storage,
+            gate,
+            is_checkpoint_in_flight: false,
+            read_buffer: vec![0; READ_BUFFER_BYTES],
+            hello_deadlines: VecDeque::new(),
+            closing_deadlines: VecDeque::new(),
+            silence_scan: (0, 0),
+            has_parcels_left: false,
+            sessions_opened: 0,
+            phase: Phase::Serving,
+        }
+    }
+
+    /// Serves until the box is stopped.
+    ///
+    /// # Errors
+    /// See [`CoreError`]. All sockets close unsaid.
+    pub(crate) fn run(mut self) -> Result<(), CoreError> {
+        loop {
+            self.poll()?;
+            self.accept();
+            self.close_overdue();
+            self.read_ready();
+            self.handle_parcels();
+            self.handle_verdicts()?;
+            self.shards.handle_timeout(self.now_ms());
+            self.settle();
+            self.release()?;
+            self.freeze();
+            self.write_dirty();
+            self.flush();
+            if self.is_stopped() {
+                return Ok(());
+            }
+        }
+    }
+
+    fn poll(&mut self) -> Result<(), CoreError> {
+        let wait = self.wait();
+        let connections = &mut self.connections;
+        self.reactor.poll(&self.doorbell, wait, |readiness| connections.handle_ready(readiness))?;
+        self.now_us = self.clock.now_us();
+        Ok(())
+    }
+
+    /// How long nothing is due.
+    fn wait(&mut self) -> Option<Duration> {
+        if self.shards.is_touched() || self.has_ready() {
+            return Some(Duration::ZERO);
+        }
+        let now_ms = self.clock.now_us() / 1000;
+        let left_ms = self.has_parcels_left.then_some(now_ms + 1);
+        let due_ms = [
+            left_ms,
+            self.shards.poll_timeout(),
+            self.accept_due_ms(),
+            self.overdue_due_ms(),
+            self.freeze_due_ms(),
+        ];
+        let due_ms = due_ms.into_iter().flatten().min()?;
+        Some(Duration::from_millis(due_ms.saturating_sub(now_ms)))
+    }
+
+    /// Connections to read, unless the box stops and nobody is read any more.
+    fn has_ready(&self) -> bool {
+        self.phase == Phase::Serving && self.connections.ready_count() > 0
+    }
+
+    fn now_ms(&self) -> u64 {
+        self.now_us / 1000
+    }
+
+    fn session_ref(&self, key: SlotKey) -> SessionRef {
+        SessionRef { core: self.core, slot: key.index, generation: key.generation }
+    }
+
+    /// Tells a client what it did wrong; the connection closes behind it.
+    fn fail(&mut self, key: SlotKey, fault: Fault) {
+        self.end(key, |out| reply::append_error(out, fault));
+    }
+
+    /// Says a last word; the connection closes behind it.
+    fn end(&mut self, key: SlotKey, write: impl FnOnce(&mut Vec<u8>)) {
+        if !self.connections.append(key, write) {
+            return;
+        }
+        let Some(connection) = self.connections.find(key) else { return };
+        let session = connection.session;
+        connection.session.state = State::Closing;
+        connection.has_unread = false;
+        self.closing_deadlines.push_back((self.now_ms() + CLOSING_MS, key));
+        // What it sends is read and dropped: a close with unread bytes would be a reset,
+        // and a reset can overtake the last word.
+        self.connections.list(key);
+        self.tell_closed(session, key);
+    }
+
+    /// Forgets a connection; its socket closes.
+    fn close(&mut self, key: SlotKey) {
+        if let Some(connection) = self.connections.remove(key) {
+            self.tell_closed(connection.session, key);
+        }
+    }
+
+    /// Tells the home of a session that it is gone.
+    fn tell_closed(&mut self, session: Session, key: SlotKey) {
+        if !session.is_at_home() {
+            return;
+        }
+        let (partition, session_ref) = (self.home_of(session), self.session_ref(key));
+        if let Some(shard) = self.shards.touch(partition) {
+            shard.handle_closed(session.user, session_ref);
+        }
+    }
+
+    fn home_of(&self, session: Session) -> PartitionId {
+        self.shared.table.partition_of(session.user)
+    }
+
+    fn write_dirty(&mut self) {
+        let dirty = self.connections.take_dirty();
+        for &key in &dirty {
+            match self.connections.write(key) {
+                Written::Going => {}
+                Written::Said => self.shut_down(key),
+                Written::Ended => self.close(key),
+            }
+        }
+        self.connections.return_dirty(dirty);
+    }
+
+    /// The last word is sent. The peer closes in turn, or a deadline does it for him.
+    fn shut_down(&mut self, key: SlotKey) {
+        let Some(connection) = self.connections.find(key) else { return };
+        if connection.socket.shutdown(std::net::Shutdown::Write).is_err() {
+            self.close(key);
+        }
+    }
+
+    fn flush(&mut self) {
+        self.has_parcels_left = !self.mesh.flush();
+    }
+}

@@ -1,0 +1,78 @@
+//! What other cores sent: requests for shards here, answers, words, sockets.
+
+use answerback_directory::shard::Origin;
+use answerback_proto::frame_buffer::Frame;
+use answerback_proto::id::UserId;
+
+use super::Core;
+use super::mesh::{Arrival, Parcel};
+use super::stop::Phase;
+use crate::session::{Fault, Session, State, reply};
+
+impl Core {
+    /// Takes the parcels of this tick.
+    pub(super) fn handle_parcels(&mut self) {
+        let mut parcels = Vec::new();
+        self.mesh.receive(|core, parcel| parcels.push((core, parcel)));
+        for (core, parcel) in parcels {
+            self.handle_parcel(core, parcel);
+        }
+    }
+
+    fn handle_parcel(&mut self, core: u16, mut parcel: Parcel) {
+        for (key, is_last, frame) in parcel.answers() {
+            if is_last {
+                self.end(key, |out| out.extend_from_slice(frame));
+            } else {
+                self.connections.append(key, |out| out.extend_from_slice(frame));
+            }
+            self.handle_answered(key);
+        }
+        if parcel.has_released() {
+            self.close_hanging(None);
+        }
+        if self.phase != Phase::Serving {
+            return;
+        }
+        for (origin, frame) in parcel.requests(core) {
+            self.handle_forwarded(&origin, &frame);
+        }
+        for (partition, mail) in std::mem::take(&mut parcel.mail) {
+            if let Some(shard) = self.shards.touch(partition) {
+                shard.handle_mail(mail);
+            }
+        }
+        parcel.arrivals.drain(..).for_each(|arrival| self.handle_arrival(arrival));
+    }
+
+    /// A request for a shard here, from a connection of another core.
+    fn handle_forwarded(&mut self, origin: &Origin, frame: &Frame<'_>) {
+        let Some(kind) = frame.header.kind() else { return };
+        let target = UserId(frame.header.target);
+        let partition = self.shared.table.partition_of(target);
+        let Err(retry_after_ms) = self.shards.handle_request(partition, kind, *origin, frame)
+        else {
+            return;
+        };
+        let (to, tag) = (origin.session, origin.tag);
+        match reply::refusal(frame, kind, retry_after_ms) {
+            Ok(refusal) => {
+                self.mesh.answer(to, false, |out| reply::append_answer(out, tag, target, &refusal))
+            }
+            Err(code) => {
+                let fault = Fault::of_frame(code, &frame.header);
+                self.mesh.answer(to, true, |out| reply::append_error(out, fault));
+            }
+        }
+    }
+
+    /// A socket whose user lives here.
+    fn handle_arrival(&mut self, arrival: Arrival) {
+        let Arrival { socket, frames, greeting } = arrival;
+        let session =
+            Session { user: greeting.user, device: greeting.device, state: State::Greeted };
+        if let Some(key) = self.insert(socket, session, frames) {
+            self.open_here(key, &greeting);
+        }
+    }
+}

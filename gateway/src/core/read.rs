@@ -1,0 +1,236 @@
+//! From bytes to shards: what connections say.
+
+use answerback_directory::shard::Origin;
+use answerback_proto::code::Code;
+use answerback_proto::frame_buffer::{Frame, FrameBuffer};
+use answerback_proto::id::UserId;
+use answerback_proto::kind::Kind;
+
+use super::Core;
+use super::mesh::Arrival;
+use super::stop::Phase;
+use crate::clock::unix_ms;
+use crate::limits::{BUSY_RETRY_AFTER_MS, READ_BYTES_PER_TICK};
+use crate::reactor::slot::SlotKey;
+use crate::session::handshake::Greeting;
+use crate::session::{Fault, Request, Session, State, reply};
+use crate::transport::plain::{Received, receive};
+
+impl Core {
+    /// Reads connections of the ready list, once each and as many bytes as a tick may.
+    pub(super) fn read_ready(&mut self) {
+        if self.phase != Phase::Serving {
+            return;
+        }
+        let mut left = READ_BYTES_PER_TICK;
+        for _ in 0..self.connections.ready_count() {
+            if left == 0 {
+                return;
+            }
+            if let Some(key) = self.connections.next_ready() {
+                left = left.saturating_sub(self.read(key));
+            }
+        }
+    }
+
+    /// Reads once; says how many bytes came.
+    fn read(&mut self, key: SlotKey) -> usize {
+        let mut buffer = std::mem::take(&mut self.read_buffer);
+        let length = self.read_into(key, &mut buffer);
+        self.read_buffer = buffer;
+        length
+    }
+
+    fn read_into(&mut self, key: SlotKey, buffer: &mut [u8]) -> usize {
+        let Some(connection) = self.connections.find(key) else { return 0 };
+        match receive(&mut connection.socket, buffer) {
+            Received::Bytes(length) => {
+                connection.heard_s = (self.now_us / 1_000_000) as u32;
+                // There is more, or the end, and no event will say so.
+                if length == buffer.len() || connection.is_read_closed {
+                    self.connections.list(key);
+                }
+                let (received, _) = buffer.split_at(length);
+                self.handle_received(key, received);
+                length
+            }
+            Received::Nothing => 0,
+            Received::Again => {
+                self.connections.list(key);
+                0
+            }
+            Received::Ended => {
+                self.close(key);
+                0
+            }
+        }
+    }
+
+    fn handle_received(&mut self, key: SlotKey, mut received: &[u8]) {
+        let Some(connection) = self.connections.find(key) else { return };
+        if connection.session.state == State::Closing {
+            return;
+        }
+        let mut frames = std::mem::take(&mut connection.frames);
+        let mut greeting = None;
+        let handled = self.handle_frames(key, &mut frames, &mut received, &mut greeting);
+        if let Err(fault) = handled {
+            return self.fail(key, fault);
+        }
+        match greeting {
+            Some(greeting) => self.open(key, greeting, frames),
+            None => {
+                if let Some(connection) = self.connections.find(key) {
+                    connection.frames = frames;
+                }
+            }
+        }
+    }
+
+    fn handle_frames(
+        &mut self,
+        key: SlotKey,
+        frames: &mut FrameBuffer,
+        received: &mut &[u8],
+        greeting: &mut Option<Greeting>,
+    ) -> Result<(), Fault> {
+        loop {
+            let Some(connection) = self.connections.find(key) else { return Ok(()) };
+            let session = connection.session;
+            let frame_bytes_max = session.frame_bytes_max(self.shared.config.frame_bytes_max);
+            let next = frames.next_frame(received, frame_bytes_max);
+            let Some(frame) = next.map_err(Fault::of_connection)? else { return Ok(()) };
+            let handled = match session.admit(&frame) {
+                Ok(Request::Hello) => self.read_hello(key, &frame).map(|hello| {
+                    *greeting = Some(hello);
+                }),
+                Ok(request) => self.handle_request(key, session, &frame, request),
+                Err(code) => Err(code),
+            };
+            handled.map_err(|code| Fault::of_frame(code, &frame.header))?;
+        }
+    }
+
+    #[inline]
+    fn handle_request(
+        &mut self,
+        key: SlotKey,
+        session: Session,
+        frame: &Frame<'_>,
+        request: Request,
+    ) -> Result<(), Code> {
+        let tag = frame.header.tag;
+        let origin = Origin {
+            session: self.session_ref(key),
+            tag,
+            user: session.user,
+            device: session.device,
+        };
+        match request {
+            Request::Send => return self.ask_home(key, origin, frame, Kind::Send),
+            Request::Skip => return self.ask_home(key, origin, frame, Kind::Skip),
+            Request::Ack => {
+                if let Some(shard) = self.shards.touch(self.home_of(session)) {
+                    shard.handle_ack(origin, frame.envelope);
+                }
+            }
+            Request::Resync => {
+                if let Some(shard) = self.shards.touch(self.home_of(session)) {
+                    shard.handle_resync(origin, frame.envelope);
+                }
+            }
+            Request::Ping(echo) => {
+                self.connections.append(key, |out| reply::append_pong(out, tag, echo));
+            }
+            Request::Hello | Request::Nothing => {}
+        }
+        Ok(())
+    }
+
+    /// Hands a request to the home of its target, here or on another core, or refuses it.
+    #[inline]
+    fn ask_home(
+        &mut self,
+        key: SlotKey,
+        origin: Origin,
+        frame: &Frame<'_>,
+        kind: Kind,
+    ) -> Result<(), Code> {
+        let target = UserId(frame.header.target);
+        let partition = self.shared.table.partition_of(target);
+        let home = self.shared.table.core_of(partition);
+        let asked = if home == self.core {
+            self.shards.handle_request(partition, kind, origin, frame)
+        } else if self.mesh.forward(home, &origin, frame) {
+            Ok(())
+        } else {
+            Err(BUSY_RETRY_AFTER_MS)
+        };
+        match asked {
+            Ok(()) => {
+                if let Some(connection) = self.connections.find(key) {
+                    connection.unanswered += 1;
+                }
+            }
+            Err(retry_after_ms) => {
+                let refusal = reply::refusal(frame, kind, retry_after_ms)?;
+                self.connections
+                    .append(key, |out| reply::append_answer(out, origin.tag, target, &refusal));
+            }
+        }
+        Ok(())
+    }
+
+    fn read_hello(&mut self, key: SlotKey, frame: &Frame<'_>) -> Result<Greeting, Code> {
+        let greeting = Greeting::read(frame, &self.shared.verifier, unix_ms() / 1000)?;
+        if let Some(connection) = self.connections.find(key) {
+            let Greeting { user, device, .. } = greeting;
+            // No shard knows of it yet: what comes behind `Hello` may still fail it.
+            connection.session = Session { user, device, state: State::Greeted };
+        }
+        Ok(greeting)
+    }
+
+    /// Asks the home of the user, on this core or by moving to another.
+    fn open(&mut self, key: SlotKey, greeting: Greeting, frames: FrameBuffer) {
+        let core = self.shared.table.core_of(self.shared.table.partition_of(greeting.user));
+        if core == self.core {
+            if let Some(connection) = self.connections.find(key) {
+                connection.frames = frames;
+            }
+            self.open_here(key, &greeting);
+        } else if self.mesh.has_room_for_arrival(core) {
+            self.move_socket(key, core, greeting, frames);
+        } else {
+            self.fail_greeting(key, &greeting, Code::Busy);
+        }
+    }
+
+    /// Asks the home of the user, which is on this core.
+    pub(super) fn open_here(&mut self, key: SlotKey, greeting: &Greeting) {
+        let partition = self.shared.table.partition_of(greeting.user);
+        let opening = greeting.opening(self.session_ref(key));
+        let Some(shard) = self.shards.touch(partition) else {
+            return self.fail_greeting(key, greeting, Code::Busy);
+        };
+        shard.handle_opening(opening);
+        if let Some(connection) = self.connections.find(key) {
+            connection.session.state = State::Opening;
+        }
+    }
+
+    fn move_socket(&mut self, key: SlotKey, core: u16, greeting: Greeting, frames: FrameBuffer) {
+        let Some(mut connection) = self.connections.remove(key) else { return };
+        if self.reactor.release(&mut connection.socket).is_err() {
+            return;
+        }
+        // Made anew, it may be registered with another poll.
+        let socket = mio::net::TcpStream::from_std(connection.socket.into());
+        self.mesh.move_there(core, Arrival { socket, frames, greeting });
+    }
+
+    fn fail_greeting(&mut self, key: SlotKey, greeting: &Greeting, code: Code) {
+        let fault = Fault { code, kind: Kind::Hello.number(), tag: greeting.tag };
+        self.fail(key, fault);
+    }
+}

@@ -1,0 +1,86 @@
+//! Every bound of the gateway, tied to the others and to those of the protocol.
+//!
+//! What may wait for one connection, at most:
+//!
+//! ```text
+//! output   OUT_BYTES_MAX, beyond which it is not read
+//!        + the answers to REQUESTS_UNANSWERED_MAX requests and to what one read brought
+//!        + SESSION_CREDIT_BYTES_MAX of entries, or one frame that is longer
+//! input    one unfinished frame
+//! ```
+
+use answerback_proto::header::HEADER_BYTES;
+use answerback_proto::limits::{
+    BATCH_BYTES_MAX, CREDIT_BYTES_MAX, FRAME_BYTES_HARD_MAX, FRAME_BYTES_MAX,
+};
+
+/// What a core lends to the connection that it reads.
+pub(crate) const READ_BUFFER_BYTES: usize = 256 * 1024;
+/// Bytes that a core reads in a tick; connections beyond wait for the next.
+pub(crate) const READ_BYTES_PER_TICK: usize = 4 * 1024 * 1024;
+/// Events that a core takes from the kernel at once.
+pub(crate) const EVENTS_PER_TICK: usize = 1024;
+/// Connections that a core accepts in a tick.
+pub(crate) const ACCEPTS_PER_TICK: usize = 64;
+/// How long accepting rests after the process ran out of descriptors or memory.
+pub(crate) const ACCEPT_PAUSE_MS: u64 = 100;
+/// Connections that the kernel keeps for a core that is busy.
+pub(crate) const ACCEPT_BACKLOG: i32 = 4096;
+
+/// A connection with more unsent output is not read.
+pub(crate) const OUT_BYTES_MAX: usize = 256 * 1024;
+/// It is read again once there is less than this.
+pub(crate) const OUT_BYTES_RESUME: usize = OUT_BYTES_MAX / 2;
+/// A connection with as many requests without an answer is not read.
+pub(crate) const REQUESTS_UNANSWERED_MAX: u32 = 4096;
+/// Entries' bytes that a session may have under way, whatever its `Hello` asked for.
+pub(crate) const SESSION_CREDIT_BYTES_MAX: u32 = 256 * 1024;
+
+/// Empty output buffers that a core keeps for the next connection with something to say.
+pub(crate) const SPARE_BUFFERS_MAX: usize = 1024;
+/// An output buffer that has grown beyond this is freed instead.
+pub(crate) const SPARE_BUFFER_BYTES_MAX: usize = 16 * 1024;
+
+/// A shard whose open batch is longer takes no messages until it is handed over.
+pub(crate) const OPEN_BATCH_BYTES_MAX: usize = 2 * 1024 * 1024;
+/// When to try again after a `Busy`.
+pub(crate) const BUSY_RETRY_AFTER_MS: u32 = 50;
+/// When to try again where a partition had to be taken out of service.
+pub(crate) const QUARANTINE_RETRY_AFTER_MS: u32 = 60_000;
+/// When to connect again after a `Draining`.
+pub(crate) const DRAINING_DELAY_MS: u32 = 1000;
+
+/// Requests of one core that another has not answered: the room for their answers is
+/// reserved before they leave.
+pub(crate) const REQUESTS_FORWARDED_MAX: u32 = 8192;
+/// A parcel to another core takes no more requests beyond these bytes.
+pub(crate) const PARCEL_REQUEST_BYTES_MAX: usize = 1024 * 1024;
+/// Words between partitions in a parcel; all of them may be lost.
+pub(crate) const PARCEL_MAIL_MAX: usize = 16 * 1024;
+/// Sockets in a parcel that move to their user's core.
+pub(crate) const PARCEL_ARRIVALS_MAX: usize = 1024;
+/// Parcels under way from one core to another.
+pub(crate) const PARCELS_MAX: usize = 16;
+/// Parcels of one core that another takes in a tick.
+pub(crate) const PARCELS_PER_TICK: usize = 4;
+
+/// What a core and the storage thread may have for each other: a group of batches, a
+/// checkpoint, a fault or an end.
+pub(crate) const STORAGE_QUEUE: usize = 4;
+
+/// How long a connection that was told why it closes may take to read it.
+pub(crate) const CLOSING_MS: u64 = 5000;
+/// The whole table of connections is looked through for silent ones in as many seconds.
+pub(crate) const SILENCE_SCAN_S: usize = 64;
+/// Rounds in which a tick looks after shards that concern each other.
+pub(crate) const SETTLE_ROUNDS_MAX: usize = 64;
+
+const _: () = assert!(READ_BUFFER_BYTES > FRAME_BYTES_MAX as usize);
+const _: () = assert!(READ_BYTES_PER_TICK >= READ_BUFFER_BYTES);
+const _: () = assert!(SESSION_CREDIT_BYTES_MAX <= CREDIT_BYTES_MAX);
+const _: () = assert!(SESSION_CREDIT_BYTES_MAX > FRAME_BYTES_MAX);
+const _: () = assert!(OUT_BYTES_RESUME < OUT_BYTES_MAX);
+const _: () = assert!(SPARE_BUFFER_BYTES_MAX <= OUT_BYTES_MAX);
+const _: () = assert!(OPEN_BATCH_BYTES_MAX + FRAME_BYTES_HARD_MAX as usize <= BATCH_BYTES_MAX);
+const _: () = assert!(PARCEL_REQUEST_BYTES_MAX > FRAME_BYTES_HARD_MAX as usize + HEADER_BYTES);
+const _: () = assert!(PARCELS_PER_TICK <= PARCELS_MAX);

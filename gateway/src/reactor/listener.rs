@@ -1,0 +1,154 @@
+//! The listening sockets: one for each core, all on one address.
+//!
+//! The kernel spreads new connections over sockets that share an address
+//! (`SO_REUSEPORT`). It would also share the address with another process of the same
+//! user, silently; so an exclusive socket is bound first to see that nobody is there.
+
+use std::io;
+use std::net::SocketAddr;
+
+use mio::event::Source;
+use mio::net::{TcpListener, TcpStream};
+use socket2::{Domain, Protocol, Socket, Type};
+
+use crate::limits::{ACCEPT_BACKLOG, ACCEPT_PAUSE_MS};
+
+/// The listening socket of one core.
+#[derive(Debug)]
+pub(crate) struct Listener {
+    socket: TcpListener,
+    /// Connections may wait; edges do not repeat themselves.
+    is_ready: bool,
+    /// Accepting rests until then, where the process ran out of something.
+    paused_until_ms: Option<u64>,
+}
+
+/// What accepting came to.
+#[derive(Debug)]
+pub(crate) enum Accepted {
+    /// A new connection.
+    Socket(TcpStream),
+    /// This one failed; the next may not.
+    Failed,
+    /// None waits, or accepting rests.
+    Nothing,
+    /// The process ran out of descriptors or memory: accepting rests from now on.
+    Exhausted(io::Error),
+}
+
+/// Binds a listener for each of `count` cores; says the address, its port chosen.
+pub(crate) fn bind(address: SocketAddr, count: u16) -> io::Result<(Vec<Listener>, SocketAddr)> {
+    let first = listening_socket(address, false)?;
+    let address = first.local_addr()?.as_socket().ok_or(io::ErrorKind::Unsupported)?;
+    if count == 1 {
+        return Ok((vec![Listener::new(first)], address));
+    }
+    drop(first);
+    let sockets: Vec<_> =
+        (0..count).map(|_| listening_socket(address, true)).collect::<io::Result<_>>()?;
+    Ok((sockets.into_iter().map(Listener::new).collect(), address))
+}
+
+fn listening_socket(address: SocketAddr, is_shared: bool) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    // A box that restarts must not wait for its old connections to time out.
+    socket.set_reuse_address(true)?;
+    socket.set_reuse_port(is_shared)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(ACCEPT_BACKLOG)?;
+    Ok(socket)
+}
+
+impl Listener {
+    fn new(socket: Socket) -> Self {
+        let socket = TcpListener::from_std(socket.into());
+        Self { socket, is_ready: true, paused_until_ms: None }
+    }
+
+    /// What a poll registers.
+    pub(crate) fn source(&mut self) -> &mut impl Source {
+        &mut self.socket
+    }
+
+    /// Connections wait.
+    pub(crate) fn handle_ready(&mut self) {
+        self.is_ready = true;
+    }
+
+    /// When there is something to accept, or may be: ms; 0 for now.
+    pub(crate) fn poll_timeout(&self) -> Option<u64> {
+        self.is_ready.then(|| self.paused_until_ms.unwrap_or(0))
+    }
+
+    /// Takes the next connection.
+    pub(crate) fn accept(&mut self, now_ms: u64) -> Accepted {
+        if !self.is_ready || self.paused_until_ms.is_some_and(|until_ms| now_ms < until_ms) {
+            return Accepted::Nothing;
+        }
+        self.paused_until_ms = None;
+        match self.socket.accept() {
+            Ok((socket, _)) => Accepted::Socket(socket),
+            Err(error) => self.handle_error(error, now_ms),
+        }
+    }
+
+    fn handle_error(&mut self, error: io::Error, now_ms: u64) -> Accepted {
+        if error.kind() == io::ErrorKind::WouldBlock {
+            self.is_ready = false;
+            Accepted::Nothing
+        } else if is_exhaustion(&error) {
+            self.paused_until_ms = Some(now_ms + ACCEPT_PAUSE_MS);
+            Accepted::Exhausted(error)
+        } else {
+            Accepted::Failed
+        }
+    }
+}
+
+/// Errors that the next `accept` would meet too, at once and again.
+fn is_exhaustion(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    let code = error.raw_os_error().map(Errno::from_raw_os_error);
+    matches!(code, Some(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::*;
+
+    const ANY_PORT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+
+    #[test]
+    fn cores_share_an_address() {
+        let (listeners, address) = bind(ANY_PORT, 3).unwrap();
+        assert_eq!(listeners.len(), 3);
+        for listener in &listeners {
+            assert_eq!(listener.socket.local_addr().unwrap(), address);
+        }
+    }
+
+    #[test]
+    fn boxes_do_not_share_an_address() {
+        for (ours, theirs) in [(1, 1), (1, 2), (2, 1), (2, 2)] {
+            let (_held, address) = bind(ANY_PORT, ours).unwrap();
+            let error = bind(address, theirs).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::AddrInUse, "{ours} {theirs}");
+        }
+    }
+
+    #[test]
+    fn accepting_rests_after_the_process_ran_out() {
+        let (mut listeners, _address) = bind(ANY_PORT, 1).unwrap();
+        let listener = &mut listeners[0];
+        let exhausted = listener.handle_error(io::Error::from_raw_os_error(24), 1000);
+        assert!(matches!(exhausted, Accepted::Exhausted(_)));
+        assert_eq!(listener.poll_timeout(), Some(1000 + ACCEPT_PAUSE_MS));
+        assert!(matches!(listener.accept(1000), Accepted::Nothing));
+        assert_eq!(listener.poll_timeout(), Some(1000 + ACCEPT_PAUSE_MS));
+        assert!(matches!(listener.accept(1000 + ACCEPT_PAUSE_MS), Accepted::Nothing));
+        assert_eq!(listener.poll_timeout(), None);
+    }
+}

@@ -1,0 +1,262 @@
+//! The box's gateway as a whole: its threads, their queues, their end.
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+
+use answerback_directory::mailbox::{Doorbell, Wake, mailbox};
+use answerback_directory::partition_table::PartitionTable;
+use answerback_directory::ports::{Journal, StorageFault};
+use answerback_directory::shard::Shard;
+use answerback_proto::id::PartitionId;
+use rustix::thread::{CpuSet, sched_setaffinity};
+
+use crate::auth::Verifier;
+use crate::config::GatewayConfig;
+use crate::core::shards::panic_message;
+use crate::core::{Core, CoreError, Link, Mesh, Parts, Shards, Shared};
+use crate::limits::PARCELS_MAX;
+use crate::reactor::{CoreWaker, Reactor, listener};
+use crate::storage::Storage;
+
+/// Stops a box: from a signal's thread, a console, a test. Clones stop the same box.
+#[derive(Clone, Default)]
+pub struct StopHandle {
+    inner: Arc<StopInner>,
+}
+
+#[derive(Default)]
+struct StopInner {
+    is_triggered: AtomicBool,
+    wakers: Mutex<Vec<Arc<CoreWaker>>>,
+}
+
+impl StopHandle {
+    /// A handle for a box that is about to be served.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Asks for the orderly stop. Not from a signal handler itself: it takes a lock.
+    pub fn trigger(&self) {
+        self.inner.is_triggered.store(true, Ordering::Release);
+        let wakers = self.inner.wakers.lock().unwrap_or_else(PoisonError::into_inner);
+        wakers.iter().for_each(|waker| waker.wake());
+    }
+
+    pub(crate) fn is_triggered(&self) -> bool {
+        self.inner.is_triggered.load(Ordering::Acquire)
+    }
+
+    fn add(&self, waker: Arc<CoreWaker>) {
+        self.inner.wakers.lock().unwrap_or_else(PoisonError::into_inner).push(waker);
+    }
+}
+
+impl fmt::Debug for StopHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StopHandle").field("is_triggered", &self.is_triggered()).finish()
+    }
+}
+
+/// Why a box does not serve, or no longer.
+#[derive(Debug)]
+pub enum ServeError {
+    /// The settings contradict the protocol.
+    Config(&'static str),
+    /// The address cannot be listened on.
+    Listen {
+        /// Which.
+        address: SocketAddr,
+        /// Why.
+        error: io::Error,
+    },
+    /// The kernel refused something else that a box needs.
+    System(io::Error),
+    /// Storage cannot be trusted; nothing was written after it.
+    Storage(StorageFault),
+    /// A thread panicked: a bug.
+    Panicked(String),
+}
+
+impl fmt::Display for ServeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Config(fault) => f.write_str(fault),
+            Self::Listen { address, error } if error.kind() == io::ErrorKind::AddrInUse => {
+                write!(
+                    f,
+                    "port {} of {} is taken: stop what listens there, or choose another",
+                    address.port(),
+                    address.ip()
+                )
+            }
+            Self::Listen { address, error } => write!(f, "cannot listen on {address}: {error}"),
+            Self::System(error) => write!(f, "the system refused what a box needs: {error}"),
+            Self::Storage(fault) => write!(f, "storage failed, nothing was written after: {fault}"),
+            Self::Panicked(message) => write!(f, "a thread panicked: {message}"),
+        }
+    }
+}
+
+impl std::error::Error for ServeError {}
+
+/// Serves until `stop` is triggered or storage fails. `shards` are those of all
+/// partitions, in their order, loaded and replayed. `listening` is told the address,
+/// once connections are taken.
+///
+/// After a trigger: nothing new is taken, what was taken is committed, all that changed
+/// is checkpointed, clients are told to go. After a storage fault: all sockets close
+/// without another word, and nothing more is written.
+///
+/// # Errors
+/// See [`ServeError`].
+pub fn serve<J: Journal + 'static>(
+    config: GatewayConfig,
+    table: PartitionTable,
+    shards: Vec<Shard>,
+    journal: J,
+    verifier: Verifier,
+    stop: &StopHandle,
+    listening: impl FnOnce(SocketAddr),
+) -> Result<(), ServeError> {
+    if let Some(fault) = config.fault() {
+        return Err(ServeError::Config(fault));
+    }
+    let cores = cores_of(&table);
+    let (listeners, address) = listener::bind(config.listen, cores)
+        .map_err(|error| ServeError::Listen { address: config.listen, error })?;
+    let shared = Arc::new(Shared { config, table, cores, verifier, stop: stop.clone() });
+    let mut storage = Storage::new(journal);
+    let parts = assemble(&shared, listeners, shards, &mut storage).map_err(ServeError::System)?;
+    listening(address);
+    run(parts, storage, stop)
+}
+
+/// How many cores have a partition; more would have nothing to do.
+fn cores_of(table: &PartitionTable) -> u16 {
+    let cores = (0..table.partitions()).map(|number| table.core_of(PartitionId(number)) + 1);
+    cores.max().unwrap_or(1)
+}
+
+/// Makes the cores and all queues between them.
+fn assemble<J: Journal>(
+    shared: &Arc<Shared>,
+    listeners: Vec<listener::Listener>,
+    shards: Vec<Shard>,
+    storage: &mut Storage<J>,
+) -> io::Result<Vec<Parts>> {
+    let mut reactors = listeners.into_iter().map(Reactor::new).collect::<io::Result<Vec<_>>>()?;
+    let mut doorbells = Vec::new();
+    for reactor in &reactors {
+        shared.stop.add(reactor.waker());
+        doorbells.push(Doorbell::new(reactor.waker()));
+    }
+    let meshes = link_cores(&mut doorbells);
+    let links: Vec<_> = doorbells.iter_mut().map(|doorbell| storage.link(doorbell)).collect();
+    let places = (0..).zip(reactors.drain(..)).zip(doorbells).zip(meshes).zip(links);
+    let homes = split(shared, shards);
+    let parts =
+        places.zip(homes).map(|(((((core, reactor), doorbell), mesh), storage), shards)| Parts {
+            core,
+            shared: Arc::clone(shared),
+            reactor,
+            doorbell,
+            shards,
+            mesh,
+            storage,
+        });
+    Ok(parts.collect())
+}
+
+/// A queue from each core to each other.
+fn link_cores(doorbells: &mut [Doorbell]) -> Vec<Mesh> {
+    let count = doorbells.len();
+    let mut senders: Vec<Vec<_>> = (0..count).map(|_| Vec::new()).collect();
+    let mut receivers: Vec<Vec<_>> = (0..count).map(|_| Vec::new()).collect();
+    for (from, from_senders) in senders.iter_mut().enumerate() {
+        for (to, (doorbell, to_receivers)) in doorbells.iter_mut().zip(&mut receivers).enumerate() {
+            let queue = (from != to).then(|| mailbox(PARCELS_MAX, doorbell)).unzip();
+            from_senders.push(queue.0);
+            to_receivers.push(queue.1);
+        }
+    }
+    let links = senders.into_iter().zip(receivers);
+    let meshes = links.map(|(to, from)| {
+        let ends = to.into_iter().zip(from);
+        ends.map(|(to, from)| Some(Link::new(to?, from?))).collect()
+    });
+    (0..).zip(meshes).map(|(core, links)| Mesh::new(core, links)).collect()
+}
+
+/// Each core's shards.
+fn split(shared: &Shared, shards: Vec<Shard>) -> Vec<Shards> {
+    let (table, cores) = (shared.table, shared.cores);
+    let mut by_core: Vec<Vec<_>> = (0..cores).map(|_| Vec::new()).collect();
+    for (partition, shard) in (0..).map(PartitionId).zip(shards) {
+        if let Some(core) = by_core.get_mut(usize::from(table.core_of(partition))) {
+            core.push((partition, shard));
+        }
+    }
+    let shards = (0..).zip(by_core).map(|(core, shards)| Shards::new(core, cores, &table, shards));
+    shards.collect()
+}
+
+fn run<J: Journal + 'static>(
+    parts: Vec<Parts>,
+    storage: Storage<J>,
+    stop: &StopHandle,
+) -> Result<(), ServeError> {
+    thread::scope(|scope| {
+        let storage = thread::Builder::new()
+            .name("storage".to_owned())
+            .spawn_scoped(scope, || storage.run())
+            .map_err(ServeError::System)?;
+        let mut cores = Vec::new();
+        for parts in parts {
+            let name = format!("core-{}", parts.core);
+            let spawned =
+                thread::Builder::new().name(name).spawn_scoped(scope, || run_core(parts, stop));
+            match spawned {
+                Ok(core) => cores.push(core),
+                Err(error) => {
+                    stop.trigger();
+                    return Err(ServeError::System(error));
+                }
+            }
+        }
+        let ended = cores.into_iter().map(|core| core.join().unwrap_or(Ok(())));
+        let ended = ended.fold(Ok(()), Result::and);
+        match storage.join() {
+            Ok(Err(fault)) => Err(ServeError::Storage(fault)),
+            Ok(Ok(())) | Err(_) => ended,
+        }
+    })
+}
+
+/// A core that ends before it was told to takes the box with it, in order.
+fn run_core(parts: Parts, stop: &StopHandle) -> Result<(), ServeError> {
+    let shared = Arc::clone(&parts.shared);
+    if let Err(error) = bind_to_cpu(parts.core, &shared.config.cpus) {
+        (shared.config.alarm)(&format!("core {} is not bound to its cpu: {error}", parts.core));
+    }
+    let ended = match catch_unwind(AssertUnwindSafe(|| Core::new(parts).run())) {
+        // The storage thread has the details.
+        Ok(Ok(()) | Err(CoreError::Storage)) => return Ok(()),
+        Ok(Err(CoreError::Reactor(error))) => Err(ServeError::System(error)),
+        Err(panic) => Err(ServeError::Panicked(panic_message(panic.as_ref()))),
+    };
+    stop.trigger();
+    ended
+}
+
+fn bind_to_cpu(core: u16, cpus: &[usize]) -> rustix::io::Result<()> {
+    let Some(&cpu) = cpus.iter().cycle().nth(usize::from(core)) else { return Ok(()) };
+    let mut set = CpuSet::new();
+    set.set(cpu);
+    sched_setaffinity(None, &set)
+}

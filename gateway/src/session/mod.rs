@@ -1,0 +1,162 @@
+//! What a connection may say, and what it is told.
+//!
+//! ```text
+//! Greeting ──Hello──► Greeted ──► Opening ──Welcome──► Open
+//!     └──────────────────┴───────────┴──────── Error ─────┴──► Closing ──flushed──► gone
+//! ```
+//! Everything here is a function of a frame and the session's few bytes of state; the
+//! core reads, writes and asks the shards.
+
+pub(crate) mod handshake;
+pub(crate) mod reply;
+
+use answerback_proto::access::{kind_of, read};
+use answerback_proto::code::Code;
+use answerback_proto::frame_buffer::Frame;
+use answerback_proto::header::Header;
+use answerback_proto::id::{DeviceId, UserId};
+use answerback_proto::kind::{End, Kind, Ping, Pong, Tag};
+use answerback_proto::limits::FRAME_BYTES_BEFORE_AUTH_MAX;
+
+/// Where a connection stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum State {
+    /// Nothing came yet; the first frame must be `Hello`.
+    Greeting,
+    /// `Hello` was good; it is on its way to the home of the user.
+    Greeted,
+    /// The home of the user is asked.
+    Opening,
+    /// `Welcome` is sent.
+    Open,
+    /// Told why; what it still sends is passed over.
+    Closing,
+}
+
+/// What is known of a connection's user.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Session {
+    /// Who it is, from `Greeted` on.
+    pub(crate) user: UserId,
+    /// Which device, from `Greeted` on.
+    pub(crate) device: DeviceId,
+    /// Where it stands.
+    pub(crate) state: State,
+}
+
+/// A frame that this connection may send now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Request {
+    /// The first frame, unchecked.
+    Hello,
+    /// To be answered with its echo.
+    Ping(u64),
+    /// For the home of the target.
+    Send,
+    /// For the home of the target.
+    Skip,
+    /// For the user's own home.
+    Ack,
+    /// For the user's own home.
+    Resync,
+    /// Nothing to be done.
+    Nothing,
+}
+
+/// What a client did wrong: the connection is told and closes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Fault {
+    /// What.
+    pub(crate) code: Code,
+    /// The kind's number, 0 where there is no frame to blame.
+    pub(crate) kind: u16,
+    /// The request's tag, else 0.
+    pub(crate) tag: u32,
+}
+
+impl Fault {
+    /// A fault of a frame.
+    pub(crate) fn of_frame(code: Code, header: &Header) -> Self {
+        let is_request = header.kind().is_none_or(|kind| kind.tag() == Tag::Request);
+        let tag = if is_request { header.tag } else { 0 };
+        Self { code, kind: header.kind_number, tag }
+    }
+
+    /// A fault that no frame is to blame for, or one whose header cannot be trusted.
+    pub(crate) fn of_connection(code: Code) -> Self {
+        Self { code, kind: 0, tag: 0 }
+    }
+}
+
+impl Session {
+    /// A new connection's.
+    pub(crate) fn new() -> Self {
+        Self { user: UserId(0), device: DeviceId(0), state: State::Greeting }
+    }
+
+    /// The longest frame that it may send now.
+    pub(crate) fn frame_bytes_max(&self, welcomed_max: u32) -> u32 {
+        match self.state {
+            State::Greeting => FRAME_BYTES_BEFORE_AUTH_MAX,
+            _ => welcomed_max,
+        }
+    }
+
+    /// Whether a shard knows of it.
+    pub(crate) fn is_at_home(&self) -> bool {
+        matches!(self.state, State::Opening | State::Open)
+    }
+
+    /// What a frame asks for.
+    ///
+    /// # Errors
+    /// The code that the connection is told before it closes.
+    #[inline]
+    pub(crate) fn admit(&self, frame: &Frame<'_>) -> Result<Request, Code> {
+        match self.state {
+            State::Open => self.admit_open(frame),
+            State::Greeting => admit_greeting(&frame.header),
+            State::Greeted | State::Opening => admit_opening(&frame.header),
+            State::Closing => Ok(Request::Nothing),
+        }
+    }
+
+    #[inline]
+    fn admit_open(&self, frame: &Frame<'_>) -> Result<Request, Code> {
+        let Some(kind) = kind_of(&frame.header, End::Client)? else {
+            return Ok(Request::Nothing);
+        };
+        match kind {
+            Kind::Send => Ok(Request::Send),
+            Kind::Skip => Ok(Request::Skip),
+            Kind::Ack => self.require_own(&frame.header).map(|()| Request::Ack),
+            Kind::Resync => self.require_own(&frame.header).map(|()| Request::Resync),
+            Kind::Ping => read::<Ping>(frame.envelope).map(|ping| Request::Ping(ping.echo)),
+            Kind::Pong => read::<Pong>(frame.envelope).map(|_| Request::Nothing),
+            _ => Err(Code::KindNotAllowed),
+        }
+    }
+
+    #[inline]
+    fn require_own(&self, header: &Header) -> Result<(), Code> {
+        if header.target == self.user.0 { Ok(()) } else { Err(Code::NotYours) }
+    }
+}
+
+fn admit_greeting(header: &Header) -> Result<Request, Code> {
+    if header.kind() != Some(Kind::Hello) {
+        return Err(Code::HelloExpected);
+    }
+    kind_of(header, End::Client).map(|_| Request::Hello)
+}
+
+/// Only what may be passed over: everything else waits for `Welcome`.
+fn admit_opening(header: &Header) -> Result<Request, Code> {
+    match kind_of(header, End::Client)? {
+        None => Ok(Request::Nothing),
+        Some(_) => Err(Code::KindNotAllowed),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,169 @@
+//! What a shard or a core wants said, as frames.
+
+use answerback_directory::shard::{Answer, Entry, EntryBody, Opened};
+use answerback_proto::access::read;
+use answerback_proto::code::{Class, Code};
+use answerback_proto::encode::{Address, append_frame};
+use answerback_proto::frame_buffer::Frame;
+use answerback_proto::id::{Position, Sequence, UserId};
+use answerback_proto::kind::{
+    Accepted, CaughtUp, Deliver, Delivered, End, Error, Failed, GoAway, Kind, OutOfOrder, Pong,
+    Refused, Send, Skip, Skipped, Welcome,
+};
+use answerback_proto::limits::UNDECIDED_MAX;
+
+use super::Fault;
+use super::handshake::VERSION;
+use crate::config::GatewayConfig;
+use crate::limits::{BUSY_RETRY_AFTER_MS, DRAINING_DELAY_MS};
+
+/// Appends the answer to a `Send` or a `Skip`.
+#[inline]
+pub(crate) fn append_answer(out: &mut Vec<u8>, tag: u32, peer: UserId, answer: &Answer) {
+    let address = Address { flags: 0, tag, target: peer.0 };
+    match *answer {
+        Answer::Accepted { sequence, accepted_at_ms } => {
+            let accepted = Accepted { sequence: sequence.0, accepted_at_ms };
+            append_frame(out, address, &accepted, &[], &[]);
+        }
+        Answer::Refused { sequence, code, retry_after_ms } => {
+            let refused = Refused { sequence: sequence.0, retry_after_ms, code: code.number() };
+            append_frame(out, address, &refused, &[], &[]);
+        }
+        Answer::OutOfOrder { sequence, expected } => {
+            let answer = OutOfOrder { sequence: sequence.0, expected: expected.0 };
+            append_frame(out, address, &answer, &[], &[]);
+        }
+        Answer::Skipped { from, to, accepted } => {
+            let skipped = Skipped { from: from.0, to: to.0, accepted };
+            append_frame(out, address, &skipped, &[], &[]);
+        }
+        Answer::Failed { device, sequence, code } => {
+            let failed = Failed {
+                position: 0,
+                after: 0,
+                device: device.0,
+                sequence: sequence.0,
+                code: code.number(),
+            };
+            append_frame(out, address, &failed, &[], &[]);
+        }
+    }
+}
+
+/// The answer to a request that no shard took: nothing is kept, its number is free.
+///
+/// # Errors
+/// As its own check: a request that cannot be read cannot be answered either.
+pub(crate) fn refusal(frame: &Frame<'_>, kind: Kind, retry_after_ms: u32) -> Result<Answer, Code> {
+    let sequence = match kind {
+        Kind::Skip => read::<Skip>(frame.envelope)?.from,
+        _ => read::<Send>(frame.envelope)?.sequence,
+    };
+    Ok(Answer::Refused { sequence: Sequence(sequence), code: Code::Busy, retry_after_ms })
+}
+
+/// Appends an entry of an inbox.
+#[inline]
+pub(crate) fn append_entry(out: &mut Vec<u8>, entry: &Entry) {
+    let address = Address { flags: 0, tag: 0, target: entry.peer.0 };
+    let (position, after) = (entry.position.0, entry.after.0);
+    match &entry.body {
+        EntryBody::Message { device, sequence, accepted_at_ms, content_type, payload } => {
+            let deliver = Deliver {
+                position,
+                after,
+                device: device.0,
+                sequence: sequence.0,
+                accepted_at_ms: *accepted_at_ms,
+                content_type: *content_type,
+            };
+            append_frame(out, address, &deliver, &[], payload);
+        }
+        EntryBody::Delivered { device, up_to, delivered_at_ms } => {
+            let delivered = Delivered {
+                position,
+                after,
+                device: device.0,
+                up_to: up_to.0,
+                delivered_at_ms: *delivered_at_ms,
+                except_count: 0,
+            };
+            append_frame(out, address, &delivered, &[], &[]);
+        }
+        EntryBody::Failed { device, sequence, code } => {
+            let failed =
+                Failed { position, after, device: device.0, sequence: sequence.0, code: *code };
+            append_frame(out, address, &failed, &[], &[]);
+        }
+    }
+}
+
+/// Appends the answer to a `Hello`.
+pub(crate) fn append_welcome(
+    out: &mut Vec<u8>,
+    tag: u32,
+    user: UserId,
+    opened: &Opened,
+    hello: WelcomeWords<'_>,
+) {
+    let welcome = Welcome {
+        version: VERSION,
+        kinds_count: 0,
+        ticket_length: 0,
+        lapsed: u16::from(opened.lapsed),
+        server_time_ms: hello.unix_ms,
+        session: hello.session,
+        generation: opened.generation.0,
+        cursor: opened.cursor.0,
+        pending_count: opened.pending_count,
+        pending_bytes: opened.pending_bytes,
+        frame_bytes_max: hello.config.frame_bytes_max,
+        undecided_max: UNDECIDED_MAX as u16,
+        heartbeat_min_s: hello.config.heartbeat_min_s,
+        heartbeat_max_s: hello.config.heartbeat_max_s,
+    };
+    let kinds: Vec<Kind> =
+        Kind::ALL.iter().copied().filter(|kind| kind.is_sent_by(End::Client)).collect();
+    let appended = welcome.append(out, Address { flags: 0, tag, target: user.0 }, &kinds, &[]);
+    debug_assert_eq!(appended, Ok(()));
+}
+
+/// What a `Welcome` says besides the inbox's state.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct WelcomeWords<'a> {
+    /// The box's settings.
+    pub(crate) config: &'a GatewayConfig,
+    /// The wall clock.
+    pub(crate) unix_ms: u64,
+    /// The session's number, for support.
+    pub(crate) session: u64,
+}
+
+/// Appends that all entries are sent that waited at `Hello`.
+pub(crate) fn append_caught_up(out: &mut Vec<u8>, user: UserId, position: Position) {
+    let address = Address { flags: 0, tag: 0, target: user.0 };
+    append_frame(out, address, &CaughtUp { position: position.0 }, &[], &[]);
+}
+
+/// Appends the answer to a `Ping`.
+pub(crate) fn append_pong(out: &mut Vec<u8>, tag: u32, echo: u64) {
+    append_frame(out, Address { flags: 0, tag, target: 0 }, &Pong { echo }, &[], &[]);
+}
+
+/// Appends why the connection closes.
+pub(crate) fn append_error(out: &mut Vec<u8>, fault: Fault) {
+    let retries = fault.code.class() == Class::RetryAfter;
+    let error = Error {
+        code: fault.code.number(),
+        kind: fault.kind,
+        retry_after_ms: if retries { BUSY_RETRY_AFTER_MS } else { 0 },
+    };
+    append_frame(out, Address { flags: 0, tag: fault.tag, target: 0 }, &error, &[], &[]);
+}
+
+/// Appends that the box stops.
+pub(crate) fn append_draining(out: &mut Vec<u8>) {
+    let go_away = GoAway { code: Code::Draining.number(), delay_ms: DRAINING_DELAY_MS };
+    append_frame(out, Address::default(), &go_away, &[], &[]);
+}

@@ -1,0 +1,181 @@
+//! The storage thread: the one that waits for the disk, for all cores.
+//!
+//! It takes what the cores have for it at the time, writes all their batches with one
+//! commit, tells each, and looks again. Checkpoints go when no commit waits. After a
+//! fault it says so to every core and writes nothing more.
+
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use answerback_directory::mailbox::{Doorbell, Receiver, Sender, Wake, mailbox};
+use answerback_directory::ports::{Journal, StorageFault};
+use answerback_directory::shard::checkpoint::Checkpoint;
+use answerback_proto::record::Batch;
+use crossbeam_utils::sync::{Parker, Unparker};
+
+use crate::core::shards::panic_message;
+use crate::limits::STORAGE_QUEUE;
+
+/// What a core has to be written.
+#[derive(Debug)]
+enum Task {
+    /// Batches of different partitions.
+    Commit(Vec<Batch>),
+    /// The changes of a partition.
+    Checkpoint(Box<Checkpoint>),
+    /// Nothing more.
+    End,
+}
+
+/// What became of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// The batches are durable.
+    Committed,
+    /// The checkpoint is written.
+    Checkpointed,
+    /// Nothing is known any more.
+    Fault,
+}
+
+/// A core's end. It has at most one commit and one checkpoint under way.
+pub(crate) struct StorageLink {
+    tasks: Sender<Task>,
+    verdicts: Receiver<Verdict>,
+}
+
+/// The thread's state before it runs.
+pub(crate) struct Storage<J> {
+    journal: J,
+    doorbell: Doorbell,
+    parker: Parker,
+    desks: Vec<Desk>,
+    /// Checkpoints, each with its core.
+    checkpoints: VecDeque<(usize, Checkpoint)>,
+}
+
+/// A core, seen from here.
+struct Desk {
+    tasks: Receiver<Task>,
+    verdicts: Sender<Verdict>,
+    is_ended: bool,
+}
+
+struct ThreadWaker(Unparker);
+
+impl Wake for ThreadWaker {
+    fn wake(&self) {
+        self.0.unpark();
+    }
+}
+
+impl StorageLink {
+    /// Has batches committed.
+    pub(crate) fn commit(&self, batches: Vec<Batch>) {
+        self.submit(Task::Commit(batches));
+    }
+
+    /// Has a checkpoint written.
+    pub(crate) fn checkpoint(&self, checkpoint: Checkpoint) {
+        self.submit(Task::Checkpoint(Box::new(checkpoint)));
+    }
+
+    /// Takes what became of it.
+    pub(crate) fn receive(&mut self, each: impl FnMut(Verdict)) {
+        self.verdicts.drain(STORAGE_QUEUE, each);
+    }
+
+    fn submit(&self, task: Task) {
+        let is_sent = self.tasks.try_send(task).is_ok();
+        debug_assert!(is_sent, "a core has at most one of each under way");
+        self.tasks.notify();
+    }
+}
+
+impl Drop for StorageLink {
+    /// A core that ends, whatever for, must not keep the thread waiting.
+    fn drop(&mut self) {
+        self.submit(Task::End);
+    }
+}
+
+impl<J: Journal> Storage<J> {
+    /// A thread without cores.
+    pub(crate) fn new(journal: J) -> Self {
+        let parker = Parker::new();
+        let doorbell = Doorbell::new(std::sync::Arc::new(ThreadWaker(parker.unparker().clone())));
+        Self { journal, doorbell, parker, desks: Vec::new(), checkpoints: VecDeque::new() }
+    }
+
+    /// A link for the next core, which sleeps at `doorbell`.
+    pub(crate) fn link(&mut self, doorbell: &mut Doorbell) -> StorageLink {
+        let (tasks, task_receiver) = mailbox(STORAGE_QUEUE, &mut self.doorbell);
+        let (verdict_sender, verdicts) = mailbox(STORAGE_QUEUE, doorbell);
+        let (tasks_here, verdicts_here) = (task_receiver, verdict_sender);
+        self.desks.push(Desk { tasks: tasks_here, verdicts: verdicts_here, is_ended: false });
+        StorageLink { tasks, verdicts }
+    }
+
+    /// Writes until every core has ended.
+    ///
+    /// # Errors
+    /// The fault after which nothing was written.
+    pub(crate) fn run(mut self) -> Result<(), StorageFault> {
+        let ended = catch_unwind(AssertUnwindSafe(|| self.serve()))
+            .unwrap_or_else(|panic| Err(StorageFault::new(panic_message(panic.as_ref()))));
+        if ended.is_err() {
+            self.desks.iter().for_each(|desk| desk.tell(Verdict::Fault));
+        }
+        ended
+    }
+
+    fn serve(&mut self) -> Result<(), StorageFault> {
+        let mut group = Vec::new();
+        let mut waiting = Vec::new();
+        loop {
+            self.take_tasks(&mut group, &mut waiting);
+            if !group.is_empty() {
+                self.journal.commit(&group)?;
+                group.clear();
+                waiting.drain(..).for_each(|core| self.tell(core, Verdict::Committed));
+            } else if let Some((core, checkpoint)) = self.checkpoints.pop_front() {
+                self.journal.checkpoint(&checkpoint)?;
+                self.tell(core, Verdict::Checkpointed);
+            } else if self.desks.iter().all(|desk| desk.is_ended) {
+                return Ok(());
+            } else if self.doorbell.prepare_sleep() {
+                self.parker.park();
+                self.doorbell.awake();
+            }
+        }
+    }
+
+    /// Takes what there is: batches into `group`, whoever waits for them into `waiting`.
+    fn take_tasks(&mut self, group: &mut Vec<Batch>, waiting: &mut Vec<usize>) {
+        for (core, desk) in self.desks.iter_mut().enumerate() {
+            let (is_ended, checkpoints) = (&mut desk.is_ended, &mut self.checkpoints);
+            desk.tasks.drain(STORAGE_QUEUE, |task| match task {
+                Task::Commit(mut batches) => {
+                    group.append(&mut batches);
+                    waiting.push(core);
+                }
+                Task::Checkpoint(checkpoint) => checkpoints.push_back((core, *checkpoint)),
+                Task::End => *is_ended = true,
+            });
+        }
+    }
+
+    fn tell(&self, core: usize, verdict: Verdict) {
+        if let Some(desk) = self.desks.get(core) {
+            desk.tell(verdict);
+        }
+    }
+}
+
+impl Desk {
+    fn tell(&self, verdict: Verdict) {
+        let is_sent = self.verdicts.try_send(verdict).is_ok();
+        debug_assert!(is_sent, "there is one verdict a task, and one fault");
+        self.verdicts.notify();
+    }
+}
