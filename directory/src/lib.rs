@@ -6,8 +6,10 @@
 //! disks; nothing here can.
 
 pub mod commit_policy;
+pub mod limits;
 pub mod mailbox;
 pub mod partition_table;
 pub mod ports;
+pub mod recovery;
 pub mod ring;
 pub mod shard;

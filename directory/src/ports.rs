@@ -61,6 +61,11 @@ pub struct Applied {
     pub chain: ChainHash,
 }
 
+/// Takes a row: table, key, value.
+pub type EachRow<'a> = dyn FnMut(Table, &[u8], &[u8]) -> Result<(), StorageFault> + 'a;
+/// Takes a batch.
+pub type EachBatch<'a> = dyn FnMut(Batch) -> Result<(), StorageFault> + 'a;
+
 /// The durable state of all partitions of a box, read at start.
 pub trait StateReader {
     /// How far the partition's rows go.
@@ -73,11 +78,7 @@ pub trait StateReader {
     ///
     /// # Errors
     /// As above, and what `each` returns.
-    fn rows(
-        &self,
-        partition: PartitionId,
-        each: &mut dyn FnMut(Table, &[u8], &[u8]) -> Result<(), StorageFault>,
-    ) -> Result<(), StorageFault>;
+    fn rows(&self, partition: PartitionId, each: &mut EachRow<'_>) -> Result<(), StorageFault>;
 
     /// Calls `each` with every batch that holds records behind `after`, in order, the
     /// chain checked from `after.chain` on.
@@ -88,6 +89,6 @@ pub trait StateReader {
         &self,
         partition: PartitionId,
         after: Applied,
-        each: &mut dyn FnMut(Batch) -> Result<(), StorageFault>,
+        each: &mut EachBatch<'_>,
     ) -> Result<(), StorageFault>;
 }

@@ -79,3 +79,86 @@ pub struct Checkpoint {
     /// The rows that changed.
     pub rows: Rows,
 }
+
+const ROW_HEADER_BYTES: usize = 8;
+const PUT: u8 = 1;
+const DELETE: u8 = 0;
+
+impl Rows {
+    /// Adds a row; a later one of the same key counts. Keys are shorter than 64 KiB.
+    pub fn put(&mut self, table: Table, key: &[u8], value: &[u8]) {
+        self.push(table, PUT, key, value);
+    }
+
+    /// Adds that a row goes.
+    pub fn delete(&mut self, table: Table, key: &[u8]) {
+        self.push(table, DELETE, key, &[]);
+    }
+
+    /// Rows added.
+    pub fn count(&self) -> usize {
+        self.count
+    }
+
+    /// Bytes of all rows.
+    pub fn byte_length(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// The rows, in the order in which they were added.
+    pub fn iter(&self) -> impl Iterator<Item = Row<'_>> {
+        let mut rest = self.bytes.as_slice();
+        std::iter::from_fn(move || {
+            let (row, behind) = read_row(rest)?;
+            rest = behind;
+            Some(row)
+        })
+    }
+
+    fn push(&mut self, table: Table, op: u8, key: &[u8], value: &[u8]) {
+        debug_assert!(key.len() <= usize::from(u16::MAX));
+        self.bytes.reserve(ROW_HEADER_BYTES + key.len() + value.len());
+        self.bytes.extend_from_slice(&[table as u8, op]);
+        self.bytes.extend_from_slice(&(key.len() as u16).to_le_bytes());
+        self.bytes.extend_from_slice(&(value.len() as u32).to_le_bytes());
+        self.bytes.extend_from_slice(key);
+        self.bytes.extend_from_slice(value);
+        self.count += 1;
+    }
+}
+
+fn read_row(bytes: &[u8]) -> Option<(Row<'_>, &[u8])> {
+    let (&[table, op, k0, k1, v0, v1, v2, v3], rest) =
+        bytes.split_first_chunk::<ROW_HEADER_BYTES>()?;
+    let table = Table::ALL.get(usize::from(table)).copied()?;
+    let (key, rest) = rest.split_at_checked(usize::from(u16::from_le_bytes([k0, k1])))?;
+    let (value, rest) = rest.split_at_checked(u32::from_le_bytes([v0, v1, v2, v3]) as usize)?;
+    Some((Row { table, key, value: (op == PUT).then_some(value) }, rest))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_come_out_as_they_went_in() {
+        let mut rows = Rows::default();
+        rows.put(Table::Inbox, b"key", b"value");
+        rows.delete(Table::Outgoing, b"gone");
+        rows.put(Table::Partition, b"", b"");
+        let expected = [
+            Row { table: Table::Inbox, key: b"key", value: Some(b"value") },
+            Row { table: Table::Outgoing, key: b"gone", value: None },
+            Row { table: Table::Partition, key: b"", value: Some(b"") },
+        ];
+        assert!(rows.iter().eq(expected));
+        assert_eq!(rows.count(), 3);
+    }
+
+    #[test]
+    fn a_table_is_found_by_its_number() {
+        for (number, table) in Table::ALL.iter().enumerate() {
+            assert_eq!(*table as usize, number);
+        }
+    }
+}

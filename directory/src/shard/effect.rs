@@ -1,7 +1,9 @@
 //! What a shard wants done, and the words in which shards and sessions speak of each other.
 
 use answerback_proto::code::Code;
-use answerback_proto::id::{DeviceId, Generation, PartNumber, PartitionId, Position, Sequence, UserId};
+use answerback_proto::id::{
+    DeviceId, Generation, PartNumber, PartitionId, Position, Sequence, UserId,
+};
 use answerback_proto::kind::Kind;
 use answerback_proto::record::{DeliveredPart, FailedPart};
 use bytes::Bytes;

@@ -1,0 +1,179 @@
+//! A user's ordered queue of all that is not yet acknowledged by all the user's devices.
+//!
+//! Nothing ever changes under a position: an entry that leaves from the middle (a receipt
+//! folded into a newer one) leaves its place empty, and the newer one gets a place at the
+//! end. Places are found by position, so holes cost room but never a search.
+
+use std::collections::VecDeque;
+
+use answerback_proto::id::{Position, UserId};
+
+use super::effect::EntryBody;
+
+/// One item of an inbox.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct InboxEntry {
+    /// The other end of the chat.
+    pub(crate) peer: UserId,
+    /// What it is.
+    pub(crate) body: EntryBody,
+}
+
+impl InboxEntry {
+    /// Bytes of payload.
+    pub(crate) fn payload_bytes(&self) -> usize {
+        match &self.body {
+            EntryBody::Message { payload, .. } => payload.len(),
+            EntryBody::Delivered { .. } | EntryBody::Failed { .. } => 0,
+        }
+    }
+}
+
+/// The entries of one user, and which rows of them the disk holds.
+#[derive(Debug)]
+pub(crate) struct Inbox {
+    /// The position that the next entry gets.
+    next: Position,
+    /// Position and entry, ascending; `None` where an entry left from the middle.
+    slots: VecDeque<(Position, Option<InboxEntry>)>,
+    /// Entries in `slots`.
+    live: usize,
+    /// Rows of positions below this are on disk, but for those in `removed`.
+    stored_below: Position,
+    /// Positions that left since the last checkpoint and have a row.
+    removed: Vec<Position>,
+}
+
+impl Default for Inbox {
+    fn default() -> Self {
+        Self {
+            next: Position(1),
+            slots: VecDeque::new(),
+            live: 0,
+            stored_below: Position(1),
+            removed: Vec::new(),
+        }
+    }
+}
+
+/// Empty places are cleared away once they are more than the entries and this many.
+const HOLES_MAX: usize = 64;
+
+impl Inbox {
+    /// The position that the next entry gets.
+    pub(crate) fn next_position(&self) -> Position {
+        self.next
+    }
+
+    /// The last position given, 0 for none.
+    pub(crate) fn last_position(&self) -> Position {
+        Position(self.next.0 - 1)
+    }
+
+    /// Puts an entry at the end.
+    pub(crate) fn push(&mut self, entry: InboxEntry) -> Position {
+        let position = self.next;
+        self.next = position.next();
+        self.slots.push_back((position, Some(entry)));
+        self.live += 1;
+        position
+    }
+
+    /// Takes an entry out, wherever it is.
+    pub(crate) fn remove(&mut self, position: Position) -> Option<InboxEntry> {
+        let index = self.index_behind(position).checked_sub(1)?;
+        let (found, entry) = self.slots.get_mut(index)?;
+        if *found != position {
+            return None;
+        }
+        let entry = entry.take()?;
+        self.left(position);
+        self.clear_holes();
+        Some(entry)
+    }
+
+    /// Takes out all entries up to a position.
+    pub(crate) fn remove_up_to(&mut self, up_to: Position) {
+        while let Some(&(position, ref entry)) = self.slots.front()
+            && position <= up_to
+        {
+            if entry.is_some() {
+                self.left(position);
+            }
+            self.slots.pop_front();
+        }
+        if self.slots.is_empty() {
+            self.slots.shrink_to(8);
+        }
+    }
+
+    /// The entries behind a position, in order.
+    pub(crate) fn behind(
+        &self,
+        position: Position,
+    ) -> impl DoubleEndedIterator<Item = (Position, &InboxEntry)> {
+        live(self.slots.range(self.index_behind(position)..))
+    }
+
+    /// The last entry at or before a position.
+    pub(crate) fn last_until(&self, position: Position) -> Option<Position> {
+        live(self.slots.range(..self.index_behind(position))).next_back().map(|(at, _)| at)
+    }
+
+    /// The entries in `(after, up_to]`, in order.
+    pub(crate) fn between(
+        &self,
+        after: Position,
+        up_to: Position,
+    ) -> impl Iterator<Item = (Position, &InboxEntry)> {
+        self.behind(after).take_while(move |&(position, _)| position <= up_to)
+    }
+
+    /// The positions that left since the last checkpoint and have a row.
+    pub(crate) fn take_removed(&mut self) -> Vec<Position> {
+        std::mem::take(&mut self.removed)
+    }
+
+    /// The entries that have no row yet; from now on they count as having one.
+    pub(crate) fn take_unstored(&mut self) -> impl Iterator<Item = (Position, &InboxEntry)> {
+        let stored = Position(self.stored_below.0 - 1);
+        self.stored_below = self.next;
+        self.behind(stored)
+    }
+
+    /// Takes an entry that the disk holds; in ascending order.
+    pub(crate) fn load(&mut self, position: Position, entry: InboxEntry) {
+        self.slots.push_back((position, Some(entry)));
+        self.live += 1;
+    }
+
+    /// Takes the next position that the disk holds.
+    pub(crate) fn load_next(&mut self, next: Position) {
+        self.next = next;
+        self.stored_below = next;
+    }
+
+    fn left(&mut self, position: Position) {
+        self.live -= 1;
+        if position < self.stored_below {
+            self.removed.push(position);
+        }
+    }
+
+    /// The index of the first slot behind a position.
+    fn index_behind(&self, position: Position) -> usize {
+        self.slots.partition_point(|&(at, _)| at <= position)
+    }
+
+    fn clear_holes(&mut self) {
+        if self.slots.len() > 2 * self.live + HOLES_MAX {
+            self.slots.retain(|(_, entry)| entry.is_some());
+        }
+    }
+}
+
+fn live<'a>(
+    slots: impl DoubleEndedIterator<Item = &'a (Position, Option<InboxEntry>)>,
+) -> impl DoubleEndedIterator<Item = (Position, &'a InboxEntry)> {
+    slots.filter_map(|(position, entry)| Some((*position, entry.as_ref()?)))
+}

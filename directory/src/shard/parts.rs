@@ -1,0 +1,351 @@
+//! The numbered queues between partitions: at least once on the way, exactly once at apply.
+//!
+//! The source numbers a part when it is applied there, and keeps it until the destination
+//! has committed it. A part that is contained in a newer one is folded into it: the older
+//! goes, the newer takes the next number. So numbers have gaps, and a part travels with
+//! the number before it: the destination takes it only where `previous` ≤ what it has
+//! taken < `number`. What is lost on the way is sent again; what comes twice is dropped.
+
+use std::collections::BTreeMap;
+
+use answerback_proto::id::{DeviceId, Generation, PartNumber, PartitionId, UserId};
+use answerback_proto::record::{DeliveredPart, FailedPart};
+
+use super::effect::Mail;
+
+/// What a part says, without its numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PartBody {
+    /// Messages were delivered.
+    Delivered { user: UserId, peer: UserId, device: DeviceId, up_to: u64, delivered_at_ms: u64 },
+    /// A message will not be delivered.
+    Failed { user: UserId, peer: UserId, device: DeviceId, sequence: u64, code: u16 },
+}
+
+impl PartBody {
+    /// What a newer part of the same key contains; a failure is never folded.
+    fn fold_key(&self) -> Option<FoldKey> {
+        match *self {
+            Self::Delivered { user, peer, device, .. } => Some((user, peer, device)),
+            Self::Failed { .. } => None,
+        }
+    }
+}
+
+type FoldKey = (UserId, UserId, DeviceId);
+
+/// The parts from this partition to one other.
+#[derive(Debug)]
+pub(crate) struct Outgoing {
+    /// The number that the next part gets.
+    next: PartNumber,
+    /// The destination has committed all parts up to here.
+    confirmed: PartNumber,
+    queued: BTreeMap<PartNumber, PartBody>,
+    newest: BTreeMap<FoldKey, PartNumber>,
+    /// Rows of numbers below this are on disk, but for those in `removed`.
+    stored_below: PartNumber,
+    removed: Vec<PartNumber>,
+    /// Since the last checkpoint.
+    changed: bool,
+}
+
+impl Default for Outgoing {
+    fn default() -> Self {
+        Self::load(PartNumber(1), PartNumber(0))
+    }
+}
+
+/// What changed of a queue since the last checkpoint.
+pub(crate) struct OutgoingChanges<'a> {
+    pub(crate) next: PartNumber,
+    pub(crate) confirmed: PartNumber,
+    pub(crate) put: Vec<(PartNumber, &'a PartBody)>,
+    pub(crate) removed: Vec<PartNumber>,
+}
+
+impl Outgoing {
+    /// A queue as its row on disk says; its parts follow.
+    pub(crate) fn load(next: PartNumber, confirmed: PartNumber) -> Self {
+        Self {
+            next,
+            confirmed,
+            queued: BTreeMap::new(),
+            newest: BTreeMap::new(),
+            stored_below: next,
+            removed: Vec::new(),
+            changed: false,
+        }
+    }
+
+    /// Takes a part that the disk holds.
+    pub(crate) fn load_part(&mut self, number: PartNumber, body: PartBody) {
+        if let Some(key) = body.fold_key() {
+            self.newest.insert(key, number);
+        }
+        self.queued.insert(number, body);
+    }
+
+    /// Puts a part at the end, and folds an older one into it.
+    pub(crate) fn push(&mut self, body: PartBody) {
+        let number = self.next;
+        self.next = PartNumber(number.0 + 1);
+        self.changed = true;
+        self.queued.insert(number, body);
+        if let Some(key) = body.fold_key()
+            && let Some(older) = self.newest.insert(key, number)
+        {
+            self.queued.remove(&older);
+            self.gone(older);
+        }
+    }
+
+    /// The destination has committed all parts up to a number.
+    pub(crate) fn confirm(&mut self, up_to: PartNumber) {
+        if up_to <= self.confirmed || up_to >= self.next {
+            return;
+        }
+        self.confirmed = up_to;
+        self.changed = true;
+        while let Some(first) = self.queued.first_entry()
+            && *first.key() <= up_to
+        {
+            let (number, body) = first.remove_entry();
+            if let Some(key) = body.fold_key() {
+                self.newest.remove(&key);
+            }
+            self.gone(number);
+        }
+    }
+
+    /// The destination has committed all parts up to here.
+    pub(crate) fn confirmed(&self) -> PartNumber {
+        self.confirmed
+    }
+
+    /// The last number given, 0 for none.
+    pub(crate) fn last(&self) -> PartNumber {
+        PartNumber(self.next.0 - 1)
+    }
+
+    /// Whether anything waits for its confirmation.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.queued.is_empty()
+    }
+
+    /// The parts behind a number, each with the number that goes before it.
+    pub(crate) fn behind(
+        &self,
+        sent: PartNumber,
+    ) -> impl Iterator<Item = (PartNumber, PartNumber, &PartBody)> {
+        let before = self.queued.range(..=sent).next_back().map(|(number, _)| *number);
+        let mut previous = before.unwrap_or(self.confirmed);
+        self.queued
+            .range(PartNumber(sent.0 + 1)..)
+            .map(move |(number, body)| (*number, std::mem::replace(&mut previous, *number), body))
+    }
+
+    /// What changed since the last call.
+    pub(crate) fn take_changes(&mut self) -> Option<OutgoingChanges<'_>> {
+        if !std::mem::take(&mut self.changed) {
+            return None;
+        }
+        let from = std::mem::replace(&mut self.stored_below, self.next);
+        Some(OutgoingChanges {
+            next: self.next,
+            confirmed: self.confirmed,
+            put: self.queued.range(from..).map(|(number, body)| (*number, body)).collect(),
+            removed: std::mem::take(&mut self.removed),
+        })
+    }
+
+    fn gone(&mut self, number: PartNumber) {
+        if number < self.stored_below {
+            self.removed.push(number);
+        }
+    }
+}
+
+/// What one partition has taken of another's parts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Incoming {
+    pub(crate) generation: Generation,
+    /// The last number taken.
+    pub(crate) taken: PartNumber,
+    /// Since the last checkpoint.
+    pub(crate) changed: bool,
+}
+
+impl Incoming {
+    /// Whether a part is the next one; if so it counts as taken.
+    pub(crate) fn take(&mut self, part: PartNumbers) -> bool {
+        if part.generation < self.generation {
+            return false;
+        }
+        if part.generation > self.generation {
+            *self = Self { generation: part.generation, ..Self::default() };
+        }
+        let is_next = part.previous <= self.taken && self.taken < part.number;
+        if is_next {
+            self.taken = part.number;
+            self.changed = true;
+        }
+        is_next
+    }
+
+    /// Whether a part is one that was taken before.
+    pub(crate) fn has(&self, part: PartNumbers) -> bool {
+        part.generation == self.generation && part.number <= self.taken
+    }
+}
+
+/// The numbers that a part travels with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct PartNumbers {
+    pub(crate) generation: Generation,
+    pub(crate) number: PartNumber,
+    pub(crate) previous: PartNumber,
+}
+
+impl From<&DeliveredPart> for PartNumbers {
+    fn from(part: &DeliveredPart) -> Self {
+        Self {
+            generation: Generation(part.generation),
+            number: PartNumber(part.number),
+            previous: PartNumber(part.previous),
+        }
+    }
+}
+
+impl From<&FailedPart> for PartNumbers {
+    fn from(part: &FailedPart) -> Self {
+        Self {
+            generation: Generation(part.generation),
+            number: PartNumber(part.number),
+            previous: PartNumber(part.previous),
+        }
+    }
+}
+
+impl PartBody {
+    /// The part as it travels.
+    pub(crate) fn to_mail(self, source: PartitionId, numbers: PartNumbers) -> Mail {
+        let (source, generation) = (source.0, numbers.generation.0);
+        let (number, previous) = (numbers.number.0, numbers.previous.0);
+        match self {
+            Self::Delivered { user, peer, device, up_to, delivered_at_ms } => {
+                Mail::Delivered(DeliveredPart {
+                    source,
+                    generation,
+                    number,
+                    previous,
+                    user: user.0,
+                    peer: peer.0,
+                    device: device.0,
+                    up_to,
+                    delivered_at_ms,
+                })
+            }
+            Self::Failed { user, peer, device, sequence, code } => Mail::Failed(FailedPart {
+                source,
+                generation,
+                number,
+                previous,
+                user: user.0,
+                peer: peer.0,
+                device: device.0,
+                sequence,
+                code,
+            }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn delivered(user: u128, up_to: u64) -> PartBody {
+        PartBody::Delivered {
+            user: UserId(user),
+            peer: UserId(9),
+            device: DeviceId(1),
+            up_to,
+            delivered_at_ms: 0,
+        }
+    }
+
+    fn numbers(outgoing: &Outgoing, sent: u64) -> Vec<(u64, u64)> {
+        outgoing
+            .behind(PartNumber(sent))
+            .map(|(number, previous, _)| (number.0, previous.0))
+            .collect()
+    }
+
+    fn part(number: u64, previous: u64) -> PartNumbers {
+        PartNumbers {
+            generation: Generation(1),
+            number: PartNumber(number),
+            previous: PartNumber(previous),
+        }
+    }
+
+    #[test]
+    fn a_folded_part_takes_the_next_number_and_names_the_one_before_it() {
+        let mut outgoing = Outgoing::default();
+        outgoing.push(delivered(1, 1));
+        outgoing.push(delivered(2, 1));
+        outgoing.push(delivered(1, 2));
+        assert_eq!(numbers(&outgoing, 0), [(2, 0), (3, 2)]);
+        outgoing.confirm(PartNumber(2));
+        assert_eq!(numbers(&outgoing, 0), [(3, 2)]);
+        outgoing.push(delivered(1, 3));
+        assert_eq!(numbers(&outgoing, 3), [(4, 2)]);
+    }
+
+    #[test]
+    fn a_part_is_taken_once_whether_its_older_one_came_or_not() {
+        let mut came = Incoming::default();
+        assert!(came.take(part(5, 0)) && came.take(part(9, 4)));
+        let mut lost = Incoming::default();
+        assert!(lost.take(part(9, 0)) && !lost.take(part(5, 0)) && !lost.take(part(9, 0)));
+    }
+
+    #[test]
+    fn a_part_behind_a_lost_one_is_not_taken() {
+        let mut incoming = Incoming::default();
+        assert!(!incoming.take(part(3, 2)));
+        assert!(incoming.take(part(2, 0)) && incoming.take(part(3, 2)));
+    }
+
+    #[test]
+    fn another_generation_counts_anew_and_an_older_one_not_at_all() {
+        let mut incoming = Incoming::default();
+        assert!(incoming.take(part(7, 0)));
+        let newer = PartNumbers { generation: Generation(2), ..part(1, 0) };
+        assert!(incoming.take(newer));
+        assert!(!incoming.take(part(8, 7)));
+    }
+
+    #[test]
+    fn a_confirmation_beyond_what_was_given_changes_nothing() {
+        let mut outgoing = Outgoing::default();
+        outgoing.push(delivered(1, 1));
+        outgoing.confirm(PartNumber(2));
+        assert_eq!(numbers(&outgoing, 0), [(1, 0)]);
+    }
+
+    #[test]
+    fn a_part_that_died_between_two_checkpoints_is_never_written() {
+        let mut outgoing = Outgoing::default();
+        outgoing.push(delivered(1, 1));
+        outgoing.push(delivered(1, 2));
+        let changes = outgoing.take_changes().unwrap();
+        assert_eq!(changes.put.len(), 1);
+        assert!(changes.removed.is_empty());
+        outgoing.push(delivered(1, 3));
+        let changes = outgoing.take_changes().unwrap();
+        assert_eq!((changes.put.len(), changes.removed), (1, vec![PartNumber(2)]));
+        assert!(outgoing.take_changes().is_none());
+    }
+}

@@ -1,0 +1,292 @@
+//! Who is online, and what each session should be sent next: a function of (state,
+//! sessions) that decides nothing. All of it may be lost; what an inbox holds is offered
+//! again.
+
+use std::collections::VecDeque;
+
+use answerback_proto::code::Code;
+use answerback_proto::id::{DeviceId, Generation, Position, UserId};
+use answerback_proto::kind::Kind;
+
+use super::effect::{Effect, Entry, EntryBody, Opened, Opening, SessionRef};
+use super::state::UserMap;
+use super::user::User;
+
+/// A live connection of a device.
+#[derive(Debug)]
+struct Session {
+    session: SessionRef,
+    device: DeviceId,
+    /// All up to here were stored by the device when the session, or its last resync, began.
+    base: Position,
+    /// Entries up to here were offered in this session.
+    sent: Position,
+    /// Acknowledged in this session; steers only what is pushed.
+    acknowledged: Position,
+    /// Where `CaughtUp` belongs, until it was said.
+    catching_up_to: Option<Position>,
+    /// Unacknowledged entries: position and bytes.
+    in_flight: VecDeque<(Position, u32)>,
+    in_flight_bytes: u32,
+    credit_frames: u32,
+    credit_bytes: u32,
+    acknowledgement_waits: bool,
+}
+
+impl Session {
+    fn new(opening: &Opening, base: Position, last: Position) -> Self {
+        Self {
+            session: opening.origin.session,
+            device: opening.origin.device,
+            base,
+            sent: base,
+            acknowledged: base,
+            catching_up_to: Some(last),
+            in_flight: VecDeque::new(),
+            in_flight_bytes: 0,
+            credit_frames: opening.credit_frames,
+            credit_bytes: opening.credit_bytes,
+            acknowledgement_waits: false,
+        }
+    }
+
+    /// One larger entry goes alone.
+    fn has_room_for(&self, bytes: u32) -> bool {
+        self.in_flight.is_empty()
+            || self.in_flight.len() < self.credit_frames as usize
+                && self.in_flight_bytes.saturating_add(bytes) <= self.credit_bytes
+    }
+
+    fn count_in(&mut self, position: Position, bytes: u32) {
+        self.sent = position;
+        self.in_flight.push_back((position, bytes));
+        self.in_flight_bytes = self.in_flight_bytes.saturating_add(bytes);
+    }
+
+    fn count_out(&mut self, up_to: Position) {
+        while let Some(&(position, bytes)) = self.in_flight.front()
+            && position <= up_to
+        {
+            self.in_flight.pop_front();
+            self.in_flight_bytes = self.in_flight_bytes.saturating_sub(bytes);
+        }
+    }
+
+    /// Offers the entries for which there is room.
+    fn push(&mut self, user_id: UserId, user: &User, effects: &mut VecDeque<Effect>) {
+        let mut after = self.offered_before(user);
+        for (position, entry) in user.inbox.behind(self.sent) {
+            let bytes = entry.payload_bytes() as u32;
+            if !self.has_room_for(bytes) {
+                return;
+            }
+            self.say_caught_up(user_id, position, effects);
+            let (peer, body) = (entry.peer, entry.body.clone());
+            let entry = Entry { position, after, peer, body };
+            effects.push_back(Effect::Entry { to: self.session, entry });
+            self.count_in(position, bytes);
+            after = position;
+        }
+        self.say_caught_up(user_id, user.inbox.next_position(), effects);
+    }
+
+    /// The place that the device surely has, or was offered and may still acknowledge.
+    fn offered_before(&self, user: &User) -> Position {
+        user.inbox.last_until(self.sent).unwrap_or_else(|| {
+            let committed = user.device(self.device).map_or(Position(0), |device| device.cursor);
+            committed.min(self.base)
+        })
+    }
+
+    /// Once, before the first entry that was not there at `Hello`.
+    fn say_caught_up(&mut self, user: UserId, next: Position, effects: &mut VecDeque<Effect>) {
+        if self.catching_up_to.is_some_and(|last| next > last) {
+            self.catching_up_to = None;
+            effects.push_back(Effect::CaughtUp { to: self.session, user, position: self.sent });
+        }
+    }
+}
+
+/// The live sessions of a partition's users.
+#[derive(Debug, Default)]
+pub(crate) struct Sessions {
+    by_user: UserMap<Vec<Session>>,
+    /// Sessions whose acknowledgement waits to be journaled.
+    acknowledging: Vec<(UserId, SessionRef)>,
+    /// Users who may have something to be pushed.
+    to_push: Vec<UserId>,
+}
+
+impl Sessions {
+    /// A login took effect: an older session of the device gives way.
+    pub(crate) fn open(
+        &mut self,
+        opening: &Opening,
+        user: &User,
+        generation: Generation,
+        effects: &mut VecDeque<Effect>,
+    ) {
+        let origin = opening.origin;
+        let sessions = self.by_user.entry(origin.user).or_default();
+        sessions.retain(|older| {
+            let stays = older.device != origin.device;
+            if !stays {
+                let (to, code) = (older.session, Code::SessionReplaced);
+                effects.push_back(Effect::Close { to, tag: 0, kind: None, code });
+            }
+            stays
+        });
+        let committed = user.device(origin.device).map_or(Position(0), |device| device.cursor);
+        let stored = if opening.generation == generation { opening.cursor } else { committed };
+        let base = committed.min(stored);
+        let (pending_count, pending_bytes) = pending(user, base);
+        let opened =
+            Opened { generation, cursor: base, pending_count, pending_bytes, lapsed: false };
+        let (to, tag) = (origin.session, origin.tag);
+        effects.push_back(Effect::Opened { to, tag, user: origin.user, opened });
+        sessions.reserve_exact(1);
+        sessions.push(Session::new(opening, base, user.inbox.last_position()));
+        self.to_push.push(origin.user);
+    }
+
+    /// A session is gone; returns what it had acknowledged and nobody has journaled.
+    pub(crate) fn close(
+        &mut self,
+        user: UserId,
+        session: SessionRef,
+    ) -> Option<(DeviceId, Position)> {
+        let sessions = self.by_user.get_mut(&user)?;
+        let index = sessions.iter().position(|known| known.session == session)?;
+        let closed = sessions.swap_remove(index);
+        if sessions.is_empty() {
+            self.by_user.remove(&user);
+        }
+        closed.acknowledgement_waits.then_some((closed.device, closed.acknowledged))
+    }
+
+    /// A device has stored its inbox up to a position.
+    ///
+    /// # Errors
+    /// `AckBeyondSent`: it was never offered that much in this session.
+    pub(crate) fn acknowledge(
+        &mut self,
+        user: UserId,
+        session: SessionRef,
+        up_to: Position,
+    ) -> Result<(), Code> {
+        let Some(known) = self.find(user, session) else { return Ok(()) };
+        if up_to > known.sent {
+            return Err(Code::AckBeyondSent);
+        }
+        if up_to <= known.acknowledged {
+            return Ok(());
+        }
+        known.acknowledged = up_to;
+        known.count_out(up_to);
+        if !std::mem::replace(&mut known.acknowledgement_waits, true) {
+            self.acknowledging.push((user, session));
+        }
+        self.to_push.push(user);
+        Ok(())
+    }
+
+    /// A device wants what is behind a position again.
+    ///
+    /// # Errors
+    /// `AckBeyondSent`: it was never offered that much in this session.
+    pub(crate) fn resync(
+        &mut self,
+        user: UserId,
+        session: SessionRef,
+        cursor: Position,
+    ) -> Result<(), Code> {
+        let Some(known) = self.find(user, session) else { return Ok(()) };
+        if cursor > known.sent {
+            return Err(Code::AckBeyondSent);
+        }
+        known.base = cursor;
+        known.sent = cursor;
+        known.in_flight.clear();
+        known.in_flight_bytes = 0;
+        self.to_push.push(user);
+        Ok(())
+    }
+
+    /// How many acknowledgements wait to be journaled.
+    pub(crate) fn acknowledgements(&self) -> usize {
+        self.acknowledging.len()
+    }
+
+    /// The acknowledgements that wait, each session's newest.
+    pub(crate) fn take_acknowledgements(
+        &mut self,
+        mut each: impl FnMut(UserId, DeviceId, Position),
+    ) {
+        let mut waiting = std::mem::take(&mut self.acknowledging);
+        for (user, session) in waiting.drain(..) {
+            if let Some(known) = self.find(user, session) {
+                known.acknowledgement_waits = false;
+                each(user, known.device, known.acknowledged);
+            }
+        }
+        self.acknowledging = waiting;
+    }
+
+    /// A user's inbox got an entry.
+    pub(crate) fn touch(&mut self, user: UserId) {
+        if self.by_user.contains_key(&user) {
+            self.to_push.push(user);
+        }
+    }
+
+    /// Shows something that is not in the inbox to all sessions of a user.
+    pub(crate) fn show(
+        &self,
+        user: UserId,
+        peer: UserId,
+        body: &EntryBody,
+        effects: &mut VecDeque<Effect>,
+    ) {
+        for session in self.by_user.get(&user).into_iter().flatten() {
+            let (position, after) = (Position(0), Position(0));
+            let entry = Entry { position, after, peer, body: body.clone() };
+            effects.push_back(Effect::Entry { to: session.session, entry });
+        }
+    }
+
+    /// Pushes to one user who may have something to be pushed; false where none is left.
+    pub(crate) fn push_next(
+        &mut self,
+        users: &UserMap<Box<User>>,
+        effects: &mut VecDeque<Effect>,
+    ) -> bool {
+        let Some(user_id) = self.to_push.pop() else { return false };
+        if let (Some(user), Some(sessions)) = (users.get(&user_id), self.by_user.get_mut(&user_id))
+        {
+            for session in sessions {
+                session.push(user_id, user, effects);
+            }
+        }
+        true
+    }
+
+    fn find(&mut self, user: UserId, session: SessionRef) -> Option<&mut Session> {
+        self.by_user.get_mut(&user)?.iter_mut().find(|known| known.session == session)
+    }
+}
+
+/// Refuses a login whose counter went back.
+pub(crate) fn rolled_back(opening: &Opening) -> Effect {
+    Effect::Close {
+        to: opening.origin.session,
+        tag: opening.origin.tag,
+        kind: Some(Kind::Hello),
+        code: Code::DeviceRolledBack,
+    }
+}
+
+fn pending(user: &User, base: Position) -> (u64, u64) {
+    user.inbox.behind(base).fold((0, 0), |(count, bytes), (_, entry)| {
+        (count + 1, bytes + entry.payload_bytes() as u64)
+    })
+}
