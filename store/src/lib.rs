@@ -1,1 +1,29 @@
-//! placeholder
+//! Journal and state in RocksDB.
+//!
+//! ```text
+//! DIR/answerback.format   which on-disk version this is, before RocksDB is asked anything
+//! DIR/db/                 one RocksDB, one WAL
+//!     meta                the box: partitions, generation, secret · a partition: its `applied`
+//!     journal             partition, first offset → one batch
+//!     partition … incoming   the tables of `directory::shard::checkpoint`
+//! ```
+//! A commit is one write with one value for each partition, and one fsync for all of
+//! them. A checkpoint is one write of all that changed, the place that it belongs to, and
+//! the end of the journal before that place: state on disk is state exactly at `applied`.
+//!
+//! This crate knows nothing of sockets, sessions or what a record means, and never
+//! retries: after a failed write nothing else is written.
+
+mod error;
+mod format;
+mod journal;
+mod meta;
+mod open;
+mod reader;
+mod schema;
+
+pub use error::OpenError;
+pub use journal::JournalWriter;
+pub use meta::Meta;
+pub use open::{NewBox, Store};
+pub use reader::Reader;

@@ -1,0 +1,108 @@
+//! Reading state and journal at start.
+
+use std::sync::Arc;
+
+use answerback_directory::ports::{Applied, EachBatch, EachRow, StateReader, StorageFault};
+use answerback_directory::shard::checkpoint::Table;
+use answerback_proto::id::{Offset, PartitionId};
+use answerback_proto::record::Batch;
+use bytes::Bytes;
+use rocksdb::{DB, DBRawIterator, ReadOptions};
+
+use crate::meta::{applied_from_bytes, applied_key};
+use crate::schema::{self, JOURNAL, META, journal_key, partition_end};
+
+/// Reads the state and the journal of all partitions.
+#[derive(Debug)]
+pub struct Reader {
+    db: Arc<DB>,
+}
+
+impl Reader {
+    pub(crate) fn new(db: Arc<DB>) -> Self {
+        Self { db }
+    }
+
+    /// Calls `each` with every key and value of a partition from `from` on.
+    fn scan(
+        &self,
+        family: &str,
+        from: &[u8],
+        end: Vec<u8>,
+        mut each: impl FnMut(&[u8], &[u8]) -> Result<(), StorageFault>,
+    ) -> Result<(), StorageFault> {
+        let family = schema::family(&self.db, family).map_err(StorageFault::new)?;
+        let mut options = ReadOptions::default();
+        options.set_iterate_upper_bound(end);
+        options.set_readahead_size(1 << 20);
+        let mut iterator: DBRawIterator<'_> = self.db.raw_iterator_cf_opt(family, options);
+        iterator.seek(from);
+        while let Some((key, value)) = iterator.item() {
+            each(key, value)?;
+            iterator.next();
+        }
+        iterator.status().map_err(StorageFault::new)
+    }
+}
+
+impl StateReader for Reader {
+    fn applied(&self, partition: PartitionId) -> Result<Applied, StorageFault> {
+        let family = schema::family(&self.db, META).map_err(StorageFault::new)?;
+        let found = self.db.get_cf(family, applied_key(partition)).map_err(StorageFault::new)?;
+        let Some(bytes) = found else { return Ok(Applied::default()) };
+        applied_from_bytes(&bytes).ok_or_else(|| {
+            StorageFault::new(format_args!("partition {partition}: its `applied` cannot be read"))
+        })
+    }
+
+    fn rows(&self, partition: PartitionId, each: &mut EachRow<'_>) -> Result<(), StorageFault> {
+        let from = partition.0.to_be_bytes();
+        for table in Table::ALL {
+            self.scan(table.name(), &from, partition_end(partition), |key, value| {
+                each(*table, key, value)
+            })?;
+        }
+        Ok(())
+    }
+
+    fn batches(
+        &self,
+        partition: PartitionId,
+        after: Applied,
+        each: &mut EachBatch<'_>,
+    ) -> Result<(), StorageFault> {
+        let mut end = after;
+        let from = journal_key(partition, after.offset.plus(1));
+        self.scan(JOURNAL, &from, partition_end(partition), |key, value| {
+            let batch = next_batch(partition, end, key, value)?;
+            end = Applied { offset: Offset(batch.end().0 - 1), chain: batch.chain_after() };
+            each(batch)
+        })
+    }
+}
+
+/// The batch behind `end`.
+fn next_batch(
+    partition: PartitionId,
+    end: Applied,
+    key: &[u8],
+    value: &[u8],
+) -> Result<Batch, StorageFault> {
+    let expected = end.offset.plus(1);
+    let fault = |what: &dyn std::fmt::Display| {
+        StorageFault::new(format_args!(
+            "partition {partition}: the journal is damaged at offset {expected}: {what}"
+        ))
+    };
+    if key != journal_key(partition, expected) {
+        return Err(fault(&"a batch is missing, the next one lies further on"));
+    }
+    let batch = Batch::parse(Bytes::copy_from_slice(value)).map_err(|corrupt| fault(&corrupt))?;
+    if batch.partition() != partition || batch.first_offset() != expected || batch.count() == 0 {
+        return Err(fault(&"another batch lies in its place"));
+    }
+    if batch.chain_before() != end.chain {
+        return Err(fault(&"it does not continue the batch before it"));
+    }
+    Ok(batch)
+}
