@@ -10,9 +10,7 @@
 //! ```
 
 use answerback_proto::header::HEADER_BYTES;
-use answerback_proto::limits::{
-    BATCH_BYTES_MAX, CREDIT_BYTES_MAX, FRAME_BYTES_HARD_MAX, FRAME_BYTES_MAX,
-};
+use answerback_proto::limits::{CREDIT_BYTES_MAX, FRAME_BYTES_HARD_MAX, FRAME_BYTES_MAX};
 
 /// What a core lends to the connection that it reads.
 pub(crate) const READ_BUFFER_BYTES: usize = 256 * 1024;
@@ -41,10 +39,6 @@ pub(crate) const SPARE_BUFFERS_MAX: usize = 1024;
 /// An output buffer that has grown beyond this is freed instead.
 pub(crate) const SPARE_BUFFER_BYTES_MAX: usize = 16 * 1024;
 
-/// A shard whose open batch is longer takes no messages until it is handed over.
-pub(crate) const OPEN_BATCH_BYTES_MAX: usize = 2 * 1024 * 1024;
-/// When to try again after a `Busy`.
-pub(crate) const BUSY_RETRY_AFTER_MS: u32 = 50;
 /// When to try again where a partition had to be taken out of service.
 pub(crate) const QUARANTINE_RETRY_AFTER_MS: u32 = 60_000;
 /// When to connect again after a `Draining`.
@@ -81,6 +75,5 @@ const _: () = assert!(SESSION_CREDIT_BYTES_MAX <= CREDIT_BYTES_MAX);
 const _: () = assert!(SESSION_CREDIT_BYTES_MAX > FRAME_BYTES_MAX);
 const _: () = assert!(OUT_BYTES_RESUME < OUT_BYTES_MAX);
 const _: () = assert!(SPARE_BUFFER_BYTES_MAX <= OUT_BYTES_MAX);
-const _: () = assert!(OPEN_BATCH_BYTES_MAX + FRAME_BYTES_HARD_MAX as usize <= BATCH_BYTES_MAX);
 const _: () = assert!(PARCEL_REQUEST_BYTES_MAX > FRAME_BYTES_HARD_MAX as usize + HEADER_BYTES);
 const _: () = assert!(PARCELS_PER_TICK <= PARCELS_MAX);

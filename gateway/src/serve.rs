@@ -106,7 +106,7 @@ impl fmt::Display for ServeError {
 impl std::error::Error for ServeError {}
 
 /// Serves until `stop` is triggered or storage fails. `shards` are those of all
-/// partitions, in their order, loaded and replayed. `listening` is told the address,
+/// partitions, loaded and replayed. `listening` is told the address,
 /// once connections are taken.
 ///
 /// After a trigger: nothing new is taken, what was taken is committed, all that changed
@@ -197,9 +197,9 @@ fn link_cores(doorbells: &mut [Doorbell]) -> Vec<Mesh> {
 fn split(shared: &Shared, shards: Vec<Shard>) -> Vec<Shards> {
     let (table, cores) = (shared.table, shared.cores);
     let mut by_core: Vec<Vec<_>> = (0..cores).map(|_| Vec::new()).collect();
-    for (partition, shard) in (0..).map(PartitionId).zip(shards) {
-        if let Some(core) = by_core.get_mut(usize::from(table.core_of(partition))) {
-            core.push((partition, shard));
+    for shard in shards {
+        if let Some(core) = by_core.get_mut(usize::from(table.core_of(shard.partition()))) {
+            core.push(shard);
         }
     }
     let shards = (0..).zip(by_core).map(|(core, shards)| Shards::new(core, cores, &table, shards));

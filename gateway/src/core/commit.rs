@@ -10,6 +10,9 @@ use crate::storage::Verdict;
 impl Core {
     /// Hands the open batches over, if it is time.
     pub(super) fn release(&mut self) -> Result<(), CoreError> {
+        if self.phase != Phase::Serving {
+            return Ok(());
+        }
         self.gate.handle_waiting(self.shards.waiting(), self.now_us);
         match self.gate.poll(self.now_us) {
             Release::Now => self.commit(),
@@ -53,7 +56,7 @@ impl Core {
 
     /// Hands over the changes of a shard, if it is time; one checkpoint is under way.
     pub(super) fn freeze(&mut self) {
-        if self.is_checkpoint_in_flight || self.phase == Phase::Committing {
+        if !self.may_freeze() {
             return;
         }
         let (now_ms, period_ms) = (self.now_ms(), self.checkpoint_period_ms());
@@ -66,18 +69,24 @@ impl Core {
 
     /// When there is something to freeze, ms.
     pub(super) fn freeze_due_ms(&self) -> Option<u64> {
-        if self.is_checkpoint_in_flight {
+        if !self.may_freeze() {
             return None;
         }
         let bytes_max = self.shared.config.checkpoint_bytes;
         self.shards.checkpoint_due_ms(self.checkpoint_period_ms(), bytes_max)
     }
 
+    /// What the last commits bring is checkpointed with all else, behind them.
+    fn may_freeze(&self) -> bool {
+        let is_committing = matches!(self.phase, Phase::Committing | Phase::LastCommit);
+        !self.is_checkpoint_in_flight && !is_committing
+    }
+
     /// At the end all that changed is frozen at once.
     fn checkpoint_period_ms(&self) -> u64 {
         match self.phase {
-            Phase::Serving | Phase::Committing => self.shared.config.checkpoint_period_ms,
             Phase::Checkpointing => 0,
+            _ => self.shared.config.checkpoint_period_ms,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! From bytes to shards: what connections say.
 
+use answerback_directory::limits::BUSY_RETRY_AFTER_MS;
 use answerback_directory::shard::Origin;
 use answerback_proto::code::Code;
 use answerback_proto::frame_buffer::{Frame, FrameBuffer};
@@ -10,7 +11,7 @@ use super::Core;
 use super::mesh::Arrival;
 use super::stop::Phase;
 use crate::clock::unix_ms;
-use crate::limits::{BUSY_RETRY_AFTER_MS, READ_BYTES_PER_TICK};
+use crate::limits::READ_BYTES_PER_TICK;
 use crate::reactor::slot::SlotKey;
 use crate::session::handshake::Greeting;
 use crate::session::{Fault, Request, Session, State, reply};

@@ -14,7 +14,7 @@ use answerback_proto::id::{Offset, PartitionId, UserId};
 use answerback_proto::kind::Kind;
 use answerback_proto::record::Batch;
 
-use crate::limits::{BUSY_RETRY_AFTER_MS, OPEN_BATCH_BYTES_MAX, QUARANTINE_RETRY_AFTER_MS};
+use crate::limits::QUARANTINE_RETRY_AFTER_MS;
 
 /// The shards of one core.
 pub(crate) struct Shards {
@@ -54,22 +54,17 @@ pub(crate) struct Quarantine {
 }
 
 impl Shards {
-    /// The shards of a core, each with its partition.
-    pub(crate) fn new(
-        core: u16,
-        cores: u16,
-        table: &PartitionTable,
-        shards: Vec<(PartitionId, Shard)>,
-    ) -> Self {
+    /// The shards of a core.
+    pub(crate) fn new(core: u16, cores: u16, table: &PartitionTable, shards: Vec<Shard>) -> Self {
         let mut home_by_partition = vec![ELSEWHERE; usize::from(table.partitions())];
-        for (index, (partition, _)) in (0..).zip(&shards) {
-            if let Some(home) = home_by_partition.get_mut(usize::from(partition.0)) {
+        for (index, shard) in (0..).zip(&shards) {
+            if let Some(home) = home_by_partition.get_mut(usize::from(shard.partition().0)) {
                 *home = index;
             }
         }
         let touched = (0..).zip(&shards).map(|(index, _)| index).collect();
-        let homes = shards.into_iter().map(|(partition, shard)| Home {
-            partition,
+        let homes = shards.into_iter().map(|shard| Home {
+            partition: shard.partition(),
             shard: Some(shard),
             is_touched: true,
             waiting: Pending::default(),
@@ -102,9 +97,6 @@ impl Shards {
     ) -> Result<(), u32> {
         let recipient = UserId(frame.header.target);
         let shard = self.touch(partition).ok_or(QUARANTINE_RETRY_AFTER_MS)?;
-        if shard.pending().bytes > OPEN_BATCH_BYTES_MAX {
-            return Err(BUSY_RETRY_AFTER_MS);
-        }
         match kind {
             Kind::Skip => shard.handle_skip(origin, recipient, frame.envelope),
             _ => shard.handle_send(origin, recipient, frame.envelope, frame.payload),
@@ -233,10 +225,9 @@ impl Shards {
         let home = self.homes.iter_mut().find(|home| {
             home.checkpoint_due_ms(period_ms, bytes_max).is_some_and(|due_ms| due_ms <= now_ms)
         })?;
-        let shard = home.shard.as_mut()?;
-        let checkpoint = shard.freeze();
-        home.changed_since_ms = (shard.uncheckpointed_bytes() > 0).then_some(now_ms);
-        Some(checkpoint)
+        // What is journaled and not applied yet touches the shard when it is.
+        home.changed_since_ms = None;
+        home.shard.as_mut().map(Shard::freeze)
     }
 }
 

@@ -1,9 +1,9 @@
 //! The orderly stop: nothing new, the commit under way, checkpoints, the end.
 //!
 //! ```text
-//! Serving ──stop──► Committing ──► Checkpointing ──► gone
-//!          GoAway    what was       all that
-//!          to all    taken          changed
+//! Serving ──stop──► Committing ──► LastCommit ──► Checkpointing ──► gone
+//!          GoAway    what is        what was      all that
+//!          to all    under way      taken         changed
 //! ```
 //! A request that is not answered when the sockets close is unknown to its client, who
 //! sends it again; so a core waits for its own commits only, and for no other core.
@@ -16,8 +16,10 @@ use crate::session::{State, reply};
 pub(super) enum Phase {
     /// Not at all.
     Serving,
-    /// Nobody is read any more; what was taken is committed.
+    /// Nobody is read any more; the commit under way ends.
     Committing,
+    /// What was taken beside it is committed.
+    LastCommit,
     /// What changed is checkpointed.
     Checkpointing,
 }
@@ -25,25 +27,23 @@ pub(super) enum Phase {
 impl Core {
     /// Goes on with the stop, where it was asked for; whether that is done.
     pub(super) fn is_stopped(&mut self) -> bool {
-        match self.phase {
-            Phase::Serving => {
-                if self.shared.stop.is_triggered() {
-                    self.begin_stop();
-                }
-                false
-            }
-            Phase::Committing => {
-                if !self.gate.is_in_flight() {
-                    self.phase = Phase::Checkpointing;
-                    self.freeze();
-                }
-                false
-            }
-            Phase::Checkpointing => !self.is_checkpoint_in_flight && self.freeze_due_ms().is_none(),
+        if self.phase == Phase::Serving && self.shared.stop.is_triggered() {
+            self.begin_stop();
         }
+        if self.phase == Phase::Committing && !self.gate.is_in_flight() {
+            self.phase = Phase::LastCommit;
+            self.commit();
+        }
+        if self.phase == Phase::LastCommit && !self.gate.is_in_flight() {
+            self.phase = Phase::Checkpointing;
+            self.freeze();
+        }
+        self.phase == Phase::Checkpointing
+            && !self.is_checkpoint_in_flight
+            && self.freeze_due_ms().is_none()
     }
 
-    /// Says good-bye and hands over what was taken so far.
+    /// Says good-bye.
     fn begin_stop(&mut self) {
         self.phase = Phase::Committing;
         self.reactor.close_listener();
@@ -54,8 +54,5 @@ impl Core {
             }
         }
         self.write_dirty();
-        if !self.gate.is_in_flight() {
-            self.commit();
-        }
     }
 }

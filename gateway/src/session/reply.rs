@@ -1,5 +1,6 @@
 //! What a shard or a core wants said, as frames.
 
+use answerback_directory::limits::BUSY_RETRY_AFTER_MS;
 use answerback_directory::shard::{Answer, Entry, EntryBody, Opened};
 use answerback_proto::access::read;
 use answerback_proto::code::{Class, Code};
@@ -15,7 +16,7 @@ use answerback_proto::limits::UNDECIDED_MAX;
 use super::Fault;
 use super::handshake::VERSION;
 use crate::config::GatewayConfig;
-use crate::limits::{BUSY_RETRY_AFTER_MS, DRAINING_DELAY_MS};
+use crate::limits::DRAINING_DELAY_MS;
 
 /// Appends the answer to a `Send` or a `Skip`.
 #[inline]

@@ -1,0 +1,94 @@
+//! A process that runs out of descriptors: it goes on with what it has, says so, and takes
+//! new connections once there are descriptors again. Alone in its process, whose limit it
+//! sets.
+#![expect(clippy::unwrap_used, reason = "a test fails by it")]
+
+use std::io::Read;
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::sync::Mutex;
+use std::sync::mpsc::{self, Sender};
+use std::thread;
+use std::time::Duration;
+
+use answerback_directory::partition_table::PartitionTable;
+use answerback_directory::ports::{Journal, StorageFault};
+use answerback_directory::shard::checkpoint::Checkpoint;
+use answerback_gateway::{GatewayConfig, StopHandle, Verifier, serve};
+use answerback_proto::header::HEADER_BYTES;
+use answerback_proto::record::Batch;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+static ALARMS: Mutex<Option<Sender<String>>> = Mutex::new(None);
+
+fn alarm(line: &str) {
+    if let Some(alarms) = ALARMS.lock().unwrap().as_ref() {
+        alarms.send(line.to_owned()).unwrap();
+    }
+}
+
+/// Takes everything; no test here writes.
+struct Nowhere;
+
+impl Journal for Nowhere {
+    fn commit(&mut self, _batches: &[Batch]) -> Result<(), StorageFault> {
+        Ok(())
+    }
+
+    fn checkpoint(&mut self, _checkpoint: &Checkpoint) -> Result<(), StorageFault> {
+        Ok(())
+    }
+}
+
+/// Sees whether the box speaks to a connection: it refuses 32 zeros.
+fn is_served(socket: &mut TcpStream) -> bool {
+    socket.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    std::io::Write::write_all(socket, &[0; HEADER_BYTES]).unwrap();
+    let mut answer = [0; HEADER_BYTES];
+    socket.read_exact(&mut answer).is_ok()
+}
+
+#[test]
+fn a_box_without_descriptors_waits_for_some() {
+    let (alarms, raised) = mpsc::channel();
+    *ALARMS.lock().unwrap() = Some(alarms);
+    let (told, listening) = mpsc::channel::<SocketAddr>();
+    let stop = StopHandle::new();
+    let handle = stop.clone();
+    let config = GatewayConfig {
+        listen: (Ipv4Addr::LOCALHOST, 0).into(),
+        alarm,
+        ..GatewayConfig::default()
+    };
+    let server = thread::spawn(move || {
+        let keys = r#"{"keys": [{"kty": "OKP", "crv": "Ed25519",
+            "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
+        let table = PartitionTable::new(b"a test's secret!", 16, 1);
+        let verifier = Verifier::from_jwks(keys).unwrap();
+        serve(config, table, Vec::new(), Nowhere, verifier, &handle, |address| {
+            told.send(address).unwrap();
+        })
+    });
+    let address = listening.recv().unwrap();
+
+    let mut first = TcpStream::connect(address).unwrap();
+    // They are taken in their order: once the second is served, the first is there.
+    assert!(is_served(&mut TcpStream::connect(address).unwrap()));
+    let before = getrlimit(Resource::Nofile);
+    let low = first.try_clone().map(|probe| std::os::fd::AsRawFd::as_raw_fd(&probe)).unwrap();
+    // Room for some of our own ends, and not for as many of the box's.
+    let current = Some(u64::try_from(low).unwrap() + 9);
+    setrlimit(Resource::Nofile, Rlimit { current, ..before }).unwrap();
+    let mut held = Vec::new();
+    while let Ok(socket) = TcpStream::connect(address) {
+        held.push(socket);
+    }
+    let line = raised.recv_timeout(Duration::from_secs(30)).expect("an alarm");
+    assert!(line.contains("accept"), "{line}");
+    assert!(is_served(&mut first), "who is there is served");
+
+    setrlimit(Resource::Nofile, before).unwrap();
+    let mut late = TcpStream::connect(address).unwrap();
+    assert!(is_served(&mut late), "and so is who comes when there is room");
+    stop.trigger();
+    server.join().unwrap().unwrap();
+}

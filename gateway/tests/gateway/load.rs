@@ -1,0 +1,96 @@
+//! Many at once, and one who does not read.
+
+use std::io::{ErrorKind, Write};
+
+use answerback_proto::kind::{Kind, Ping};
+
+use crate::client::{Client, frame, send_frame};
+use crate::running::Running;
+
+#[test]
+fn many_connections_are_served() {
+    let running = Running::start(2);
+    let mut clients: Vec<_> = (1..=300).map(|user| Client::login(running.address, user)).collect();
+    for (client, echo) in clients.iter_mut().zip(0..) {
+        client.write(&frame(99, 0, &Ping { echo }, &[]));
+    }
+    for (client, echo) in clients.iter_mut().zip(300..) {
+        assert_eq!(client.next().unwrap().header.kind(), Some(Kind::Pong));
+        client.ping(echo);
+    }
+}
+
+/// Bob's kernel, his output and his credit fill up. His messages wait in his inbox; the
+/// sender and everybody else go on; and when he reads at last, all is there, in order.
+#[test]
+fn a_slow_reader_slows_nobody_and_loses_nothing() {
+    let running = Running::start(2);
+    let (alice, bob, carol) = (1, 2, 3);
+    let mut slow = Client::login(running.address, bob);
+    let mut sender = Client::login(running.address, alice);
+    let mut other = Client::login(running.address, carol);
+    for sequence in 1..=2000 {
+        sender.send(1, bob, sequence, &[sequence as u8; 10_000]);
+        assert_eq!(sender.next().unwrap().header.kind(), Some(Kind::Accepted), "{sequence}");
+        if sequence % 100 == 0 {
+            other.ping(sequence);
+        }
+    }
+    for sequence in 1..=2000 {
+        let (_, deliver, payload) = slow.expect_message();
+        assert_eq!(deliver.sequence, sequence);
+        assert_eq!(payload, [sequence as u8; 10_000]);
+        slow.ack(deliver.position);
+    }
+}
+
+/// Who asks and does not read the answers is not read any more; his requests wait in the
+/// kernel, and he alone stands still.
+#[test]
+fn who_does_not_read_his_answers_is_not_read() {
+    let running = Running::start(1);
+    let mut greedy = Client::login(running.address, 1);
+    let mut other = Client::login(running.address, 2);
+    greedy.socket.set_nonblocking(true).unwrap();
+    let pings = frame(99, 0, &Ping { echo: 1 }, &[]).repeat(1000);
+    let (mut written, mut refusals) = (0, 0);
+    // Once the kernel takes nothing through many turns of the box, it reads nothing.
+    while refusals < 200 && written < 1 << 30 {
+        match greedy.socket.write(pings.split_at(written % 40).1) {
+            Ok(length) => {
+                written += length;
+                refusals = 0;
+            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                refusals += 1;
+                other.ping(1);
+            }
+            Err(error) => panic!("{error}"),
+        }
+    }
+    assert!(written < 1 << 30, "the box takes it all");
+    greedy.socket.set_nonblocking(false).unwrap();
+    for _ in 0..written / 40 {
+        assert_eq!(greedy.next().unwrap().header.kind(), Some(Kind::Pong));
+    }
+    other.ping(2);
+}
+
+#[test]
+fn requests_of_one_read_are_all_served() {
+    let running = Running::start(1);
+    let mut alice = Client::login(running.address, 1);
+    let _bob = Client::login(running.address, 2);
+    let mut bytes = Vec::new();
+    for sequence in 1..=60 {
+        bytes.extend_from_slice(&send_frame(sequence as u32, 2, sequence, &[1; 3000]));
+    }
+    for cut in [1000, 60_000, 100_000] {
+        let (first, second) = bytes.split_at(cut);
+        alice.write(first);
+        alice.write(second);
+        for _ in 0..60 {
+            assert_eq!(alice.next().unwrap().header.kind(), Some(Kind::Accepted));
+        }
+    }
+}

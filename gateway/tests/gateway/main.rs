@@ -1,0 +1,14 @@
+//! A whole gateway behind real sockets, with a journal in memory.
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by it")]
+
+mod client;
+mod cores;
+mod exchange;
+mod faults;
+mod journal;
+mod load;
+mod login;
+mod running;
+mod stop;
+mod storage;
+mod token;

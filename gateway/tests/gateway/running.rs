@@ -1,0 +1,92 @@
+//! A gateway that runs, and how it ends.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::mpsc;
+use std::thread::{self, JoinHandle};
+
+use answerback_directory::partition_table::PartitionTable;
+use answerback_directory::recovery::load_shards;
+use answerback_gateway::{GatewayConfig, ServeError, StopHandle, serve};
+use answerback_proto::id::{Generation, UserId};
+
+use crate::journal::MemoryJournal;
+use crate::token::verifier;
+
+const PARTITIONS: u16 = 16;
+
+/// A gateway in a thread of its own.
+pub(crate) struct Running {
+    /// Where it listens.
+    pub(crate) address: SocketAddr,
+    /// Its disk.
+    pub(crate) journal: MemoryJournal,
+    table: PartitionTable,
+    stop: StopHandle,
+    thread: Option<JoinHandle<Result<(), ServeError>>>,
+}
+
+/// The settings of a test, on any free port.
+pub(crate) fn config() -> GatewayConfig {
+    GatewayConfig { listen: (Ipv4Addr::LOCALHOST, 0).into(), ..GatewayConfig::default() }
+}
+
+/// Where users of these tests live.
+pub(crate) fn table(cores: u16) -> PartitionTable {
+    PartitionTable::new(b"a test's secret!", PARTITIONS, cores)
+}
+
+impl Running {
+    /// A gateway with an empty disk.
+    pub(crate) fn start(cores: u16) -> Self {
+        Self::with(cores, config(), MemoryJournal::default())
+    }
+
+    /// A gateway with these settings and this disk.
+    pub(crate) fn with(cores: u16, config: GatewayConfig, journal: MemoryJournal) -> Self {
+        let table = table(cores);
+        let shards = load_shards(&journal, table, Generation(1)).unwrap();
+        let (stop, disk) = (StopHandle::new(), journal.clone());
+        let (told, listening) = mpsc::channel();
+        let handle = stop.clone();
+        let thread = thread::spawn(move || {
+            serve(config, table, shards, disk, verifier(), &handle, |address| {
+                told.send(address).unwrap();
+            })
+        });
+        let address = listening.recv().expect("it listens");
+        Self { address, journal, table, stop, thread: Some(thread) }
+    }
+
+    /// Asks for the orderly stop.
+    pub(crate) fn trigger_stop(&self) {
+        self.stop.trigger();
+    }
+
+    /// Waits for its end.
+    pub(crate) fn join(mut self) -> Result<(), ServeError> {
+        self.thread.take().unwrap().join().unwrap()
+    }
+
+    /// Stops it in order.
+    pub(crate) fn stop(self) {
+        self.trigger_stop();
+        self.join().unwrap();
+    }
+
+    /// The core of a user.
+    pub(crate) fn core_of(&self, user: u128) -> u16 {
+        self.table.core_of(self.table.partition_of(UserId(user)))
+    }
+}
+
+impl Drop for Running {
+    /// A test that fails must not leave threads behind that keep the process alive.
+    fn drop(&mut self) {
+        self.journal.release();
+        self.stop.trigger();
+        let ended = self.thread.take().map(JoinHandle::join);
+        if !thread::panicking() {
+            assert!(matches!(ended, None | Some(Ok(Ok(())))), "{ended:?}");
+        }
+    }
+}

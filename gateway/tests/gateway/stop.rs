@@ -1,0 +1,107 @@
+//! How a box ends in order, and goes on from there.
+
+use answerback_gateway::{GatewayConfig, ServeError, StopHandle, serve};
+use answerback_proto::code::Code;
+use answerback_proto::kind::{Accepted, CaughtUp, GoAway, Hello, Welcome};
+
+use crate::client::{Client, hello};
+use crate::journal::MemoryJournal;
+use crate::running::{Running, config, table};
+use crate::token::verifier;
+
+const ALICE: u128 = 1;
+const BOB: u128 = 2;
+
+#[test]
+fn clients_are_told_and_closed() {
+    for cores in [1, 4] {
+        let running = Running::start(cores);
+        let mut clients: Vec<_> =
+            (1..=10).map(|user| Client::login(running.address, user)).collect();
+        running.trigger_stop();
+        for client in &mut clients {
+            let (header, go_away) = client.expect::<GoAway>();
+            assert_eq!((header.tag, go_away.code), (0, Code::Draining.number()));
+            client.expect_end();
+        }
+        running.join().unwrap();
+    }
+}
+
+#[test]
+fn what_was_taken_is_answered_before_the_end() {
+    let running = Running::start(1);
+    let mut alice = Client::login(running.address, ALICE);
+    drop(Client::login(running.address, BOB));
+    let commits = running.journal.commits();
+    running.journal.hold();
+    alice.send(7, BOB, 1, b"under way");
+    running.journal.wait_for_begun(commits + 1);
+    running.trigger_stop();
+    alice.expect::<GoAway>();
+    running.journal.release();
+    assert_eq!(alice.expect::<Accepted>().0.tag, 7);
+    alice.expect_end();
+    running.join().unwrap();
+}
+
+#[test]
+fn everything_is_checkpointed_and_the_next_start_goes_on() {
+    for cores in [1, 4] {
+        let running = Running::start(cores);
+        drop(Client::login(running.address, BOB));
+        let mut alice = Client::login(running.address, ALICE);
+        alice.send(1, BOB, 1, b"before");
+        alice.expect::<Accepted>();
+        let journal = running.journal.clone();
+        running.stop();
+        assert_eq!(journal.batches_in_journal(), 0);
+
+        let running = Running::with(cores, config(), journal);
+        let mut bob = Client::connect(running.address);
+        bob.say_hello(BOB, Hello { connection_counter: 2, ..hello(1) });
+        assert_eq!(bob.expect::<Welcome>().1.pending_count, 1);
+        assert_eq!(bob.expect_message().2, b"before");
+        bob.expect::<CaughtUp>();
+        let mut alice = Client::connect(running.address);
+        alice.say_hello(ALICE, Hello { connection_counter: 2, ..hello(1) });
+        alice.expect::<Welcome>();
+        alice.expect::<CaughtUp>();
+        alice.send(2, BOB, 2, b"after");
+        assert_eq!(bob.expect_message().2, b"after");
+    }
+}
+
+#[test]
+fn a_box_checkpoints_by_itself() {
+    let eager = GatewayConfig { checkpoint_period_ms: 1, ..config() };
+    let often = GatewayConfig { checkpoint_bytes: 1, checkpoint_period_ms: 1 << 40, ..config() };
+    for config in [eager, often] {
+        let running = Running::with(2, config, MemoryJournal::default());
+        let _alice = Client::login(running.address, ALICE);
+        running.journal.wait_for_checkpoints(1);
+        let _bob = Client::login(running.address, BOB);
+        running.journal.wait_for_checkpoints(2);
+    }
+}
+
+#[test]
+fn a_box_that_was_told_to_stop_stops_at_once() {
+    let stop = StopHandle::new();
+    stop.trigger();
+    let journal = MemoryJournal::default();
+    serve(config(), table(1), Vec::new(), journal, verifier(), &stop, |_| {}).unwrap();
+}
+
+#[test]
+fn a_port_that_is_taken_is_one_clear_line() {
+    let running = Running::start(2);
+    let config = GatewayConfig { listen: running.address, ..config() };
+    let (journal, stop) = (MemoryJournal::default(), StopHandle::new());
+    let error =
+        serve(config, table(1), Vec::new(), journal, verifier(), &stop, |_| {}).unwrap_err();
+    assert!(matches!(error, ServeError::Listen { .. }));
+    let line = error.to_string();
+    assert!(line.contains(&running.address.port().to_string()) && line.contains("taken"), "{line}");
+    assert!(!line.contains('\n'));
+}
