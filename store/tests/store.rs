@@ -1,6 +1,8 @@
 //! The store against a real RocksDB: what was committed comes back, what is damaged is a
 //! loud fault, and what cannot be opened says why.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by it")]
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead, BufReader};
