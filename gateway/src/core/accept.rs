@@ -44,9 +44,9 @@ impl Core {
         if socket.set_nodelay(true).is_err() {
             return;
         }
-        if let Some(key) = self.insert(socket, Session::new(), FrameBuffer::default()) {
+        if let Some(key) = self.insert(socket, Session::new(), None) {
             let deadline_ms = self.now_ms() + self.shared.config.hello_deadline_ms;
-            self.hello_deadlines.push_back((deadline_ms, key));
+            self.hello_deadlines.push(deadline_ms, key);
         }
     }
 
@@ -55,7 +55,7 @@ impl Core {
         &mut self,
         mut socket: TcpStream,
         session: Session,
-        frames: FrameBuffer,
+        frames: Option<Box<FrameBuffer>>,
     ) -> Option<SlotKey> {
         let table = self.connections.table();
         self.reactor.watch(&mut socket, table.next_key()).ok()?;
@@ -66,18 +66,12 @@ impl Core {
     /// Closes connections whose time is over.
     pub(super) fn close_overdue(&mut self) {
         let now_ms = self.now_ms();
-        while let Some(&(due_ms, key)) = self.hello_deadlines.front()
-            && due_ms <= now_ms
-        {
-            self.hello_deadlines.pop_front();
+        while let Some(key) = self.hello_deadlines.pop_due(now_ms) {
             if self.state(key) == Some(State::Greeting) {
                 self.fail(key, Fault::of_connection(Code::HelloExpected));
             }
         }
-        while let Some(&(due_ms, key)) = self.closing_deadlines.front()
-            && due_ms <= now_ms
-        {
-            self.closing_deadlines.pop_front();
+        while let Some(key) = self.closing_deadlines.pop_due(now_ms) {
             self.close(key);
         }
         self.close_silent();
@@ -85,8 +79,8 @@ impl Core {
 
     /// When [`Core::close_overdue`] has something to do, ms.
     pub(super) fn overdue_due_ms(&mut self) -> Option<u64> {
-        let hello_ms = self.hello_deadlines.front().map(|&(due_ms, _)| due_ms);
-        let closing_ms = self.closing_deadlines.front().map(|&(due_ms, _)| due_ms);
+        let hello_ms = self.hello_deadlines.poll_timeout();
+        let closing_ms = self.closing_deadlines.poll_timeout();
         let scan_ms = (self.connections.table().count() > 0).then_some(self.silence_scan.1);
         hello_ms.into_iter().chain(closing_ms).chain(scan_ms).min()
     }

@@ -62,7 +62,7 @@ pub(crate) struct Arrival {
     /// The socket, watched by nobody.
     pub(crate) socket: TcpStream,
     /// What came behind `Hello`.
-    pub(crate) frames: FrameBuffer,
+    pub(crate) frames: Option<Box<FrameBuffer>>,
     /// What `Hello` said.
     pub(crate) greeting: Greeting,
 }

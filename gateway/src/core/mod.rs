@@ -20,6 +20,7 @@ mod accept;
 mod commit;
 mod connection;
 mod connections;
+mod deadlines;
 mod effects;
 mod mesh;
 mod parcels;
@@ -27,7 +28,6 @@ mod read;
 pub(crate) mod shards;
 mod stop;
 
-use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -49,6 +49,7 @@ use crate::session::{Fault, Session, State, reply};
 use crate::storage::StorageLink;
 
 use connections::{Connections, Written};
+use deadlines::Deadlines;
 pub(crate) use mesh::{Link, Mesh};
 pub(crate) use shards::Shards;
 use stop::Phase;
@@ -117,10 +118,10 @@ pub(crate) struct Core {
     is_checkpoint_in_flight: bool,
     /// Lent to the connection that is read.
     read_buffer: Vec<u8>,
-    /// Deadlines, in their order, of connections that have not said `Hello`.
-    hello_deadlines: VecDeque<(u64, SlotKey)>,
-    /// Deadlines, in their order, of connections that were told why they close.
-    closing_deadlines: VecDeque<(u64, SlotKey)>,
+    /// Of connections that have not said `Hello`.
+    hello_deadlines: Deadlines,
+    /// Of connections that were told why they close.
+    closing_deadlines: Deadlines,
     /// Where the search for silent connections goes on, and when.
     silence_scan: (usize, u64),
     /// A parcel found its queue full.
@@ -148,8 +149,8 @@ impl Core {
             gate,
             is_checkpoint_in_flight: false,
             read_buffer: vec![0; READ_BUFFER_BYTES],
-            hello_deadlines: VecDeque::new(),
-            closing_deadlines: VecDeque::new(),
+            hello_deadlines: Deadlines::default(),
+            closing_deadlines: Deadlines::default(),
             silence_scan: (0, 0),
             has_parcels_left: false,
             sessions_opened: 0,
@@ -234,7 +235,7 @@ impl Core {
         let session = connection.session;
         connection.session.state = State::Closing;
         connection.has_unread = false;
-        self.closing_deadlines.push_back((self.now_ms() + CLOSING_MS, key));
+        self.closing_deadlines.push(self.now_ms() + CLOSING_MS, key);
         // What it sends is read and dropped: a close with unread bytes would be a reset,
         // and a reset can overtake the last word.
         self.connections.list(key);

@@ -72,19 +72,23 @@ impl Core {
         if connection.session.state == State::Closing {
             return;
         }
-        let mut frames = std::mem::take(&mut connection.frames);
+        let mut frames = connection.frames.take().map_or_else(FrameBuffer::default, |kept| *kept);
         let mut greeting = None;
         let handled = self.handle_frames(key, &mut frames, &mut received, &mut greeting);
         if let Err(fault) = handled {
             return self.fail(key, fault);
         }
+        // A connection at rest keeps nothing, not even the last frame's memory.
+        let frames = (frames.kept() > 0).then(|| Box::new(frames));
         match greeting {
             Some(greeting) => self.open(key, greeting, frames),
-            None => {
-                if let Some(connection) = self.connections.find(key) {
-                    connection.frames = frames;
-                }
-            }
+            None => self.keep(key, frames),
+        }
+    }
+
+    fn keep(&mut self, key: SlotKey, frames: Option<Box<FrameBuffer>>) {
+        if let Some(connection) = self.connections.find(key) {
+            connection.frames = frames;
         }
     }
 
@@ -193,12 +197,10 @@ impl Core {
     }
 
     /// Asks the home of the user, on this core or by moving to another.
-    fn open(&mut self, key: SlotKey, greeting: Greeting, frames: FrameBuffer) {
+    fn open(&mut self, key: SlotKey, greeting: Greeting, frames: Option<Box<FrameBuffer>>) {
         let core = self.shared.table.core_of(self.shared.table.partition_of(greeting.user));
         if core == self.core {
-            if let Some(connection) = self.connections.find(key) {
-                connection.frames = frames;
-            }
+            self.keep(key, frames);
             self.open_here(key, &greeting);
         } else if self.mesh.has_room_for_arrival(core) {
             self.move_socket(key, core, greeting, frames);
@@ -220,7 +222,13 @@ impl Core {
         }
     }
 
-    fn move_socket(&mut self, key: SlotKey, core: u16, greeting: Greeting, frames: FrameBuffer) {
+    fn move_socket(
+        &mut self,
+        key: SlotKey,
+        core: u16,
+        greeting: Greeting,
+        frames: Option<Box<FrameBuffer>>,
+    ) {
         let Some(mut connection) = self.connections.remove(key) else { return };
         if self.reactor.release(&mut connection.socket).is_err() {
             return;

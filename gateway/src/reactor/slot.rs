@@ -38,6 +38,10 @@ enum Content<T> {
 const NONE: u32 = u32::MAX;
 
 impl<T> SlotTable<T> {
+    /// Bytes of a slot.
+    #[cfg(test)]
+    pub(crate) const SLOT_BYTES: usize = size_of::<Slot<T>>();
+
     /// An empty table.
     pub(crate) fn new() -> Self {
         Self { slots: Vec::new(), first_empty: NONE, count: 0 }
