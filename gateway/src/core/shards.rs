@@ -12,7 +12,7 @@ use answerback_directory::shard::{Effect, Origin, Pending, Shard};
 use answerback_proto::frame_buffer::Frame;
 use answerback_proto::id::{Offset, PartitionId, UserId};
 use answerback_proto::kind::Kind;
-use answerback_proto::record::Batch;
+use answerback_proto::record::{Batch, Corrupt};
 
 use crate::limits::QUARANTINE_RETRY_AFTER_MS;
 
@@ -202,7 +202,7 @@ impl Shards {
         for (index, end) in in_flight.drain(..) {
             let Some(home) = self.homes.get_mut(usize::from(index)) else { continue };
             let Some(shard) = touch(&mut self.touched, index, home) else { continue };
-            if let Err(cause) = apply(shard, end) {
+            if let Err(cause) = contain(|| shard.handle_committed(end)) {
                 broken.push(home.quarantine(cause));
             }
         }
@@ -259,8 +259,8 @@ fn touch<'a>(touched: &mut Vec<u16>, index: u16, home: &'a mut Home) -> Option<&
 
 /// A panic in one partition's state is no reason to stop the others: what it left half
 /// done is dropped with it, and its journal stands.
-fn apply(shard: &mut Shard, end: Offset) -> Result<(), String> {
-    match catch_unwind(AssertUnwindSafe(|| shard.handle_committed(end))) {
+fn contain(apply: impl FnOnce() -> Result<(), Corrupt>) -> Result<(), String> {
+    match catch_unwind(AssertUnwindSafe(apply)) {
         Ok(Ok(())) => Ok(()),
         Ok(Err(corrupt)) => Err(corrupt.to_string()),
         Err(panic) => Err(panic_message(panic.as_ref())),
@@ -272,4 +272,67 @@ pub(crate) fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
     text.or_else(|| panic.downcast_ref::<String>().cloned())
         .unwrap_or_else(|| "a panic without words".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use answerback_directory::shard::{SessionRef, ShardSettings};
+    use answerback_proto::header::Header;
+    use answerback_proto::id::{DeviceId, Generation};
+
+    use super::*;
+
+    const PARTITION: PartitionId = PartitionId(1);
+
+    /// Core 1 of 2, with one shard.
+    fn shards() -> Shards {
+        let table = PartitionTable::new(b"a test's secret!", 2, 2);
+        let settings = ShardSettings { partition: PARTITION, table, generation: Generation(1) };
+        Shards::new(1, 2, &table, vec![Shard::new(settings)])
+    }
+
+    fn ask(shards: &mut Shards, partition: PartitionId, core: u16) -> Result<(), u32> {
+        let session = SessionRef { core, slot: 0, generation: 0 };
+        let origin = Origin { session, tag: 1, user: UserId(1), device: DeviceId(1) };
+        let (kind_number, tag) = (Kind::Send.number(), 1);
+        let header =
+            Header { length: 32, kind_number, envelope_length: 0, flags: 0, tag, target: 2 };
+        let frame = Frame { header, envelope: &[], payload: &[] };
+        shards.handle_request(partition, Kind::Send, origin, &frame)
+    }
+
+    #[test]
+    fn a_panic_and_a_corrupt_batch_are_contained() {
+        assert_eq!(contain(|| Ok(())), Ok(()));
+        assert!(contain(|| Err(Corrupt::Checksum)).is_err());
+        let cause = contain(|| panic!("a bug in partition {}", 3));
+        assert_eq!(cause, Err("a bug in partition 3".to_owned()));
+    }
+
+    #[test]
+    fn a_partition_in_quarantine_refuses_and_says_what_it_leaves_unanswered() {
+        let mut shards = shards();
+        for core in [0, 0, 1, 0] {
+            assert_eq!(ask(&mut shards, PARTITION, core), Ok(()));
+        }
+        shards.handle_answered(0, 0);
+        let quarantine = shards.homes[0].quarantine("a test".to_owned());
+        assert_eq!(quarantine.partition, PARTITION);
+        assert_eq!(quarantine.unanswered, [2, 0], "requests of this core need no release");
+        assert_eq!(ask(&mut shards, PARTITION, 0), Err(QUARANTINE_RETRY_AFTER_MS));
+        assert!(shards.take_batches(1).is_empty());
+        assert_eq!(shards.poll_timeout(), None);
+    }
+
+    #[test]
+    fn a_shard_is_asked_once_however_often_it_was_touched() {
+        let mut shards = shards();
+        assert_eq!(shards.next_touched(), Some(0), "all are looked at once");
+        assert_eq!(shards.next_touched(), None);
+        assert!(shards.touch(PARTITION).is_some());
+        assert!(shards.touch(PARTITION).is_some());
+        assert!(shards.touch(PartitionId(0)).is_none(), "another core's");
+        assert_eq!(shards.next_touched(), Some(0));
+        assert_eq!(shards.next_touched(), None);
+    }
 }

@@ -245,6 +245,13 @@ fn who_is_gone_or_half_gone_is_forgotten() {
     for user in 4000..4050 {
         drop(Client::login(running.address, user));
     }
+    // Last bytes and end at once: there is one event for both.
+    for _ in 0..200 {
+        let mut brief = Client::connect(running.address);
+        brief.write(&[1, 2, 3]);
+        brief.finish();
+        brief.expect_end();
+    }
     let mut bystander = Client::login(running.address, BYSTANDER);
     bystander.ping(1);
 }

@@ -141,6 +141,15 @@ fn who_says_nothing_is_told_and_closed() {
     assert_eq!(slow.expect_error(), (Code::HelloExpected, 0, 0));
 }
 
+/// Half as long again as the longest interval of pings, in whole seconds.
+#[test]
+fn who_stays_silent_is_closed() {
+    let config = GatewayConfig { heartbeat_min_s: 1, heartbeat_max_s: 1, ..config() };
+    let running = Running::with(1, config, Default::default());
+    let mut silent = Client::login(running.address, USER);
+    silent.expect_end();
+}
+
 #[test]
 fn a_newer_connection_of_a_device_replaces_the_older() {
     let running = Running::start(2);
