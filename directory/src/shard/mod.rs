@@ -18,6 +18,7 @@ mod effect;
 mod inbox;
 mod parts;
 mod push;
+pub mod reply;
 mod rows;
 mod sequence;
 mod state;

@@ -1,0 +1,85 @@
+//! What a shard says to a session, as frames: for whoever drives it.
+
+use answerback_proto::encode::{Address, append_frame};
+use answerback_proto::id::{Position, UserId};
+use answerback_proto::kind::{
+    Accepted, CaughtUp, Deliver, Delivered, Failed, OutOfOrder, Refused, Skipped,
+};
+
+use super::effect::{Answer, Entry, EntryBody};
+
+/// Appends the answer to a `Send` or a `Skip`.
+#[inline]
+pub fn append_answer(out: &mut Vec<u8>, tag: u32, peer: UserId, answer: &Answer) {
+    let address = Address { flags: 0, tag, target: peer.0 };
+    match *answer {
+        Answer::Accepted { sequence, accepted_at_ms } => {
+            let accepted = Accepted { sequence: sequence.0, accepted_at_ms };
+            append_frame(out, address, &accepted, &[], &[]);
+        }
+        Answer::Refused { sequence, code, retry_after_ms } => {
+            let refused = Refused { sequence: sequence.0, retry_after_ms, code: code.number() };
+            append_frame(out, address, &refused, &[], &[]);
+        }
+        Answer::OutOfOrder { sequence, expected } => {
+            let answer = OutOfOrder { sequence: sequence.0, expected: expected.0 };
+            append_frame(out, address, &answer, &[], &[]);
+        }
+        Answer::Skipped { from, to, accepted } => {
+            let skipped = Skipped { from: from.0, to: to.0, accepted };
+            append_frame(out, address, &skipped, &[], &[]);
+        }
+        Answer::Failed { device, sequence, code } => {
+            let failed = Failed {
+                position: 0,
+                after: 0,
+                device: device.0,
+                sequence: sequence.0,
+                code: code.number(),
+            };
+            append_frame(out, address, &failed, &[], &[]);
+        }
+    }
+}
+
+/// Appends an entry of an inbox.
+#[inline]
+pub fn append_entry(out: &mut Vec<u8>, entry: &Entry) {
+    let address = Address { flags: 0, tag: 0, target: entry.peer.0 };
+    let (position, after) = (entry.position.0, entry.after.0);
+    match &entry.body {
+        EntryBody::Message { device, sequence, accepted_at_ms, content_type, payload } => {
+            let deliver = Deliver {
+                position,
+                after,
+                device: device.0,
+                sequence: sequence.0,
+                accepted_at_ms: *accepted_at_ms,
+                content_type: *content_type,
+            };
+            append_frame(out, address, &deliver, &[], payload);
+        }
+        EntryBody::Delivered { device, up_to, delivered_at_ms } => {
+            let delivered = Delivered {
+                position,
+                after,
+                device: device.0,
+                up_to: up_to.0,
+                delivered_at_ms: *delivered_at_ms,
+                except_count: 0,
+            };
+            append_frame(out, address, &delivered, &[], &[]);
+        }
+        EntryBody::Failed { device, sequence, code } => {
+            let failed =
+                Failed { position, after, device: device.0, sequence: sequence.0, code: *code };
+            append_frame(out, address, &failed, &[], &[]);
+        }
+    }
+}
+
+/// Appends that all entries are sent that waited at `Hello`.
+pub fn append_caught_up(out: &mut Vec<u8>, user: UserId, position: Position) {
+    let address = Address { flags: 0, tag: 0, target: user.0 };
+    append_frame(out, address, &CaughtUp { position: position.0 }, &[], &[]);
+}
