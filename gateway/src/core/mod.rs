@@ -234,11 +234,7 @@ impl Core {
         let Some(connection) = self.connections.find(key) else { return };
         let session = connection.session;
         connection.session.state = State::Closing;
-        connection.has_unread = false;
         self.closing_deadlines.push(self.now_ms() + CLOSING_MS, key);
-        // What it sends is read and dropped: a close with unread bytes would be a reset,
-        // and a reset can overtake the last word.
-        self.connections.list(key);
         self.tell_closed(session, key);
     }
 

@@ -70,7 +70,7 @@ impl Core {
     fn handle_arrival(&mut self, arrival: Arrival) {
         let Arrival { socket, frames, greeting } = arrival;
         let session =
-            Session { user: greeting.user, device: greeting.device, state: State::Greeted };
+            Session { user: greeting.user, device: greeting.device, state: State::Opening };
         if let Some(key) = self.insert(socket, session, frames) {
             self.open_here(key, &greeting);
         }

@@ -69,6 +69,8 @@ impl Core {
 
     fn handle_received(&mut self, key: SlotKey, mut received: &[u8]) {
         let Some(connection) = self.connections.find(key) else { return };
+        // What comes behind the last word is read and dropped: a close with unread bytes
+        // would be a reset, and a reset can overtake the last word.
         if connection.session.state == State::Closing {
             return;
         }
@@ -190,8 +192,7 @@ impl Core {
         let greeting = Greeting::read(frame, &self.shared.verifier, unix_ms() / 1000)?;
         if let Some(connection) = self.connections.find(key) {
             let Greeting { user, device, .. } = greeting;
-            // No shard knows of it yet: what comes behind `Hello` may still fail it.
-            connection.session = Session { user, device, state: State::Greeted };
+            connection.session = Session { user, device, state: State::Opening };
         }
         Ok(greeting)
     }
@@ -217,9 +218,6 @@ impl Core {
             return self.fail_greeting(key, greeting, Code::Busy);
         };
         shard.handle_opening(opening);
-        if let Some(connection) = self.connections.find(key) {
-            connection.session.state = State::Opening;
-        }
     }
 
     fn move_socket(

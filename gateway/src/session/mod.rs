@@ -1,8 +1,8 @@
 //! What a connection may say, and what it is told.
 //!
 //! ```text
-//! Greeting ──Hello──► Greeted ──► Opening ──Welcome──► Open
-//!     └──────────────────┴───────────┴──────── Error ─────┴──► Closing ──flushed──► gone
+//! Greeting ──Hello──► Opening ──Welcome──► Open
+//!     └──────────────────┴─────── Error ─────┴──► Closing ──flushed──► gone
 //! ```
 //! Everything here is a function of a frame and the session's few bytes of state; the
 //! core reads, writes and asks the shards.
@@ -23,9 +23,7 @@ use answerback_proto::limits::FRAME_BYTES_BEFORE_AUTH_MAX;
 pub(crate) enum State {
     /// Nothing came yet; the first frame must be `Hello`.
     Greeting,
-    /// `Hello` was good; it is on its way to the home of the user.
-    Greeted,
-    /// The home of the user is asked.
+    /// `Hello` was good; the home of the user is asked.
     Opening,
     /// `Welcome` is sent.
     Open,
@@ -36,9 +34,9 @@ pub(crate) enum State {
 /// What is known of a connection's user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Session {
-    /// Who it is, from `Greeted` on.
+    /// Who it is, from `Opening` on.
     pub(crate) user: UserId,
-    /// Which device, from `Greeted` on.
+    /// Which device, from `Opening` on.
     pub(crate) device: DeviceId,
     /// Where it stands.
     pub(crate) state: State,
@@ -102,7 +100,7 @@ impl Session {
         }
     }
 
-    /// Whether a shard knows of it.
+    /// Whether a shard may know of it.
     pub(crate) fn is_at_home(&self) -> bool {
         matches!(self.state, State::Opening | State::Open)
     }
@@ -116,7 +114,7 @@ impl Session {
         match self.state {
             State::Open => self.admit_open(frame),
             State::Greeting => admit_greeting(&frame.header),
-            State::Greeted | State::Opening => admit_opening(&frame.header),
+            State::Opening => admit_opening(&frame.header),
             State::Closing => Ok(Request::Nothing),
         }
     }

@@ -180,6 +180,12 @@ impl Client {
         assert!(next.is_none(), "{next:?}");
     }
 
+    /// No more comes, and the other end did not just drop the connection.
+    pub(crate) fn expect_orderly_end(&mut self) {
+        assert_eq!(self.received.len(), 0);
+        assert_eq!(self.socket.read(&mut [0; 1]).unwrap(), 0);
+    }
+
     /// The next frame is a message: sender, its envelope, its payload.
     pub(crate) fn expect_message(&mut self) -> (u128, Deliver, Vec<u8>) {
         let received = self.next().expect("a message");

@@ -4,7 +4,7 @@ use answerback_proto::code::Code;
 use answerback_proto::encode::{Address, append_frame};
 use answerback_proto::header::{HEADER_BYTES, Header, IGNORABLE};
 use answerback_proto::kind::{
-    Ack, CaughtUp, Deliver, Kind, Ping, Pong, Resync, Send, Skip, Welcome,
+    Ack, CaughtUp, Deliver, Error, Kind, Ping, Pong, Resync, Send, Skip, Welcome,
 };
 use serde_json::Value;
 
@@ -232,7 +232,9 @@ fn the_last_word_survives_what_is_still_being_sent() {
         bytes.resize(bytes.len() + 1_000_000, 0);
         // The box may shut its end before all of it is taken.
         let _ = std::io::Write::write_all(&mut client.socket, &bytes);
-        assert_eq!(client.expect_error().0, Code::NotYours);
+        let (_, error) = client.expect::<Error>();
+        assert_eq!(error.code, Code::NotYours.number());
+        client.expect_orderly_end();
     }
 }
 

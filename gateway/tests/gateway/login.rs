@@ -3,7 +3,7 @@
 use answerback_gateway::GatewayConfig;
 use answerback_proto::code::Code;
 use answerback_proto::encode::Address;
-use answerback_proto::kind::{CaughtUp, Hello, Kind, Ping, Welcome};
+use answerback_proto::kind::{CaughtUp, Hello, Kind, Ping, Pong, Welcome};
 use serde_json::json;
 
 use crate::client::{Client, frame, hello, hello_frame, server_kinds};
@@ -49,6 +49,24 @@ fn a_hello_may_come_in_pieces() {
     let mut client = Client::connect(running.address);
     bytes.chunks(7).for_each(|piece| client.write(piece));
     client.expect::<Welcome>();
+}
+
+/// Its other half may come on another core.
+#[test]
+fn half_a_frame_moves_with_its_socket() {
+    for cores in [1, 4] {
+        let running = Running::start(cores);
+        for user in USER..USER + 16 {
+            let ping = frame(3, 0, &Ping { echo: 4 }, &[]);
+            let (half, rest) = ping.split_at(20);
+            let mut client = Client::connect(running.address);
+            client.write(&[hello_frame(user, hello(1), &token(user, 1)).as_slice(), half].concat());
+            client.expect::<Welcome>();
+            client.expect::<CaughtUp>();
+            client.write(rest);
+            assert_eq!(client.expect::<Pong>().1.echo, 4);
+        }
+    }
 }
 
 #[test]
