@@ -1,5 +1,6 @@
 //! What shards want done.
 
+use answerback_directory::shard::reply::{append_answer, append_caught_up, append_entry};
 use answerback_directory::shard::{Answer, Effect, Entry, Mail, Opened, SessionRef};
 use answerback_proto::code::Code;
 use answerback_proto::id::{PartitionId, UserId};
@@ -32,8 +33,7 @@ impl Core {
             Effect::Opened { to, tag, user, opened } => self.welcome(to, tag, user, &opened),
             Effect::CaughtUp { to, user, position } => {
                 if let Some(key) = self.key_of(to) {
-                    self.connections
-                        .append(key, |out| reply::append_caught_up(out, user, position));
+                    self.connections.append(key, |out| append_caught_up(out, user, position));
                 }
             }
             Effect::Close { to, tag, kind, code } => {
@@ -48,12 +48,12 @@ impl Core {
     fn answer(&mut self, home: u16, to: SessionRef, tag: u32, peer: UserId, answer: &Answer) {
         match self.key_of(to) {
             Some(key) => {
-                self.connections.append(key, |out| reply::append_answer(out, tag, peer, answer));
+                self.connections.append(key, |out| append_answer(out, tag, peer, answer));
                 self.handle_answered(key);
             }
             None => {
                 self.shards.handle_answered(home, to.core);
-                self.mesh.answer(to, false, |out| reply::append_answer(out, tag, peer, answer));
+                self.mesh.answer(to, false, |out| append_answer(out, tag, peer, answer));
             }
         }
     }
@@ -63,7 +63,7 @@ impl Core {
     fn push(&mut self, to: SessionRef, entry: &Entry) {
         debug_assert_eq!(to.core, self.core);
         if let Some(key) = self.key_of(to) {
-            self.connections.append(key, |out| reply::append_entry(out, entry));
+            self.connections.append(key, |out| append_entry(out, entry));
         }
     }
 

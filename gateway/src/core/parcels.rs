@@ -1,6 +1,7 @@
 //! What other cores sent: requests for shards here, answers, words, sockets.
 
 use answerback_directory::shard::Origin;
+use answerback_directory::shard::reply::append_answer;
 use answerback_proto::frame_buffer::Frame;
 use answerback_proto::id::UserId;
 
@@ -57,7 +58,7 @@ impl Core {
         let (to, tag) = (origin.session, origin.tag);
         match reply::refusal(frame, kind, retry_after_ms) {
             Ok(refusal) => {
-                self.mesh.answer(to, false, |out| reply::append_answer(out, tag, target, &refusal))
+                self.mesh.answer(to, false, |out| append_answer(out, tag, target, &refusal))
             }
             Err(code) => {
                 let fault = Fault::of_frame(code, &frame.header);

@@ -2,6 +2,7 @@
 
 use answerback_directory::limits::BUSY_RETRY_AFTER_MS;
 use answerback_directory::shard::Origin;
+use answerback_directory::shard::reply::append_answer;
 use answerback_proto::code::Code;
 use answerback_proto::frame_buffer::{Frame, FrameBuffer};
 use answerback_proto::id::UserId;
@@ -182,7 +183,7 @@ impl Core {
             Err(retry_after_ms) => {
                 let refusal = reply::refusal(frame, kind, retry_after_ms)?;
                 self.connections
-                    .append(key, |out| reply::append_answer(out, origin.tag, target, &refusal));
+                    .append(key, |out| append_answer(out, origin.tag, target, &refusal));
             }
         }
         Ok(())

@@ -1,56 +1,19 @@
-//! What a shard or a core wants said, as frames.
+//! What a core itself says, as frames; what shards say stands beside them.
 
 use answerback_directory::limits::BUSY_RETRY_AFTER_MS;
-use answerback_directory::shard::{Answer, Entry, EntryBody, Opened};
+use answerback_directory::shard::{Answer, Opened};
 use answerback_proto::access::read;
 use answerback_proto::code::{Class, Code};
 use answerback_proto::encode::{Address, append_frame};
 use answerback_proto::frame_buffer::Frame;
-use answerback_proto::id::{Position, Sequence, UserId};
-use answerback_proto::kind::{
-    Accepted, CaughtUp, Deliver, Delivered, End, Error, Failed, GoAway, Kind, OutOfOrder, Pong,
-    Refused, Send, Skip, Skipped, Welcome,
-};
+use answerback_proto::id::{Sequence, UserId};
+use answerback_proto::kind::{End, Error, GoAway, Kind, Pong, Send, Skip, Welcome};
 use answerback_proto::limits::UNDECIDED_MAX;
 
 use super::Fault;
 use super::handshake::VERSION;
 use crate::config::GatewayConfig;
 use crate::limits::DRAINING_DELAY_MS;
-
-/// Appends the answer to a `Send` or a `Skip`.
-#[inline]
-pub(crate) fn append_answer(out: &mut Vec<u8>, tag: u32, peer: UserId, answer: &Answer) {
-    let address = Address { flags: 0, tag, target: peer.0 };
-    match *answer {
-        Answer::Accepted { sequence, accepted_at_ms } => {
-            let accepted = Accepted { sequence: sequence.0, accepted_at_ms };
-            append_frame(out, address, &accepted, &[], &[]);
-        }
-        Answer::Refused { sequence, code, retry_after_ms } => {
-            let refused = Refused { sequence: sequence.0, retry_after_ms, code: code.number() };
-            append_frame(out, address, &refused, &[], &[]);
-        }
-        Answer::OutOfOrder { sequence, expected } => {
-            let answer = OutOfOrder { sequence: sequence.0, expected: expected.0 };
-            append_frame(out, address, &answer, &[], &[]);
-        }
-        Answer::Skipped { from, to, accepted } => {
-            let skipped = Skipped { from: from.0, to: to.0, accepted };
-            append_frame(out, address, &skipped, &[], &[]);
-        }
-        Answer::Failed { device, sequence, code } => {
-            let failed = Failed {
-                position: 0,
-                after: 0,
-                device: device.0,
-                sequence: sequence.0,
-                code: code.number(),
-            };
-            append_frame(out, address, &failed, &[], &[]);
-        }
-    }
-}
 
 /// The answer to a request that no shard took: nothing is kept, its number is free.
 ///
@@ -62,42 +25,6 @@ pub(crate) fn refusal(frame: &Frame<'_>, kind: Kind, retry_after_ms: u32) -> Res
         _ => read::<Send>(frame.envelope)?.sequence,
     };
     Ok(Answer::Refused { sequence: Sequence(sequence), code: Code::Busy, retry_after_ms })
-}
-
-/// Appends an entry of an inbox.
-#[inline]
-pub(crate) fn append_entry(out: &mut Vec<u8>, entry: &Entry) {
-    let address = Address { flags: 0, tag: 0, target: entry.peer.0 };
-    let (position, after) = (entry.position.0, entry.after.0);
-    match &entry.body {
-        EntryBody::Message { device, sequence, accepted_at_ms, content_type, payload } => {
-            let deliver = Deliver {
-                position,
-                after,
-                device: device.0,
-                sequence: sequence.0,
-                accepted_at_ms: *accepted_at_ms,
-                content_type: *content_type,
-            };
-            append_frame(out, address, &deliver, &[], payload);
-        }
-        EntryBody::Delivered { device, up_to, delivered_at_ms } => {
-            let delivered = Delivered {
-                position,
-                after,
-                device: device.0,
-                up_to: up_to.0,
-                delivered_at_ms: *delivered_at_ms,
-                except_count: 0,
-            };
-            append_frame(out, address, &delivered, &[], &[]);
-        }
-        EntryBody::Failed { device, sequence, code } => {
-            let failed =
-                Failed { position, after, device: device.0, sequence: sequence.0, code: *code };
-            append_frame(out, address, &failed, &[], &[]);
-        }
-    }
 }
 
 /// Appends the answer to a `Hello`.
@@ -139,12 +66,6 @@ pub(crate) struct WelcomeWords<'a> {
     pub(crate) unix_ms: u64,
     /// The session's number, for support.
     pub(crate) session: u64,
-}
-
-/// Appends that all entries are sent that waited at `Hello`.
-pub(crate) fn append_caught_up(out: &mut Vec<u8>, user: UserId, position: Position) {
-    let address = Address { flags: 0, tag: 0, target: user.0 };
-    append_frame(out, address, &CaughtUp { position: position.0 }, &[], &[]);
 }
 
 /// Appends the answer to a `Ping`.
