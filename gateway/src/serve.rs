@@ -1,5 +1,6 @@
 //! The box's gateway as a whole: its threads, their queues, their end.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
@@ -106,7 +107,7 @@ impl fmt::Display for ServeError {
 impl std::error::Error for ServeError {}
 
 /// Serves until `stop` is triggered or storage fails. `shards` are those of all
-/// partitions, loaded and replayed. `listening` is told the address,
+/// partitions, loaded and replayed (`directory::recovery`). `listening` is told the address,
 /// once connections are taken.
 ///
 /// After a trigger: nothing new is taken, what was taken is committed, all that changed
@@ -127,6 +128,9 @@ pub fn serve<J: Journal + 'static>(
     if let Some(fault) = config.fault() {
         return Err(ServeError::Config(fault));
     }
+    if !are_complete(&table, &shards) {
+        return Err(ServeError::Config("there must be one shard of each partition"));
+    }
     let cores = cores_of(&table);
     let (listeners, address) = listener::bind(config.listen, cores)
         .map_err(|error| ServeError::Listen { address: config.listen, error })?;
@@ -135,6 +139,12 @@ pub fn serve<J: Journal + 'static>(
     let parts = assemble(&shared, listeners, shards, &mut storage).map_err(ServeError::System)?;
     listening(address);
     run(parts, storage, stop)
+}
+
+fn are_complete(table: &PartitionTable, shards: &[Shard]) -> bool {
+    let partitions: BTreeSet<_> = shards.iter().map(Shard::partition).collect();
+    partitions.into_iter().eq((0..table.partitions()).map(PartitionId))
+        && shards.len() == usize::from(table.partitions())
 }
 
 /// How many cores have a partition; more would have nothing to do.

@@ -13,8 +13,10 @@ use std::time::Duration;
 use answerback_directory::partition_table::PartitionTable;
 use answerback_directory::ports::{Journal, StorageFault};
 use answerback_directory::shard::checkpoint::Checkpoint;
+use answerback_directory::shard::{Shard, ShardSettings};
 use answerback_gateway::{GatewayConfig, StopHandle, Verifier, serve};
 use answerback_proto::header::HEADER_BYTES;
+use answerback_proto::id::{Generation, PartitionId};
 use answerback_proto::record::Batch;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
@@ -64,7 +66,9 @@ fn a_box_without_descriptors_waits_for_some() {
             "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
         let table = PartitionTable::new(b"a test's secret!", 16, 1);
         let verifier = Verifier::from_jwks(keys).unwrap();
-        serve(config, table, Vec::new(), Nowhere, verifier, &handle, |address| {
+        let settings = |partition| ShardSettings { partition, table, generation: Generation(1) };
+        let shards = (0..16).map(|number| Shard::new(settings(PartitionId(number)))).collect();
+        serve(config, table, shards, Nowhere, verifier, &handle, |address| {
             told.send(address).unwrap();
         })
     });

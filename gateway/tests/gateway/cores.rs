@@ -1,8 +1,11 @@
 //! Sockets and words that cross from core to core.
 
-use answerback_proto::kind::{Accepted, Kind};
+use std::io::Write;
+use std::thread;
 
-use crate::client::{Client, send_frame};
+use answerback_proto::kind::{Accepted, CaughtUp, Hello, Kind, Welcome};
+
+use crate::client::{Client, hello, send_frame};
 use crate::running::Running;
 
 /// The kernel spreads connections; a user's home is where its id says. So some move.
@@ -18,27 +21,16 @@ fn a_session_lives_on_its_users_core_wherever_it_was_accepted() {
     assert!(cores.iter().all(|&users| users > 0), "{cores:?}");
 }
 
-/// More requests to another core than may be without an answer, and than a parcel holds:
-/// each is answered once, accepted or refused, and nothing stands still.
-#[test]
-fn a_flood_to_another_core_is_answered_request_by_request() {
-    let running = Running::start(2);
-    let recipients: Vec<u128> = (1..2000).filter(|&user| running.core_of(user) == 1).collect();
-    let sender = (3000..).find(|&user| running.core_of(user) == 0).unwrap();
-    let (recipients, _) = recipients.split_at(200);
+/// More requests than a connection may have open, than may be under way to another core,
+/// than a parcel holds: each is answered once, accepted or refused, and nothing stands
+/// still.
+fn flood(running: &Running, sender: u128, recipients: &[u128]) {
     recipients.iter().for_each(|&user| drop(Client::login(running.address, user)));
     let mut client = Client::login(running.address, sender);
-    running.journal.hold();
-    let mut reader = client.socket.try_clone().unwrap();
-    let frames: Vec<u8> = (1..=50)
-        .flat_map(|sequence| {
-            recipients.iter().flat_map(move |&user| send_frame(1, user, sequence, &[7; 100]))
-        })
-        .collect();
-    let writer = std::thread::spawn(move || {
-        std::io::Write::write_all(&mut reader, &frames).unwrap();
-    });
-    running.journal.release();
+    let to_all = |sequence| recipients.iter().map(move |&user| send_frame(1, user, sequence, b""));
+    let frames = (1..=50).flat_map(to_all).collect::<Vec<_>>().concat();
+    let mut socket = client.socket.try_clone().unwrap();
+    let writer = thread::spawn(move || socket.write_all(&frames).unwrap());
     let (mut accepted, mut others) = (0, 0);
     while accepted + others < 50 * recipients.len() {
         let received = client.next().unwrap();
@@ -54,29 +46,33 @@ fn a_flood_to_another_core_is_answered_request_by_request() {
 }
 
 #[test]
+fn a_flood_is_answered_request_by_request_on_one_core_and_across() {
+    for home in [0, 1] {
+        let running = Running::start(2);
+        let recipients: Vec<_> =
+            (1..).filter(|&user| running.core_of(user) == home).take(200).collect();
+        let sender = (100_000..).find(|&user| running.core_of(user) == 0).unwrap();
+        flood(&running, sender, &recipients);
+    }
+}
+
+#[test]
 fn an_answer_to_a_connection_that_is_gone_is_lost_quietly() {
     let running = Running::start(2);
     let home = |core| (1..).find(|&user| running.core_of(user) == core).unwrap();
     let (sender, recipient) = (home(0), home(1));
     drop(Client::login(running.address, recipient));
-    running.journal.hold();
-    let begun = running.journal.commits();
-    let mut gone = Client::connect(running.address);
-    running.journal.release();
-    gone.say_hello(sender, crate::client::hello(1));
-    gone.expect::<answerback_proto::kind::Welcome>();
+    let mut gone = Client::login(running.address, sender);
+    let commits = running.journal.commits();
     running.journal.hold();
     gone.send(1, recipient, 1, b"who sent this?");
-    running.journal.wait_for_begun(begun + 2);
+    running.journal.wait_for_begun(commits + 1);
     drop(gone);
     let mut other = Client::connect(running.address);
     running.journal.release();
-    other.say_hello(
-        sender,
-        answerback_proto::kind::Hello { connection_counter: 2, ..crate::client::hello(1) },
-    );
-    other.expect::<answerback_proto::kind::Welcome>();
-    other.expect::<answerback_proto::kind::CaughtUp>();
+    other.say_hello(sender, Hello { connection_counter: 2, ..hello(1) });
+    other.expect::<Welcome>();
+    other.expect::<CaughtUp>();
     other.ping(1);
     other.send(2, recipient, 1, b"the same again");
     assert_eq!(other.expect::<Accepted>().0.tag, 2);

@@ -146,6 +146,21 @@ fn behind_a_fault_of_its_header_nothing_is_heard() {
     assert_eq!(client.expect_error(), (Code::NotYours, Kind::Ack.number(), 0));
 }
 
+/// The one that the shard finds and the one that the gateway finds.
+#[test]
+fn of_two_faults_at_once_one_is_told() {
+    let running = Running::start(1);
+    let _bystander = Client::login(running.address, BYSTANDER);
+    for user in 5000..5020 {
+        let mut client = Client::login(running.address, user);
+        let mut bytes = send_frame(9, BYSTANDER, 0, b"no such number");
+        bytes.extend_from_slice(&frame(0, BYSTANDER, &Ack { up_to: 0 }, &[]));
+        client.write(&bytes);
+        let (code, _, _) = client.expect_error();
+        assert!(matches!(code, Code::NotYours | Code::FrameMalformed), "{code:?}");
+    }
+}
+
 #[test]
 fn headers_that_cannot_be_are_refused() {
     let running = Running::start(1);

@@ -1,7 +1,10 @@
 //! How a box ends in order, and goes on from there.
 
+use answerback_directory::recovery::load_shards;
+use answerback_directory::shard::Shard;
 use answerback_gateway::{GatewayConfig, ServeError, StopHandle, serve};
 use answerback_proto::code::Code;
+use answerback_proto::id::Generation;
 use answerback_proto::kind::{Accepted, CaughtUp, GoAway, Hello, Welcome};
 
 use crate::client::{Client, hello};
@@ -85,21 +88,30 @@ fn a_box_checkpoints_by_itself() {
     }
 }
 
+/// What serving comes to with a disk of its own and a stop that was asked for.
+fn serve_briefly(config: GatewayConfig, shards: Option<Vec<Shard>>) -> Result<(), ServeError> {
+    let (stop, journal, table) = (StopHandle::new(), MemoryJournal::default(), table(1));
+    stop.trigger();
+    let all = load_shards(&journal, table, Generation(1)).unwrap();
+    serve(config, table, shards.unwrap_or(all), journal, verifier(), &stop, |_| {})
+}
+
 #[test]
 fn a_box_that_was_told_to_stop_stops_at_once() {
-    let stop = StopHandle::new();
-    stop.trigger();
-    let journal = MemoryJournal::default();
-    serve(config(), table(1), Vec::new(), journal, verifier(), &stop, |_| {}).unwrap();
+    serve_briefly(config(), None).unwrap();
+}
+
+#[test]
+fn a_box_without_its_partitions_does_not_start() {
+    let error = serve_briefly(config(), Some(Vec::new())).unwrap_err();
+    assert!(matches!(error, ServeError::Config(_)), "{error}");
 }
 
 #[test]
 fn a_port_that_is_taken_is_one_clear_line() {
     let running = Running::start(2);
     let config = GatewayConfig { listen: running.address, ..config() };
-    let (journal, stop) = (MemoryJournal::default(), StopHandle::new());
-    let error =
-        serve(config, table(1), Vec::new(), journal, verifier(), &stop, |_| {}).unwrap_err();
+    let error = serve_briefly(config, None).unwrap_err();
     assert!(matches!(error, ServeError::Listen { .. }));
     let line = error.to_string();
     assert!(line.contains(&running.address.port().to_string()) && line.contains("taken"), "{line}");
