@@ -95,8 +95,8 @@ impl Session {
     /// The longest frame that it may send now.
     pub(crate) fn frame_bytes_max(&self, welcomed_max: u32) -> u32 {
         match self.state {
-            State::Greeting => FRAME_BYTES_BEFORE_AUTH_MAX,
-            _ => welcomed_max,
+            State::Greeting | State::Opening => FRAME_BYTES_BEFORE_AUTH_MAX,
+            State::Open | State::Closing => welcomed_max,
         }
     }
 

@@ -33,23 +33,23 @@ pub(crate) fn append_welcome(
     tag: u32,
     user: UserId,
     opened: &Opened,
-    hello: WelcomeWords<'_>,
+    words: WelcomeWords<'_>,
 ) {
     let welcome = Welcome {
         version: VERSION,
         kinds_count: 0,
         ticket_length: 0,
         lapsed: u16::from(opened.lapsed),
-        server_time_ms: hello.unix_ms,
-        session: hello.session,
+        server_time_ms: words.unix_ms,
+        session: words.session,
         generation: opened.generation.0,
         cursor: opened.cursor.0,
         pending_count: opened.pending_count,
         pending_bytes: opened.pending_bytes,
-        frame_bytes_max: hello.config.frame_bytes_max,
+        frame_bytes_max: words.config.frame_bytes_max,
         undecided_max: UNDECIDED_MAX as u16,
-        heartbeat_min_s: hello.config.heartbeat_min_s,
-        heartbeat_max_s: hello.config.heartbeat_max_s,
+        heartbeat_min_s: words.config.heartbeat_min_s,
+        heartbeat_max_s: words.config.heartbeat_max_s,
     };
     let kinds: Vec<Kind> =
         Kind::ALL.iter().copied().filter(|kind| kind.is_sent_by(End::Client)).collect();

@@ -120,7 +120,8 @@ fn a_fault_names_the_request_and_only_a_request() {
 }
 
 #[test]
-fn frames_are_short_until_their_sender_is_known() {
+fn frames_are_short_before_the_welcome() {
     assert_eq!(session(State::Greeting).frame_bytes_max(65_536), 4096);
+    assert_eq!(session(State::Opening).frame_bytes_max(65_536), 4096);
     assert_eq!(session(State::Open).frame_bytes_max(65_536), 65_536);
 }
