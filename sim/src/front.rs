@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use answerback_directory::partition_table::PartitionTable;
 use answerback_directory::recovery::load_shards;
-use answerback_directory::shard::checkpoint::Checkpoint;
+use answerback_directory::shard::checkpoint::{Checkpoint, Row, Table};
 use answerback_directory::shard::{
     Effect, Mail, Opened, Opening, Origin, SessionRef, Shard, reply,
 };
@@ -54,6 +54,9 @@ struct Commit {
     ends: Vec<(PartitionId, Offset)>,
     is_durable: bool,
 }
+
+/// All rows of a partition's state.
+type Dump = BTreeMap<(Table, Vec<u8>), Vec<u8>>;
 
 /// A running box.
 #[derive(Debug)]
@@ -226,6 +229,15 @@ impl Front {
     pub(crate) fn freeze(&mut self, index: usize) -> Option<Checkpoint> {
         let shard = self.shards.get_mut(index)?;
         (shard.uncheckpointed_bytes() > 0).then(|| shard.freeze())
+    }
+
+    /// The rows of every shard's state, by partition, table and key.
+    pub(crate) fn dumps(&self) -> impl Iterator<Item = (PartitionId, Dump)> {
+        self.shards.iter().map(|shard| {
+            let rows = shard.dump();
+            let row = |row: Row<'_>| Some(((row.table, row.key.to_vec()), row.value?.to_vec()));
+            (shard.partition(), rows.iter().filter_map(row).collect())
+        })
     }
 
     /// Calls the shards whose time has come.

@@ -150,7 +150,9 @@ impl World {
             self.step()?;
         }
         self.settle()?;
+        self.disk.sync(|batch| self.model.handle_durable(batch));
         self.model.check_settled()?;
+        self.check_restart()?;
         Ok(self.outcome)
     }
 
@@ -203,6 +205,26 @@ impl World {
             Step::CrashBox => self.crash_box(),
         }
         self.front_says();
+        Ok(())
+    }
+
+    /// What the disk holds makes the state that the box has: a restart changes nothing,
+    /// with the journal and with a last checkpoint instead of it.
+    fn check_restart(&mut self) -> Result<(), Breach> {
+        let Some(mut front) = self.front.take() else { return Ok(()) };
+        for by in ["its journal", "its checkpoints"] {
+            let restarted = Front::start(self.table, self.settings.cores, &self.disk)?;
+            for ((partition, lived), (_, restored)) in front.dumps().zip(restarted.dumps()) {
+                if lived != restored {
+                    return Err(Breach(format!("partition {partition} is another by {by}")));
+                }
+            }
+            for index in 0..front.shard_count() {
+                front.freeze(index).into_iter().for_each(|last| self.disk.write_checkpoint(last));
+            }
+            self.disk.sync(|_| {});
+        }
+        self.front = Some(front);
         Ok(())
     }
 

@@ -129,16 +129,20 @@ impl Inbox {
         self.behind(after).take_while(move |&(position, _)| position <= up_to)
     }
 
-    /// The positions that left since the last checkpoint and have a row.
-    pub(crate) fn take_removed(&mut self) -> Vec<Position> {
-        std::mem::take(&mut self.removed)
+    /// Positions that left since the last checkpoint and have a row.
+    pub(crate) fn removed(&self) -> &[Position] {
+        &self.removed
     }
 
-    /// The entries that have no row yet; from now on they count as having one.
-    pub(crate) fn take_unstored(&mut self) -> impl Iterator<Item = (Position, &InboxEntry)> {
-        let stored = Position(self.stored_below.0 - 1);
+    /// Entries behind this have no row yet.
+    pub(crate) fn stored_up_to(&self) -> Position {
+        Position(self.stored_below.0 - 1)
+    }
+
+    /// A checkpoint has all of it.
+    pub(crate) fn forget_changes(&mut self) {
+        self.removed = Vec::new();
         self.stored_below = self.next;
-        self.behind(stored)
     }
 
     /// Takes an entry that the disk holds; in ascending order.

@@ -45,7 +45,7 @@ pub use effect::*;
 use crate::limits::{BUSY_RETRY_AFTER_MS, OPEN_BYTES_MAX, UNDECIDED_RECORDS_MAX};
 use crate::partition_table::PartitionTable;
 use crate::ports::{Applied, StorageFault};
-use checkpoint::{Checkpoint, Table};
+use checkpoint::{Checkpoint, Rows, Table};
 use courier::Courier;
 use parts::PartNumbers;
 use push::Sessions;
@@ -371,6 +371,11 @@ impl Shard {
             applied: self.state.applied,
             rows: rows::freeze(&mut self.state),
         }
+    }
+
+    /// All rows of the state, as of the last applied record: what the disk must come to.
+    pub fn dump(&self) -> Rows {
+        rows::dump(&self.state)
     }
 
     /// Whether a request about a chat with `recipient` may be journaled: all that can be

@@ -56,14 +56,6 @@ impl Default for Outgoing {
     }
 }
 
-/// What changed of a queue since the last checkpoint.
-pub(crate) struct OutgoingChanges<'a> {
-    pub(crate) next: PartNumber,
-    pub(crate) confirmed: PartNumber,
-    pub(crate) put: Vec<(PartNumber, &'a PartBody)>,
-    pub(crate) removed: Vec<PartNumber>,
-}
-
 impl Outgoing {
     /// A queue as its row on disk says; its parts follow.
     pub(crate) fn load(next: PartNumber, confirmed: PartNumber) -> Self {
@@ -145,18 +137,31 @@ impl Outgoing {
             .map(move |(number, body)| (*number, std::mem::replace(&mut previous, *number), body))
     }
 
-    /// What changed since the last call.
-    pub(crate) fn take_changes(&mut self) -> Option<OutgoingChanges<'_>> {
-        if !std::mem::take(&mut self.changed) {
-            return None;
-        }
-        let from = std::mem::replace(&mut self.stored_below, self.next);
-        Some(OutgoingChanges {
-            next: self.next,
-            confirmed: self.confirmed,
-            put: self.queued.range(from..).map(|(number, body)| (*number, body)).collect(),
-            removed: std::mem::take(&mut self.removed),
-        })
+    /// The number that the next part gets.
+    pub(crate) fn next(&self) -> PartNumber {
+        self.next
+    }
+
+    /// Whether anything changed since the last checkpoint.
+    pub(crate) fn changed(&self) -> bool {
+        self.changed
+    }
+
+    /// Numbers that left since the last checkpoint and have a row.
+    pub(crate) fn removed(&self) -> &[PartNumber] {
+        &self.removed
+    }
+
+    /// Parts behind this have no row yet.
+    pub(crate) fn stored_up_to(&self) -> PartNumber {
+        PartNumber(self.stored_below.0 - 1)
+    }
+
+    /// A checkpoint has all of it.
+    pub(crate) fn forget_changes(&mut self) {
+        self.changed = false;
+        self.removed = Vec::new();
+        self.stored_below = self.next;
     }
 
     fn gone(&mut self, number: PartNumber) {
@@ -340,12 +345,20 @@ mod tests {
         let mut outgoing = Outgoing::default();
         outgoing.push(delivered(1, 1));
         outgoing.push(delivered(1, 2));
-        let changes = outgoing.take_changes().unwrap();
-        assert_eq!(changes.put.len(), 1);
-        assert!(changes.removed.is_empty());
+        let unstored = |outgoing: &Outgoing| {
+            outgoing
+                .behind(outgoing.stored_up_to())
+                .map(|(number, ..)| number.0)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!((unstored(&outgoing), outgoing.removed()), (vec![2], [].as_slice()));
+        outgoing.forget_changes();
         outgoing.push(delivered(1, 3));
-        let changes = outgoing.take_changes().unwrap();
-        assert_eq!((changes.put.len(), changes.removed), (1, vec![PartNumber(2)]));
-        assert!(outgoing.take_changes().is_none());
+        assert_eq!(
+            (unstored(&outgoing), outgoing.removed()),
+            (vec![3], [PartNumber(2)].as_slice())
+        );
+        outgoing.forget_changes();
+        assert!(!outgoing.changed() && unstored(&outgoing).is_empty());
     }
 }

@@ -10,8 +10,8 @@ use bytes::Bytes;
 
 use super::checkpoint::{Rows, Table};
 use super::effect::EntryBody;
-use super::inbox::InboxEntry;
-use super::parts::{Incoming, Outgoing, OutgoingChanges, PartBody};
+use super::inbox::{Inbox, InboxEntry};
+use super::parts::{Incoming, Outgoing, PartBody};
 use super::sequence::Decisions;
 use super::state::State;
 use super::user::{Chat, Device, Sender, User};
@@ -21,93 +21,143 @@ const MESSAGE: u8 = 1;
 const DELIVERED: u8 = 2;
 const FAILED: u8 = 3;
 
-/// Puts every row that changed since the last checkpoint, and forgets that it changed.
+/// Every row that changed since the last checkpoint, which it now is.
 pub(crate) fn freeze(state: &mut State) -> Rows {
-    let mut rows = Rows::default();
-    let mut writer =
-        Writer { rows: &mut rows, partition: state.partition, key: Vec::new(), value: Vec::new() };
-    writer.key(&[]).value_u64(state.clock_ms).put(Table::Partition);
-    for user_id in std::mem::take(&mut state.changed_users) {
-        if let Some(user) = state.users.get_mut(&user_id) {
-            user.listed = false;
-            writer.user(user_id, user);
-        }
-    }
-    for (destination, outgoing) in &mut state.outgoing {
-        if let Some(changes) = outgoing.take_changes() {
-            writer.outgoing(*destination, &changes);
-        }
-    }
-    for (source, incoming) in &mut state.incoming {
-        if std::mem::take(&mut incoming.changed) {
-            writer.incoming(*source, incoming);
-        }
-    }
+    let rows = write(state, Scope::Changes);
+    state.forget_changes();
     rows
 }
 
+/// Every row of the state.
+pub(crate) fn dump(state: &State) -> Rows {
+    write(state, Scope::All)
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Scope {
+    Changes,
+    All,
+}
+
+fn write(state: &State, scope: Scope) -> Rows {
+    let mut writer = Writer::new(state.partition, scope);
+    writer.key(&[]).value_u64(state.clock_ms).put(Table::Partition);
+    match scope {
+        Scope::Changes => {
+            for user_id in &state.changed_users {
+                state.users.get(user_id).into_iter().for_each(|user| writer.user(*user_id, user));
+            }
+        }
+        Scope::All => {
+            let mut users: Vec<_> = state.users.iter().collect();
+            users.sort_unstable_by_key(|(user_id, _)| **user_id);
+            users.into_iter().for_each(|(user_id, user)| writer.user(*user_id, user));
+        }
+    }
+    for (destination, outgoing) in &state.outgoing {
+        writer.outgoing(*destination, outgoing);
+    }
+    for (source, incoming) in &state.incoming {
+        writer.incoming(*source, incoming);
+    }
+    writer.rows
+}
+
 /// Collects one row after the other.
-struct Writer<'a> {
-    rows: &'a mut Rows,
+struct Writer {
+    rows: Rows,
+    scope: Scope,
     partition: PartitionId,
     key: Vec<u8>,
     value: Vec<u8>,
 }
 
-impl Writer<'_> {
-    fn user(&mut self, user_id: UserId, user: &mut User) {
+impl Writer {
+    fn new(partition: PartitionId, scope: Scope) -> Self {
+        Self { rows: Rows::default(), scope, partition, key: Vec::new(), value: Vec::new() }
+    }
+
+    /// Whether a row is written, given whether it changed.
+    fn wants(&self, changed: bool) -> bool {
+        changed || self.scope == Scope::All
+    }
+
+    fn user(&mut self, user_id: UserId, user: &User) {
         let id = user_id.0.to_be_bytes();
         self.key(&[&id]);
         self.value_u64(user.inbox.next_position().0).value_u64(user.acknowledged_by_any.0);
         self.put(Table::Cursor);
-        for device in user.devices.iter_mut().filter(|device| device.changed) {
-            device.changed = false;
-            self.key(&[&id, &device.id.0.to_be_bytes()]);
-            self.value_u64(device.cursor.0).value_u64(device.connection_counter);
-            self.put(Table::Device);
+        for device in &user.devices {
+            if self.wants(device.changed) {
+                self.key(&[&id, &device.id.0.to_be_bytes()]);
+                self.value_u64(device.cursor.0).value_u64(device.connection_counter);
+                self.put(Table::Device);
+            }
         }
-        for (peer, chat) in &mut user.chats {
+        for (peer, chat) in &user.chats {
             self.chat(&id, *peer, chat);
         }
-        for position in user.inbox.take_removed() {
-            self.key(&[&id, &position.0.to_be_bytes()]).delete(Table::Inbox);
-        }
-        for (position, entry) in user.inbox.take_unstored() {
-            self.key(&[&id, &position.0.to_be_bytes()]).entry(entry).put(Table::Inbox);
-        }
+        self.inbox(&id, &user.inbox);
     }
 
-    fn chat(&mut self, user: &[u8; 16], peer: UserId, chat: &mut Chat) {
+    fn chat(&mut self, user: &[u8; 16], peer: UserId, chat: &Chat) {
         let peer = peer.0.to_be_bytes();
-        if std::mem::take(&mut chat.changed) {
+        if self.wants(chat.changed) {
             self.key(&[user, &peer]).value_u64(chat.last_accepted_ms).put(Table::Chat);
         }
-        for sender in chat.senders.iter_mut().filter(|sender| sender.changed) {
-            sender.changed = false;
-            self.key(&[user, &peer, &sender.device.0.to_be_bytes()]);
-            self.value_u64(sender.decisions.last().0).value_u64(sender.delivered_up_to.0);
-            for packed in sender.decisions.recent() {
-                self.value_u64(packed);
+        for sender in &chat.senders {
+            if self.wants(sender.changed) {
+                self.key(&[user, &peer, &sender.device.0.to_be_bytes()]);
+                self.value_u64(sender.decisions.last().0).value_u64(sender.delivered_up_to.0);
+                for packed in sender.decisions.recent() {
+                    self.value_u64(packed);
+                }
+                self.put(Table::Sequence);
             }
-            self.put(Table::Sequence);
         }
     }
 
-    fn outgoing(&mut self, destination: PartitionId, changes: &OutgoingChanges<'_>) {
-        let destination = destination.0.to_be_bytes();
-        self.key(&[&destination]);
-        self.value_u64(changes.next.0).value_u64(changes.confirmed.0).put(Table::Outgoing);
-        for (number, body) in &changes.put {
-            self.key(&[&destination, &number.0.to_be_bytes()]).part(body).put(Table::Outgoing);
+    fn inbox(&mut self, user: &[u8; 16], inbox: &Inbox) {
+        let from = match self.scope {
+            Scope::Changes => inbox.stored_up_to(),
+            Scope::All => Position(0),
+        };
+        if self.scope == Scope::Changes {
+            for position in inbox.removed() {
+                self.key(&[user, &position.0.to_be_bytes()]).delete(Table::Inbox);
+            }
         }
-        for number in &changes.removed {
-            self.key(&[&destination, &number.0.to_be_bytes()]).delete(Table::Outgoing);
+        for (position, entry) in inbox.behind(from) {
+            self.key(&[user, &position.0.to_be_bytes()]).entry(entry).put(Table::Inbox);
+        }
+    }
+
+    fn outgoing(&mut self, destination: PartitionId, outgoing: &Outgoing) {
+        let key = destination.0.to_be_bytes();
+        if !self.wants(outgoing.changed()) {
+            return;
+        }
+        self.key(&[&key]);
+        self.value_u64(outgoing.next().0).value_u64(outgoing.confirmed().0).put(Table::Outgoing);
+        let from = match self.scope {
+            Scope::Changes => outgoing.stored_up_to(),
+            Scope::All => PartNumber(0),
+        };
+        if self.scope == Scope::Changes {
+            for number in outgoing.removed() {
+                self.key(&[&key, &number.0.to_be_bytes()]).delete(Table::Outgoing);
+            }
+        }
+        for (number, _, body) in outgoing.behind(from) {
+            self.key(&[&key, &number.0.to_be_bytes()]).part(body).put(Table::Outgoing);
         }
     }
 
     fn incoming(&mut self, source: PartitionId, incoming: &Incoming) {
-        self.key(&[&source.0.to_be_bytes()]);
-        self.value_u64(incoming.generation.0).value_u64(incoming.taken.0).put(Table::Incoming);
+        if self.wants(incoming.changed) {
+            self.key(&[&source.0.to_be_bytes()]);
+            self.value_u64(incoming.generation.0).value_u64(incoming.taken.0).put(Table::Incoming);
+        }
     }
 
     fn entry(&mut self, entry: &InboxEntry) -> &mut Self {

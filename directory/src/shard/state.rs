@@ -123,6 +123,17 @@ impl State {
         self.applied.chain = chain;
     }
 
+    /// A checkpoint has all that changed.
+    pub(crate) fn forget_changes(&mut self) {
+        for user_id in std::mem::take(&mut self.changed_users) {
+            if let Some(user) = self.users.get_mut(&user_id) {
+                user.forget_changes();
+            }
+        }
+        self.outgoing.values_mut().for_each(Outgoing::forget_changes);
+        self.incoming.values_mut().for_each(|incoming| incoming.changed = false);
+    }
+
     fn connect(&mut self, connect: &Connect) -> Verdict {
         let user = self.users.entry(UserId(connect.user)).or_default();
         let connected = user.connect(DeviceId(connect.device), connect.connection_counter);

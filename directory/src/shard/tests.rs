@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use answerback_proto::encode::{Address, append_frame};
 use answerback_proto::header::HEADER_BYTES;
 use answerback_proto::kind::{Ack, Envelope, Resync, Send, Skip};
+use answerback_proto::record::DeliveredPart;
 
 use super::*;
 use crate::partition_table::PartitionTable;
@@ -157,7 +158,7 @@ impl Box {
         self.home(user).handle_opening(Opening {
             origin,
             connection_counter: 1000 + u64::from(session.slot),
-            generation: Generation(1),
+            generation: Generation(u64::from(cursor > 0)),
             cursor: Position(cursor),
             credit_frames,
             credit_bytes: 1 << 20,
@@ -254,9 +255,7 @@ fn pair() -> (Box, Origin, Origin) {
 fn nothing_is_answered_or_pushed_before_its_commit() {
     let (mut at, a, b) = pair();
     at.send(a, B, 1);
-    while at.home(B).poll_effect().is_some() {
-        panic!("said something before the commit");
-    }
+    assert_eq!(at.home(B).poll_effect(), None);
     at.settle();
     assert_eq!(at.answers(a), [accepted(1)]);
     assert_eq!(at.entries(b), [message(1, 0, 1)]);
@@ -442,7 +441,47 @@ fn a_new_device_starts_behind_what_any_device_had() {
     at.ack(b, 1);
     at.settle();
     let laptop = at.connect(B, LAPTOP, 0);
-    assert_eq!(at.entries(laptop), [message(2, 0, 2)]);
+    assert_eq!(at.entries(laptop), [message(2, 1, 2)]);
+}
+
+#[test]
+fn a_new_device_starts_there_after_a_restart_too() {
+    let (mut at, a, b) = pair();
+    at.send(a, B, 1);
+    at.send(a, B, 2);
+    at.settle();
+    at.ack(b, 2);
+    at.settle();
+    at.checkpoint();
+    at.restart();
+    let laptop = at.connect(B, LAPTOP, 0);
+    assert_eq!(at.opened(laptop).cursor, Position(2));
+}
+
+#[test]
+fn a_part_that_was_taken_is_confirmed_again_and_not_journaled() {
+    let (mut at, a, b) = pair();
+    at.send(a, B, 1);
+    at.settle();
+    at.ack(b, 1);
+    at.settle();
+    let part = DeliveredPart {
+        source: at.table.partition_of(B).0,
+        generation: 1,
+        number: 1,
+        previous: 0,
+        user: A.0,
+        peer: B.0,
+        device: PHONE.0,
+        up_to: 1,
+        delivered_at_ms: 0,
+    };
+    at.home(A).handle_mail(Mail::Delivered(part));
+    assert_eq!(at.home(A).pending().records, 0);
+    let (by, up_to) = (at.table.partition_of(A), PartNumber(1));
+    let mail = Mail::Confirm { by, up_to };
+    let to = at.table.partition_of(B);
+    assert_eq!(at.home(A).poll_effect(), Some(Effect::Mail { to, mail }));
 }
 
 #[test]

@@ -165,6 +165,17 @@ impl User {
         self.inbox.load(position, entry);
     }
 
+    /// A checkpoint has all of it.
+    pub(crate) fn forget_changes(&mut self) {
+        self.listed = false;
+        self.devices.iter_mut().for_each(|device| device.changed = false);
+        for chat in self.chats.values_mut() {
+            chat.changed = false;
+            chat.senders.iter_mut().for_each(|sender| sender.changed = false);
+        }
+        self.inbox.forget_changes();
+    }
+
     /// Entries leave once every device has acknowledged them.
     fn let_leave(&mut self) {
         let Some(up_to) = self.devices.iter().map(|device| device.cursor).min() else { return };
