@@ -34,6 +34,8 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Run a box.
+    Serve(command::serve::Arguments),
     /// Make the keys that sign tokens for development.
     DevKeys(command::dev_keys::Arguments),
     /// Print a token for a user's device.
@@ -49,6 +51,7 @@ enum Command {
 
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
+        Command::Serve(arguments) => command::serve::run(&arguments),
         Command::DevKeys(arguments) => command::dev_keys::run(&arguments),
         Command::Token(arguments) => command::token::run(&arguments),
         Command::Send(arguments) => command::send::run(&arguments),

@@ -4,4 +4,5 @@ pub(crate) mod dev_keys;
 mod device;
 pub(crate) mod recv;
 pub(crate) mod send;
+pub(crate) mod serve;
 pub(crate) mod token;

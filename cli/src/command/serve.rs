@@ -1,0 +1,160 @@
+//! `answerback serve`: a box.
+
+use std::io::Write;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::thread;
+
+use answerback_directory::commit_policy::CommitPolicy;
+use answerback_directory::partition_table::PartitionTable;
+use answerback_directory::recovery::load_shards;
+use answerback_gateway::{GatewayConfig, StopHandle, Verifier, serve};
+use answerback_proto::limits::{PARTITIONS_DEFAULT, PARTITIONS_MAX};
+use answerback_store::{NewBox, Store};
+use clap::Args;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+use crate::clock::Clock;
+use crate::exit::Failure;
+use crate::random;
+
+const EXAMPLE: &str = "\
+  answerback serve --data run/data --jwks run/keys/jwks.json --listen 127.0.0.1:7400
+
+Ctrl-C or SIGTERM stops it in good order: what was taken is committed, clients are told
+to go. A kill -9 loses nothing that was accepted; the next start takes a little longer.";
+
+/// How a box is run.
+#[derive(Args)]
+#[command(after_help = EXAMPLE)]
+pub(crate) struct Arguments {
+    /// The data directory; made where it is missing.
+    #[arg(long, value_name = "DIR")]
+    data: PathBuf,
+    /// The public keys of the tokens that are let in, a JSON Web Key Set.
+    #[arg(long, value_name = "FILE")]
+    jwks: PathBuf,
+    /// Where clients connect; port 0 takes any free one.
+    #[arg(long, value_name = "ADDR", env = "ANSWERBACK_LISTEN", default_value = "127.0.0.1:7400")]
+    listen: SocketAddr,
+    /// Threads that serve connections [default: one a processor].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    cores: Option<u16>,
+    /// Processors that those threads are bound to, in turn.
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    cpu_list: Vec<usize>,
+    /// Partitions of a new data directory, a power of two; an existing one keeps its own.
+    #[arg(long, value_name = "N", default_value_t = PARTITIONS_DEFAULT, value_parser = partitions)]
+    partitions: u16,
+    /// How long a message waits for others to share its commit.
+    #[arg(long, value_name = "MICROSECONDS", default_value_t = CommitPolicy::default().linger_us)]
+    linger_us: u64,
+    /// How long an acknowledgement waits for others to share its commit.
+    #[arg(long, value_name = "MICROSECONDS", default_value_t = CommitPolicy::default().acknowledgement_linger_us)]
+    acknowledgement_linger_us: u64,
+    /// As many messages wait for nobody.
+    #[arg(long, value_name = "N", default_value_t = CommitPolicy::default().records_max)]
+    batch_records: u32,
+    /// How old changes may be that no checkpoint has.
+    #[arg(long, value_name = "MILLISECONDS", default_value_t = GatewayConfig::default().checkpoint_period_ms)]
+    checkpoint_ms: u64,
+}
+
+/// Serves until a signal, or until storage can no longer be trusted.
+pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let clock = Clock::new();
+    let verifier = read_keys(&arguments.jwks)?;
+    raise_descriptor_limit();
+    let new_box = NewBox { partitions: arguments.partitions, secret: random::bytes()? };
+    let store = Store::open(&arguments.data, new_box)?;
+    let meta = store.meta();
+    let cores = arguments.cores.unwrap_or_else(processors).min(meta.partitions);
+    let table = PartitionTable::new(&meta.secret, meta.partitions, cores);
+    let shards = load_shards(&store.reader(), table, meta.generation)
+        .map_err(|fault| cannot_restore(&arguments.data, &fault))?;
+    let restored_ms = clock.elapsed().as_millis();
+    let stop = stop_on_signals()?;
+    serve(config(arguments), table, shards, store.writer(), verifier, &stop, |address| {
+        // Whoever started the box may be gone; the box serves all the same.
+        let _ = writeln!(
+            std::io::stdout(),
+            "listening on {address}, {} partitions on {cores} cores, restored in {restored_ms} ms",
+            meta.partitions
+        );
+    })?;
+    Ok(())
+}
+
+fn config(arguments: &Arguments) -> GatewayConfig {
+    GatewayConfig {
+        listen: arguments.listen,
+        cpus: arguments.cpu_list.clone(),
+        commit: CommitPolicy {
+            linger_us: arguments.linger_us,
+            acknowledgement_linger_us: arguments.acknowledgement_linger_us,
+            records_max: arguments.batch_records,
+            ..CommitPolicy::default()
+        },
+        checkpoint_period_ms: arguments.checkpoint_ms,
+        ..GatewayConfig::default()
+    }
+}
+
+fn read_keys(path: &Path) -> Result<Verifier, Failure> {
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        Failure::new(format_args!(
+            "cannot read the key set {}: {error}; `answerback dev-keys` makes one for development",
+            path.display()
+        ))
+    })?;
+    Verifier::from_jwks(&text).map_err(|error| {
+        Failure::new(format_args!("the key set {} is of no use: {error}", path.display()))
+    })
+}
+
+/// An orderly stop on SIGTERM and SIGINT; a second one of them kills as it would have.
+fn stop_on_signals() -> Result<StopHandle, Failure> {
+    let stop = StopHandle::new();
+    let mut signals = Signals::new([SIGTERM, SIGINT])?;
+    let triggered = stop.clone();
+    thread::Builder::new().name("signals".into()).spawn(move || {
+        let mut pending = signals.forever();
+        if pending.next().is_some() {
+            eprintln!("stopping: what was taken is committed, clients are told to go");
+            triggered.trigger();
+        }
+        if let Some(signal) = pending.next() {
+            let _ = signal_hook::low_level::emulate_default_handler(signal);
+        }
+    })?;
+    Ok(stop)
+}
+
+/// Each connection is a descriptor: takes as many as the system lets this process have.
+fn raise_descriptor_limit() {
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }) {
+        eprintln!("the limit of open files stays as it is: {error}");
+    }
+}
+
+fn processors() -> u16 {
+    thread::available_parallelism()
+        .map_or(1, |count| u16::try_from(count.get()).unwrap_or(u16::MAX))
+}
+
+fn partitions(text: &str) -> Result<u16, String> {
+    match text.parse::<u16>() {
+        Ok(count) if count.is_power_of_two() && count <= PARTITIONS_MAX => Ok(count),
+        _ => Err(format!("a power of two up to {PARTITIONS_MAX}")),
+    }
+}
+
+fn cannot_restore(data: &Path, fault: &dyn std::fmt::Display) -> Failure {
+    Failure::new(format_args!(
+        "the data directory {} cannot be restored: {fault}; keep a copy, then restore a backup",
+        data.display()
+    ))
+}
