@@ -1,0 +1,256 @@
+//! A box of several shards without sockets or disk: what was committed, applied and
+//! checkpointed is kept in lists, so that any crash can be had.
+
+mod answers;
+mod restart;
+mod sessions;
+
+use std::collections::BTreeMap;
+
+use answerback_proto::encode::{Address, append_frame};
+use answerback_proto::header::HEADER_BYTES;
+use answerback_proto::kind::{Ack, Envelope, Resync, Send, Skip};
+use answerback_proto::record::DeliveredPart;
+
+use super::*;
+use crate::partition_table::PartitionTable;
+
+const A: UserId = UserId(1);
+const B: UserId = UserId(2);
+const PHONE: DeviceId = DeviceId(10);
+const LAPTOP: DeviceId = DeviceId(11);
+const NOW_MS: u64 = 1_790_000_000_000;
+
+type RowsOnDisk = BTreeMap<(Table, Vec<u8>), Vec<u8>>;
+
+/// One box: its shards, its disk, what was said to each session.
+struct Box {
+    table: PartitionTable,
+    shards: Vec<Shard>,
+    journal: Vec<Batch>,
+    rows: RowsOnDisk,
+    applied: BTreeMap<PartitionId, Applied>,
+    said: Vec<Effect>,
+    monotonic_ms: u64,
+    sessions: u32,
+}
+
+impl Box {
+    fn new() -> Self {
+        let table = PartitionTable::new(&[7; 16], 4, 1);
+        let mut new = Self {
+            table,
+            shards: Vec::new(),
+            journal: Vec::new(),
+            rows: BTreeMap::new(),
+            applied: BTreeMap::new(),
+            said: Vec::new(),
+            monotonic_ms: 1,
+            sessions: 0,
+        };
+        new.restart();
+        new
+    }
+
+    /// What a crash leaves is what is on disk.
+    fn restart(&mut self) {
+        let partitions = (0..self.table.partitions()).map(PartitionId);
+        self.shards = partitions.map(|partition| self.load(partition)).collect();
+        self.said.clear();
+    }
+
+    fn load(&self, partition: PartitionId) -> Shard {
+        let generation = Generation(1);
+        let mut shard = Shard::new(ShardSettings { partition, table: self.table, generation });
+        let prefix = partition.0.to_be_bytes();
+        for ((table, key), value) in self.rows.iter().filter(|((_, key), _)| key[..2] == prefix) {
+            shard.load_row(*table, key, value).unwrap();
+        }
+        let applied = self.applied.get(&partition).copied().unwrap_or_default();
+        shard.handle_loaded(applied);
+        let behind = |batch: &&Batch| batch.first_offset() > applied.offset;
+        let journal = self.journal.iter().filter(|batch| batch.partition() == partition);
+        for batch in journal.filter(behind) {
+            shard.replay(batch).unwrap();
+        }
+        shard
+    }
+
+    fn home(&mut self, user: UserId) -> &mut Shard {
+        let partition = self.table.partition_of(user);
+        &mut self.shards[usize::from(partition.0)]
+    }
+
+    /// Journals what waits, without applying it.
+    fn journal(&mut self) -> bool {
+        let batches: Vec<_> =
+            self.shards.iter_mut().filter_map(|shard| shard.take_batch(NOW_MS)).collect();
+        let any = !batches.is_empty();
+        self.journal.extend(batches);
+        any
+    }
+
+    /// Commits, applies and passes on until nothing moves, all rounds of parts included.
+    fn settle(&mut self) {
+        loop {
+            let mut moved = self.step();
+            for shard in &mut self.shards {
+                if let Some(due_ms) = shard.poll_timeout() {
+                    self.monotonic_ms = self.monotonic_ms.max(due_ms);
+                    shard.handle_timeout(self.monotonic_ms);
+                    moved = true;
+                }
+            }
+            if !moved {
+                return;
+            }
+        }
+    }
+
+    /// Commits, applies and passes on once.
+    fn step(&mut self) -> bool {
+        let mut moved = self.journal();
+        for at in 0..self.shards.len() {
+            let partition = PartitionId(at as u16);
+            let of_this = self.journal.iter().rfind(|batch| batch.partition() == partition);
+            if let Some(end) = of_this.map(Batch::end) {
+                self.shards[at].handle_committed(end).unwrap();
+            }
+            while let Some(effect) = self.shards[at].poll_effect() {
+                moved = true;
+                match effect {
+                    Effect::Mail { to, mail } => self.shards[usize::from(to.0)].handle_mail(mail),
+                    other => self.said.push(other),
+                }
+            }
+        }
+        moved
+    }
+
+    fn checkpoint(&mut self) {
+        for shard in &mut self.shards {
+            let checkpoint = shard.freeze();
+            for row in checkpoint.rows.iter() {
+                let key = (row.table, row.key.to_vec());
+                match row.value {
+                    Some(value) => self.rows.insert(key, value.to_vec()),
+                    None => self.rows.remove(&key),
+                };
+            }
+            let applied = checkpoint.applied;
+            self.applied.insert(checkpoint.partition, applied);
+            self.journal.retain(|batch| {
+                batch.partition() != checkpoint.partition || batch.first_offset() > applied.offset
+            });
+        }
+    }
+
+    fn connect(&mut self, user: UserId, device: DeviceId, cursor: u64) -> Origin {
+        self.connect_with(user, device, cursor, 1024)
+    }
+
+    fn connect_with(
+        &mut self,
+        user: UserId,
+        device: DeviceId,
+        cursor: u64,
+        credit_frames: u32,
+    ) -> Origin {
+        self.sessions += 1;
+        let session = SessionRef { core: 0, slot: self.sessions, generation: 1 };
+        let origin = Origin { session, tag: 1, user, device };
+        self.home(user).handle_opening(Opening {
+            origin,
+            connection_counter: 1000 + u64::from(session.slot),
+            generation: Generation(u64::from(cursor > 0)),
+            cursor: Position(cursor),
+            credit_frames,
+            credit_bytes: 1 << 20,
+        });
+        self.settle();
+        origin
+    }
+
+    fn send(&mut self, from: Origin, to: UserId, sequence: u64) {
+        let send = Send { sequence, seen_ms: 0, life_s: 0, content_type: 1 };
+        let payload = format!("{}:{sequence}", from.user);
+        self.home(to).handle_send(from, to, &envelope(&send), payload.as_bytes());
+    }
+
+    fn ack(&mut self, of: Origin, up_to: u64) {
+        self.home(of.user).handle_ack(of, &envelope(&Ack { up_to }));
+    }
+
+    /// The answers to a session since the last call.
+    fn answers(&mut self, of: Origin) -> Vec<Answer> {
+        let (answers, rest) = std::mem::take(&mut self.said)
+            .into_iter()
+            .partition(|effect| matches!(effect, Effect::Answer { to, .. } if *to == of.session));
+        self.said = rest;
+        let answer = |effect| match effect {
+            Effect::Answer { answer, .. } => Some(answer),
+            _ => None,
+        };
+        Vec::into_iter(answers).filter_map(answer).collect()
+    }
+
+    /// The entries pushed to a session since the last call: (position, after, what).
+    fn entries(&mut self, of: Origin) -> Vec<(u64, u64, String)> {
+        let (entries, rest) = std::mem::take(&mut self.said)
+            .into_iter()
+            .partition(|effect| matches!(effect, Effect::Entry { to, .. } if *to == of.session));
+        self.said = rest;
+        let told = |effect| match effect {
+            Effect::Entry { entry, .. } => {
+                Some((entry.position.0, entry.after.0, tell(&entry.body)))
+            }
+            _ => None,
+        };
+        Vec::into_iter(entries).filter_map(told).collect()
+    }
+
+    fn closed(&self, of: Origin) -> Option<Code> {
+        self.said.iter().find_map(|effect| match effect {
+            Effect::Close { to, code, .. } if *to == of.session => Some(*code),
+            _ => None,
+        })
+    }
+
+    fn opened(&self, of: Origin) -> Opened {
+        let opened = self.said.iter().find_map(|effect| match effect {
+            Effect::Opened { to, opened, .. } if *to == of.session => Some(*opened),
+            _ => None,
+        });
+        opened.unwrap()
+    }
+}
+
+fn envelope<E: Envelope>(value: &E) -> Vec<u8> {
+    let mut frame = Vec::new();
+    append_frame(&mut frame, Address::default(), value, &[], &[]);
+    frame.split_off(HEADER_BYTES)
+}
+
+fn tell(body: &EntryBody) -> String {
+    match body {
+        EntryBody::Message { payload, .. } => String::from_utf8(payload.to_vec()).unwrap(),
+        EntryBody::Delivered { device, up_to, .. } => format!("delivered {device}:{up_to}"),
+        EntryBody::Failed { sequence, code, .. } => format!("failed {sequence}: {code}"),
+    }
+}
+
+fn accepted(sequence: u64) -> Answer {
+    Answer::Accepted { sequence: Sequence(sequence), accepted_at_ms: NOW_MS }
+}
+
+fn message(position: u64, after: u64, sequence: u64) -> (u64, u64, String) {
+    (position, after, format!("1:{sequence}"))
+}
+
+/// Two users who are online.
+fn pair() -> (Box, Origin, Origin) {
+    let mut at = Box::new();
+    let a = at.connect(A, PHONE, 0);
+    let b = at.connect(B, PHONE, 0);
+    (at, a, b)
+}
