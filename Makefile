@@ -1,7 +1,7 @@
 # Thin: what a target does stands in tools/, which runs without make as well.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test build bench loom deny
+.PHONY: help run test build bench simulate loom deny
 
 help: ## What there is
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 16
@@ -21,6 +21,10 @@ build: ## The answerback command, as a release
 bench: ## The benchmarks of the parts, measured
 	tools/install-build-deps
 	tools/with-rocksdb cargo bench --locked -p answerback-benches
+
+simulate: ## Worlds of a box: SEEDS=1000 of them on CORES=2, or one with its trace, SEED=7
+	cargo run --release --locked -p answerback-sim -- --cores $(or $(CORES),2) \
+		$(if $(SEED),--first $(SEED) --seeds 1 --trace,--seeds $(or $(SEEDS),1000))
 
 loom: ## The mailbox's protocol in every order of its steps
 	tools/loom
