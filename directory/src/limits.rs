@@ -3,8 +3,8 @@
 use answerback_proto::limits::{BATCH_BYTES_MAX, FRAME_BYTES_HARD_MAX};
 
 /// Requests of a partition that wait for their commit; further ones are refused as Busy.
-/// At 350 000 messages a second on one core and 16 ms (the slow commits of BASELINE
-/// section 4) some 5 600 are under way in all partitions together.
+/// At 350 000 messages a second on one core, and with the 16 ms of a slow commit, some
+/// 5 600 are under way in all partitions together.
 pub const UNDECIDED_RECORDS_MAX: usize = 16 * 1024;
 /// Once the open batch has grown to this, further sends are refused as Busy.
 pub const OPEN_BYTES_MAX: usize = 2 * 1024 * 1024;

@@ -103,7 +103,7 @@ impl Journal for JournalWriter {
 
 /// Rows that are put once and deleted at most once may be deleted by a single deletion:
 /// put and deletion then vanish together, before they reach a file where both lie in one
-/// memtable (BASELINE section 4: 0.6 B a message remain, against 12).
+/// memtable (measured: 0.6 B a message remain, against 12 of a plain deletion).
 fn is_written_once(table: Table) -> bool {
     table == Table::Inbox
 }
