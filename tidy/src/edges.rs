@@ -44,7 +44,16 @@ const PURE: &[(&str, &[&str])] = &[
     ("proto", &["bytes", "rkyv", "xxhash-rust"]),
     (
         "directory",
-        &["proto", "bytes", "crossbeam-queue", "crossbeam-utils", "foldhash", "loom", "siphasher"],
+        &[
+            "proto",
+            "bytes",
+            "crossbeam-queue",
+            "crossbeam-utils",
+            "foldhash",
+            "hashbrown",
+            "loom",
+            "siphasher",
+        ],
     ),
 ];
 

@@ -4,9 +4,9 @@
 //! folded into a newer one) leaves its place empty, and the newer one gets a place at the
 //! end. Places are found by position, so holes cost room but never a search.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
-use answerback_proto::id::{Position, UserId};
+use answerback_proto::id::{DeviceId, Position, UserId};
 
 use super::effect::EntryBody;
 
@@ -29,30 +29,33 @@ impl InboxEntry {
     }
 }
 
-/// The entries of one user, and which rows of them the disk holds.
+/// The entries of one user, and which rows of them the disk holds. Most users are at rest,
+/// so what only a busy inbox needs is not there without entries.
 #[derive(Debug)]
 pub(crate) struct Inbox {
     /// The position that the next entry gets.
     next: Position,
+    /// Rows of positions below this are on disk, but for those that left since.
+    stored_below: Position,
+    /// None after a checkpoint that found no entry.
+    queue: Option<Box<Queue>>,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
     /// Position and entry, ascending; `None` where an entry left from the middle.
     slots: VecDeque<(Position, Option<InboxEntry>)>,
     /// Entries in `slots`.
     live: usize,
-    /// Rows of positions below this are on disk, but for those in `removed`.
-    stored_below: Position,
     /// Positions that left since the last checkpoint and have a row.
     removed: Vec<Position>,
+    /// Where the newest receipt of (peer, own device) lies.
+    receipts: BTreeMap<(UserId, DeviceId), Position>,
 }
 
 impl Default for Inbox {
     fn default() -> Self {
-        Self {
-            next: Position(1),
-            slots: VecDeque::new(),
-            live: 0,
-            stored_below: Position(1),
-            removed: Vec::new(),
-        }
+        Self { next: Position(1), stored_below: Position(1), queue: None }
     }
 }
 
@@ -70,40 +73,22 @@ impl Inbox {
         Position(self.next.0 - 1)
     }
 
-    /// Puts an entry at the end.
+    /// Puts an entry at the end; a receipt takes the place of the one that it contains.
     pub(crate) fn push(&mut self, entry: InboxEntry) -> Position {
         let position = self.next;
         self.next = position.next();
-        self.slots.push_back((position, Some(entry)));
-        self.live += 1;
-        position
-    }
-
-    /// Takes an entry out, wherever it is.
-    pub(crate) fn remove(&mut self, position: Position) -> Option<InboxEntry> {
-        let index = self.index_behind(position).checked_sub(1)?;
-        let (found, entry) = self.slots.get_mut(index)?;
-        if *found != position {
-            return None;
+        let queue = self.queue.get_or_insert_default();
+        let older = queue.append(position, entry);
+        if let Some(older) = older {
+            queue.remove(older, self.stored_below);
         }
-        let entry = entry.take()?;
-        self.left(position);
-        self.clear_holes();
-        Some(entry)
+        position
     }
 
     /// Takes out all entries up to a position.
     pub(crate) fn remove_up_to(&mut self, up_to: Position) {
-        while let Some(&(position, ref entry)) = self.slots.front()
-            && position <= up_to
-        {
-            if entry.is_some() {
-                self.left(position);
-            }
-            self.slots.pop_front();
-        }
-        if self.slots.is_empty() {
-            self.slots.shrink_to(8);
+        if let Some(queue) = &mut self.queue {
+            queue.remove_up_to(up_to, self.stored_below);
         }
     }
 
@@ -112,12 +97,12 @@ impl Inbox {
         &self,
         position: Position,
     ) -> impl DoubleEndedIterator<Item = (Position, &InboxEntry)> {
-        live(self.slots.range(self.index_behind(position)..))
+        self.queue.iter().flat_map(move |queue| queue.behind(position))
     }
 
     /// The last entry at or before a position.
     pub(crate) fn last_until(&self, position: Position) -> Option<Position> {
-        live(self.slots.range(..self.index_behind(position))).next_back().map(|(at, _)| at)
+        self.queue.as_ref()?.last_until(position)
     }
 
     /// The entries in `(after, up_to]`, in order.
@@ -131,7 +116,7 @@ impl Inbox {
 
     /// Positions that left since the last checkpoint and have a row.
     pub(crate) fn removed(&self) -> &[Position] {
-        &self.removed
+        self.queue.as_ref().map_or(&[], |queue| &queue.removed)
     }
 
     /// Entries behind this have no row yet.
@@ -141,14 +126,16 @@ impl Inbox {
 
     /// A checkpoint has all of it.
     pub(crate) fn forget_changes(&mut self) {
-        self.removed = Vec::new();
         self.stored_below = self.next;
+        match &mut self.queue {
+            Some(queue) if queue.live > 0 => queue.removed = Vec::new(),
+            _ => self.queue = None,
+        }
     }
 
     /// Takes an entry that the disk holds; in ascending order.
     pub(crate) fn load(&mut self, position: Position, entry: InboxEntry) {
-        self.slots.push_back((position, Some(entry)));
-        self.live += 1;
+        self.queue.get_or_insert_default().append(position, entry);
     }
 
     /// Takes the next position that the disk holds.
@@ -156,10 +143,63 @@ impl Inbox {
         self.next = next;
         self.stored_below = next;
     }
+}
 
-    fn left(&mut self, position: Position) {
+impl Queue {
+    /// Puts an entry at the end; returns the place of the receipt that it contains.
+    fn append(&mut self, position: Position, entry: InboxEntry) -> Option<Position> {
+        let older = match &entry.body {
+            EntryBody::Delivered { device, .. } => {
+                self.receipts.insert((entry.peer, *device), position)
+            }
+            EntryBody::Message { .. } | EntryBody::Failed { .. } => None,
+        };
+        self.slots.push_back((position, Some(entry)));
+        self.live += 1;
+        older
+    }
+
+    /// Takes an entry out, wherever it is.
+    fn remove(&mut self, position: Position, stored_below: Position) {
+        let slot = self.index_behind(position).checked_sub(1);
+        let slot = slot.and_then(|index| self.slots.get_mut(index));
+        if let Some((found, entry)) = slot
+            && *found == position
+            && entry.take().is_some()
+        {
+            self.left(position, stored_below);
+            self.clear_holes();
+        }
+    }
+
+    fn remove_up_to(&mut self, up_to: Position, stored_below: Position) {
+        while let Some(&(position, ref entry)) = self.slots.front()
+            && position <= up_to
+        {
+            if entry.is_some() {
+                self.left(position, stored_below);
+            }
+            self.slots.pop_front();
+        }
+        if !self.receipts.is_empty() {
+            self.receipts.retain(|_, position| *position > up_to);
+        }
+    }
+
+    fn behind(
+        &self,
+        position: Position,
+    ) -> impl DoubleEndedIterator<Item = (Position, &InboxEntry)> {
+        live(self.slots.range(self.index_behind(position)..))
+    }
+
+    fn last_until(&self, position: Position) -> Option<Position> {
+        live(self.slots.range(..self.index_behind(position))).next_back().map(|(at, _)| at)
+    }
+
+    fn left(&mut self, position: Position, stored_below: Position) {
         self.live -= 1;
-        if position < self.stored_below {
+        if position < stored_below {
             self.removed.push(position);
         }
     }

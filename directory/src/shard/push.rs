@@ -3,57 +3,68 @@
 //! again.
 
 use std::collections::VecDeque;
+use std::hash::BuildHasher;
 
 use answerback_proto::code::Code;
 use answerback_proto::id::{DeviceId, Generation, Position, UserId};
 use answerback_proto::kind::Kind;
+use answerback_proto::limits::CREDIT_FRAMES_MAX;
+use foldhash::fast::FixedState;
+use hashbrown::HashTable;
 
 use super::effect::{Effect, Entry, EntryBody, Opened, Opening, SessionRef};
 use super::state::UserMap;
 use super::user::User;
 
-/// A live connection of a device.
+/// A live connection of a device. A box may hold a million of them.
 #[derive(Debug)]
 struct Session {
-    session: SessionRef,
+    user: UserId,
     device: DeviceId,
+    session: SessionRef,
+    acknowledgement_waits: bool,
+    credit_frames: u16,
     /// All up to here were stored by the device when the session, or its last resync, began.
     base: Position,
     /// Entries up to here were offered in this session.
     sent: Position,
     /// Acknowledged in this session; steers only what is pushed.
     acknowledged: Position,
-    /// Where `CaughtUp` belongs, until it was said.
-    catching_up_to: Option<Position>,
+    /// Where `CaughtUp` belongs; `CAUGHT_UP` once it was said.
+    catching_up_to: Position,
     /// Unacknowledged entries: position and bytes.
     in_flight: VecDeque<(Position, u32)>,
     in_flight_bytes: u32,
-    credit_frames: u32,
     credit_bytes: u32,
-    acknowledgement_waits: bool,
 }
+
+/// Entries under way that a session at rest keeps room for.
+const IN_FLIGHT_KEPT: usize = 8;
+const CAUGHT_UP: Position = Position(u64::MAX);
+const _: () = assert!(CREDIT_FRAMES_MAX <= u16::MAX as u32);
 
 impl Session {
     fn new(opening: &Opening, base: Position, last: Position) -> Self {
         Self {
-            session: opening.origin.session,
+            user: opening.origin.user,
             device: opening.origin.device,
+            session: opening.origin.session,
+            acknowledgement_waits: false,
+            credit_frames: opening.credit_frames.min(CREDIT_FRAMES_MAX) as u16,
             base,
             sent: base,
             acknowledged: base,
-            catching_up_to: Some(last),
+            catching_up_to: last,
             in_flight: VecDeque::new(),
             in_flight_bytes: 0,
-            credit_frames: opening.credit_frames,
             credit_bytes: opening.credit_bytes,
-            acknowledgement_waits: false,
         }
     }
 
     /// One larger entry goes alone.
     fn has_room_for(&self, bytes: u32) -> bool {
         self.in_flight.is_empty()
-            || self.in_flight.len() < self.credit_frames as usize
+            || self.in_flight.len() < usize::from(self.credit_frames)
                 && self.in_flight_bytes.saturating_add(bytes) <= self.credit_bytes
     }
 
@@ -70,24 +81,27 @@ impl Session {
             self.in_flight.pop_front();
             self.in_flight_bytes = self.in_flight_bytes.saturating_sub(bytes);
         }
+        if self.in_flight.is_empty() {
+            self.in_flight.shrink_to(IN_FLIGHT_KEPT);
+        }
     }
 
     /// Offers the entries for which there is room.
-    fn push(&mut self, user_id: UserId, user: &User, effects: &mut VecDeque<Effect>) {
+    fn push(&mut self, user: &User, effects: &mut VecDeque<Effect>) {
         let mut after = self.offered_before(user);
         for (position, entry) in user.inbox.behind(self.sent) {
             let bytes = entry.payload_bytes() as u32;
             if !self.has_room_for(bytes) {
                 return;
             }
-            self.say_caught_up(user_id, position, effects);
+            self.say_caught_up(position, effects);
             let (peer, body) = (entry.peer, entry.body.clone());
             let entry = Entry { position, after, peer, body };
             effects.push_back(Effect::Entry { to: self.session, entry });
             self.count_in(position, bytes);
             after = position;
         }
-        self.say_caught_up(user_id, user.inbox.next_position(), effects);
+        self.say_caught_up(user.inbox.next_position(), effects);
     }
 
     /// The place that the device surely has, or was offered and may still acknowledge.
@@ -99,10 +113,11 @@ impl Session {
     }
 
     /// Once, before the first entry that was not there at `Hello`.
-    fn say_caught_up(&mut self, user: UserId, next: Position, effects: &mut VecDeque<Effect>) {
-        if self.catching_up_to.is_some_and(|last| next > last) {
-            self.catching_up_to = None;
-            effects.push_back(Effect::CaughtUp { to: self.session, user, position: self.sent });
+    fn say_caught_up(&mut self, next: Position, effects: &mut VecDeque<Effect>) {
+        if next > self.catching_up_to {
+            self.catching_up_to = CAUGHT_UP;
+            let (to, user, position) = (self.session, self.user, self.sent);
+            effects.push_back(Effect::CaughtUp { to, user, position });
         }
     }
 }
@@ -110,7 +125,9 @@ impl Session {
 /// The live sessions of a partition's users.
 #[derive(Debug, Default)]
 pub(crate) struct Sessions {
-    by_user: UserMap<Vec<Session>>,
+    /// By user, who may have several; boxed, since half of a table's places are empty.
+    table: HashTable<Box<Session>>,
+    hasher: FixedState,
     /// Sessions whose acknowledgement waits to be journaled.
     acknowledging: Vec<(UserId, SessionRef)>,
     /// Users who may have something to be pushed.
@@ -127,15 +144,11 @@ impl Sessions {
         effects: &mut VecDeque<Effect>,
     ) {
         let origin = opening.origin;
-        let sessions = self.by_user.entry(origin.user).or_default();
-        sessions.retain(|older| {
-            let stays = older.device != origin.device;
-            if !stays {
-                let (to, code) = (older.session, Code::SessionReplaced);
-                effects.push_back(Effect::Close { to, tag: 0, kind: None, code });
-            }
-            stays
-        });
+        let older = |session: &Session| session.device == origin.device;
+        if let Some(older) = self.take(origin.user, older) {
+            let (to, code) = (older.session, Code::SessionReplaced);
+            effects.push_back(Effect::Close { to, tag: 0, kind: None, code });
+        }
         let committed = user.device(origin.device).map_or(Position(0), |device| device.cursor);
         let stored = if opening.generation == generation { opening.cursor } else { committed };
         let base = committed.min(stored);
@@ -144,8 +157,9 @@ impl Sessions {
             Opened { generation, cursor: base, pending_count, pending_bytes, lapsed: false };
         let (to, tag) = (origin.session, origin.tag);
         effects.push_back(Effect::Opened { to, tag, user: origin.user, opened });
-        sessions.reserve_exact(1);
-        sessions.push(Session::new(opening, base, user.inbox.last_position()));
+        let session = Box::new(Session::new(opening, base, user.inbox.last_position()));
+        let (hash, hasher) = (self.hasher.hash_one(origin.user), &self.hasher);
+        self.table.insert_unique(hash, session, |session| hasher.hash_one(session.user));
         self.to_push.push(origin.user);
     }
 
@@ -155,12 +169,7 @@ impl Sessions {
         user: UserId,
         session: SessionRef,
     ) -> Option<(DeviceId, Position)> {
-        let sessions = self.by_user.get_mut(&user)?;
-        let index = sessions.iter().position(|known| known.session == session)?;
-        let closed = sessions.swap_remove(index);
-        if sessions.is_empty() {
-            self.by_user.remove(&user);
-        }
+        let closed = self.take(user, |known| known.session == session)?;
         closed.acknowledgement_waits.then_some((closed.device, closed.acknowledged))
     }
 
@@ -234,7 +243,7 @@ impl Sessions {
 
     /// A user's inbox got an entry.
     pub(crate) fn touch(&mut self, user: UserId) {
-        if self.by_user.contains_key(&user) {
+        if self.of(user).next().is_some() {
             self.to_push.push(user);
         }
     }
@@ -247,7 +256,7 @@ impl Sessions {
         body: &EntryBody,
         effects: &mut VecDeque<Effect>,
     ) {
-        for session in self.by_user.get(&user).into_iter().flatten() {
+        for session in self.of(user) {
             let (position, after) = (Position(0), Position(0));
             let entry = Entry { position, after, peer, body: body.clone() };
             effects.push_back(Effect::Entry { to: session.session, entry });
@@ -261,17 +270,31 @@ impl Sessions {
         effects: &mut VecDeque<Effect>,
     ) -> bool {
         let Some(user_id) = self.to_push.pop() else { return false };
-        if let (Some(user), Some(sessions)) = (users.get(&user_id), self.by_user.get_mut(&user_id))
-        {
-            for session in sessions {
-                session.push(user_id, user, effects);
-            }
+        if let Some(user) = users.get(&user_id) {
+            self.of_mut(user_id).for_each(|session| session.push(user, effects));
         }
         true
     }
 
+    fn of(&self, user: UserId) -> impl Iterator<Item = &Session> {
+        let candidates = self.table.iter_hash(self.hasher.hash_one(user));
+        candidates.map(AsRef::as_ref).filter(move |session| session.user == user)
+    }
+
+    fn of_mut(&mut self, user: UserId) -> impl Iterator<Item = &mut Session> {
+        let candidates = self.table.iter_hash_mut(self.hasher.hash_one(user));
+        candidates.map(AsMut::as_mut).filter(move |session| session.user == user)
+    }
+
     fn find(&mut self, user: UserId, session: SessionRef) -> Option<&mut Session> {
-        self.by_user.get_mut(&user)?.iter_mut().find(|known| known.session == session)
+        self.of_mut(user).find(|known| known.session == session)
+    }
+
+    /// Takes a session of a user out.
+    fn take(&mut self, user: UserId, is_it: impl Fn(&Session) -> bool) -> Option<Box<Session>> {
+        let hash = self.hasher.hash_one(user);
+        let found = self.table.find_entry(hash, |known| known.user == user && is_it(known));
+        Some(found.ok()?.remove().0)
     }
 }
 

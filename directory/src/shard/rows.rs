@@ -283,7 +283,7 @@ fn read_row(state: &mut State, table: Table, key: &[u8], value: &[u8]) -> Option
         }
         Table::Inbox => {
             let user = state.users.entry(UserId(key.be_u128()?)).or_default();
-            user.load_entry(Position(key.be_u64()?), read_entry(&mut value)?);
+            user.inbox.load(Position(key.be_u64()?), read_entry(&mut value)?);
         }
         Table::Outgoing => read_outgoing(state, &mut key, &mut value)?,
         Table::Incoming => {

@@ -266,7 +266,7 @@ impl State {
     /// Puts an entry into a user's inbox; nobody's, where there is no such user.
     fn put(&mut self, user_id: UserId, entry: InboxEntry, consequences: &mut Consequences) {
         if let Some(user) = self.users.get_mut(&user_id) {
-            user.push(entry);
+            user.inbox.push(entry);
             self.list(user_id);
             consequences.touched.push(user_id);
         }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use answerback_proto::id::{DeviceId, Position, Sequence, UserId};
 
 use super::effect::EntryBody;
-use super::inbox::{Inbox, InboxEntry};
+use super::inbox::Inbox;
 use super::sequence::{Decision, Decisions};
 
 /// How far an answer may be sorted ahead of this home's clock, so that it never sorts
@@ -63,8 +63,6 @@ pub(crate) struct User {
     pub(crate) acknowledged_by_any: Position,
     pub(crate) devices: Vec<Device>,
     pub(crate) chats: BTreeMap<UserId, Chat>,
-    /// Where the newest receipt of (peer, own device) lies, while it is in the inbox.
-    receipts: BTreeMap<(UserId, DeviceId), Position>,
     /// Whether the user is listed for the next checkpoint.
     pub(crate) listed: bool,
 }
@@ -143,28 +141,6 @@ impl User {
         newly
     }
 
-    /// Puts an entry at the end; a receipt takes the place of the one that it contains.
-    pub(crate) fn push(&mut self, entry: InboxEntry) {
-        let key = match &entry.body {
-            EntryBody::Delivered { device, .. } => Some((entry.peer, *device)),
-            EntryBody::Message { .. } | EntryBody::Failed { .. } => None,
-        };
-        let position = self.inbox.push(entry);
-        if let Some(key) = key
-            && let Some(older) = self.receipts.insert(key, position)
-        {
-            self.inbox.remove(older);
-        }
-    }
-
-    /// Takes an entry that the disk holds.
-    pub(crate) fn load_entry(&mut self, position: Position, entry: InboxEntry) {
-        if let EntryBody::Delivered { device, .. } = &entry.body {
-            self.receipts.insert((entry.peer, *device), position);
-        }
-        self.inbox.load(position, entry);
-    }
-
     /// A checkpoint has all of it.
     pub(crate) fn forget_changes(&mut self) {
         self.listed = false;
@@ -180,9 +156,6 @@ impl User {
     fn let_leave(&mut self) {
         let Some(up_to) = self.devices.iter().map(|device| device.cursor).min() else { return };
         self.inbox.remove_up_to(up_to);
-        if !self.receipts.is_empty() {
-            self.receipts.retain(|_, position| *position > up_to);
-        }
     }
 }
 
