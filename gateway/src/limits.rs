@@ -34,10 +34,10 @@ pub(crate) const REQUESTS_UNANSWERED_MAX: u32 = 4096;
 /// Entries' bytes that a session may have under way, whatever its `Hello` asked for.
 pub(crate) const SESSION_CREDIT_BYTES_MAX: u32 = 256 * 1024;
 
-/// Empty output buffers that a core keeps for the next connection with something to say.
-pub(crate) const SPARE_BUFFERS_MAX: usize = 1024;
-/// An output buffer that has grown beyond this is freed instead.
-pub(crate) const SPARE_BUFFER_BYTES_MAX: usize = 16 * 1024;
+/// Empty outputs that a core keeps for the next connection with something to say.
+pub(crate) const SPARE_OUTPUTS_MAX: usize = 1024;
+/// An output that has grown beyond this is freed instead.
+pub(crate) const SPARE_OUTPUT_BYTES_MAX: usize = 16 * 1024;
 
 /// When to try again where a partition had to be taken out of service.
 pub(crate) const QUARANTINE_RETRY_AFTER_MS: u32 = 60_000;
@@ -74,6 +74,6 @@ const _: () = assert!(READ_BYTES_PER_TICK >= READ_BUFFER_BYTES);
 const _: () = assert!(SESSION_CREDIT_BYTES_MAX <= CREDIT_BYTES_MAX);
 const _: () = assert!(SESSION_CREDIT_BYTES_MAX > FRAME_BYTES_MAX);
 const _: () = assert!(OUT_BYTES_RESUME < OUT_BYTES_MAX);
-const _: () = assert!(SPARE_BUFFER_BYTES_MAX <= OUT_BYTES_MAX);
+const _: () = assert!(SPARE_OUTPUT_BYTES_MAX <= OUT_BYTES_MAX);
 const _: () = assert!(PARCEL_REQUEST_BYTES_MAX > FRAME_BYTES_HARD_MAX as usize + HEADER_BYTES);
 const _: () = assert!(PARCELS_PER_TICK <= PARCELS_MAX);

@@ -5,13 +5,13 @@
 
 use std::collections::VecDeque;
 
-use crate::limits::{SPARE_BUFFER_BYTES_MAX, SPARE_BUFFERS_MAX};
+use crate::limits::{SPARE_OUTPUT_BYTES_MAX, SPARE_OUTPUTS_MAX};
 use crate::reactor::Readiness;
 use crate::reactor::slot::{SlotKey, SlotTable};
 use crate::session::State;
 use crate::transport::plain::{Sent, send};
 
-use super::connection::Connection;
+use super::connection::{Connection, Output};
 
 /// The connections.
 #[derive(Debug)]
@@ -19,8 +19,9 @@ pub(crate) struct Connections {
     table: SlotTable<Connection>,
     ready: VecDeque<SlotKey>,
     dirty: Vec<SlotKey>,
-    /// Empty output buffers, so that a connection at rest needs none of its own.
-    spare_buffers: Vec<Vec<u8>>,
+    /// Empty outputs, so that a connection at rest needs none of its own.
+    #[expect(clippy::vec_box, reason = "it is the boxes that connections take and give back")]
+    spare_outputs: Vec<Box<Output>>,
 }
 
 /// What writing came to.
@@ -41,7 +42,7 @@ impl Connections {
             table: SlotTable::new(),
             ready: VecDeque::new(),
             dirty: Vec::new(),
-            spare_buffers: Vec::new(),
+            spare_outputs: Vec::new(),
         }
     }
 
@@ -106,13 +107,10 @@ impl Connections {
         if connection.session.state == State::Closing {
             return false;
         }
-        let output = &mut connection.output.bytes;
-        if output.capacity() == 0
-            && let Some(spare) = self.spare_buffers.pop()
-        {
-            *output = spare;
-        }
-        write(output);
+        let spare_outputs = &mut self.spare_outputs;
+        let output =
+            connection.output.get_or_insert_with(|| spare_outputs.pop().unwrap_or_default());
+        write(&mut output.bytes);
         mark_dirty(&mut self.dirty, key, connection);
         true
     }
@@ -134,12 +132,15 @@ impl Connections {
     pub(crate) fn write(&mut self, key: SlotKey) -> Written {
         let Some(connection) = self.table.find(key) else { return Written::Going };
         connection.is_dirty = false;
-        let unsent = connection.output.unsent();
-        if unsent > 0 && !connection.is_write_blocked {
-            match send(&mut connection.socket, connection.output.unsent_bytes()) {
+        if let Some(output) = &mut connection.output
+            && !connection.is_write_blocked
+            && output.unsent() > 0
+        {
+            let unsent = output.unsent();
+            match send(&mut connection.socket, output.unsent_bytes()) {
                 Sent::Bytes(length) => {
                     connection.is_write_blocked = length < unsent;
-                    connection.output.handle_sent(length);
+                    output.handle_sent(length);
                 }
                 Sent::Ended => return Written::Ended,
             }
@@ -149,10 +150,10 @@ impl Connections {
 
     fn handle_written(&mut self, key: SlotKey) -> Written {
         let Some(connection) = self.table.find(key) else { return Written::Going };
-        let is_said = connection.session.state == State::Closing && connection.output.unsent() == 0;
-        if connection.output.bytes.is_empty() {
-            keep_spare(&mut self.spare_buffers, std::mem::take(&mut connection.output.bytes));
+        if let Some(sent) = connection.output.take_if(|output| output.unsent() == 0) {
+            keep_spare(&mut self.spare_outputs, sent);
         }
+        let is_said = connection.session.state == State::Closing && connection.output.is_none();
         if connection.has_unread && connection.may_read() {
             connection.has_unread = false;
             self.list(key);
@@ -168,10 +169,10 @@ fn mark_dirty(dirty: &mut Vec<SlotKey>, key: SlotKey, connection: &mut Connectio
     }
 }
 
-fn keep_spare(spare_buffers: &mut Vec<Vec<u8>>, buffer: Vec<u8>) {
-    let capacity = buffer.capacity();
-    if 0 < capacity && capacity <= SPARE_BUFFER_BYTES_MAX && spare_buffers.len() < SPARE_BUFFERS_MAX
+#[expect(clippy::vec_box, reason = "as above")]
+fn keep_spare(spare_outputs: &mut Vec<Box<Output>>, output: Box<Output>) {
+    if output.bytes.capacity() <= SPARE_OUTPUT_BYTES_MAX && spare_outputs.len() < SPARE_OUTPUTS_MAX
     {
-        spare_buffers.push(buffer);
+        spare_outputs.push(output);
     }
 }
