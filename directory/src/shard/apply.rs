@@ -27,7 +27,7 @@ impl Shard {
                 self.effects.push_back(Effect::Answer { to, tag, peer, answer });
             }
             (Asked::Opening(opening), Verdict::Connected) => {
-                if let Some(user) = self.state.users.get(&opening.origin.user) {
+                if let Some(user) = self.state.users.get(opening.origin.user) {
                     let generation = self.state.generation;
                     self.sessions.open(opening, user, generation, &mut self.effects);
                 }
@@ -61,6 +61,6 @@ impl Shard {
 
     /// Whether a user exists, as far as the journal was applied.
     pub fn knows(&self, user: UserId) -> bool {
-        self.state.users.contains_key(&user)
+        self.state.users.get(user).is_some()
     }
 }

@@ -12,6 +12,7 @@
 //! At start: [`Shard::load_row`] for every row, then [`Shard::replay`] for every batch.
 
 mod apply;
+mod by_user;
 pub mod checkpoint;
 mod courier;
 mod effect;
@@ -386,7 +387,7 @@ impl Shard {
         recipient: UserId,
         sequence: Sequence,
     ) -> Result<(), Code> {
-        let Some(user) = self.state.users.get(&recipient) else { return Err(Code::UnknownUser) };
+        let Some(user) = self.state.users.get(recipient) else { return Err(Code::UnknownUser) };
         if self.undecided_records() >= UNDECIDED_RECORDS_MAX
             || self.open.byte_length() >= OPEN_BYTES_MAX
         {

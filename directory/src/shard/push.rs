@@ -3,17 +3,14 @@
 //! again.
 
 use std::collections::VecDeque;
-use std::hash::BuildHasher;
 
 use answerback_proto::code::Code;
 use answerback_proto::id::{DeviceId, Generation, Position, UserId};
 use answerback_proto::kind::Kind;
 use answerback_proto::limits::CREDIT_FRAMES_MAX;
-use foldhash::fast::FixedState;
-use hashbrown::HashTable;
 
+use super::by_user::{ByUser, OfUser};
 use super::effect::{Effect, Entry, EntryBody, Opened, Opening, SessionRef};
-use super::state::UserMap;
 use super::user::User;
 
 /// A live connection of a device. A box may hold a million of them.
@@ -32,16 +29,29 @@ struct Session {
     acknowledged: Position,
     /// Where `CaughtUp` belongs; `CAUGHT_UP` once it was said.
     catching_up_to: Position,
-    /// Unacknowledged entries: position and bytes.
-    in_flight: VecDeque<(Position, u32)>,
-    in_flight_bytes: u32,
     credit_bytes: u32,
+    /// Made with the first entry that is offered.
+    in_flight: Option<Box<InFlight>>,
+}
+
+/// What a session was offered and has not acknowledged.
+#[derive(Debug, Default)]
+struct InFlight {
+    /// Position and bytes of each entry.
+    entries: VecDeque<(Position, u32)>,
+    bytes: u32,
 }
 
 /// Entries under way that a session at rest keeps room for.
 const IN_FLIGHT_KEPT: usize = 8;
 const CAUGHT_UP: Position = Position(u64::MAX);
 const _: () = assert!(CREDIT_FRAMES_MAX <= u16::MAX as u32);
+
+impl OfUser for Session {
+    fn user(&self) -> UserId {
+        self.user
+    }
+}
 
 impl Session {
     fn new(opening: &Opening, base: Position, last: Position) -> Self {
@@ -55,34 +65,35 @@ impl Session {
             sent: base,
             acknowledged: base,
             catching_up_to: last,
-            in_flight: VecDeque::new(),
-            in_flight_bytes: 0,
             credit_bytes: opening.credit_bytes,
+            in_flight: None,
         }
     }
 
     /// One larger entry goes alone.
     fn has_room_for(&self, bytes: u32) -> bool {
-        self.in_flight.is_empty()
-            || self.in_flight.len() < usize::from(self.credit_frames)
-                && self.in_flight_bytes.saturating_add(bytes) <= self.credit_bytes
+        let Some(in_flight) = &self.in_flight else { return true };
+        in_flight.entries.is_empty()
+            || in_flight.entries.len() < usize::from(self.credit_frames)
+                && in_flight.bytes.saturating_add(bytes) <= self.credit_bytes
     }
 
     fn count_in(&mut self, position: Position, bytes: u32) {
         self.sent = position;
-        self.in_flight.push_back((position, bytes));
-        self.in_flight_bytes = self.in_flight_bytes.saturating_add(bytes);
+        let in_flight = self.in_flight.get_or_insert_default();
+        in_flight.entries.push_back((position, bytes));
+        in_flight.bytes = in_flight.bytes.saturating_add(bytes);
     }
 
     fn count_out(&mut self, up_to: Position) {
-        while let Some(&(position, bytes)) = self.in_flight.front()
-            && position <= up_to
+        let Some(in_flight) = &mut self.in_flight else { return };
+        while let Some((_, bytes)) =
+            in_flight.entries.pop_front_if(|(position, _)| *position <= up_to)
         {
-            self.in_flight.pop_front();
-            self.in_flight_bytes = self.in_flight_bytes.saturating_sub(bytes);
+            in_flight.bytes = in_flight.bytes.saturating_sub(bytes);
         }
-        if self.in_flight.is_empty() {
-            self.in_flight.shrink_to(IN_FLIGHT_KEPT);
+        if in_flight.entries.is_empty() && in_flight.entries.capacity() > IN_FLIGHT_KEPT {
+            self.in_flight = None;
         }
     }
 
@@ -125,9 +136,8 @@ impl Session {
 /// The live sessions of a partition's users.
 #[derive(Debug, Default)]
 pub(crate) struct Sessions {
-    /// By user, who may have several; boxed, since half of a table's places are empty.
-    table: HashTable<Box<Session>>,
-    hasher: FixedState,
+    /// A user may have several, one a device.
+    live: ByUser<Session>,
     /// Sessions whose acknowledgement waits to be journaled.
     acknowledging: Vec<(UserId, SessionRef)>,
     /// Users who may have something to be pushed.
@@ -145,7 +155,7 @@ impl Sessions {
     ) {
         let origin = opening.origin;
         let older = |session: &Session| session.device == origin.device;
-        if let Some(older) = self.take(origin.user, older) {
+        if let Some(older) = self.live.take(origin.user, older) {
             let (to, code) = (older.session, Code::SessionReplaced);
             effects.push_back(Effect::Close { to, tag: 0, kind: None, code });
         }
@@ -157,9 +167,7 @@ impl Sessions {
             Opened { generation, cursor: base, pending_count, pending_bytes, lapsed: false };
         let (to, tag) = (origin.session, origin.tag);
         effects.push_back(Effect::Opened { to, tag, user: origin.user, opened });
-        let session = Box::new(Session::new(opening, base, user.inbox.last_position()));
-        let (hash, hasher) = (self.hasher.hash_one(origin.user), &self.hasher);
-        self.table.insert_unique(hash, session, |session| hasher.hash_one(session.user));
+        self.live.insert(Session::new(opening, base, user.inbox.last_position()));
         self.to_push.push(origin.user);
     }
 
@@ -169,7 +177,7 @@ impl Sessions {
         user: UserId,
         session: SessionRef,
     ) -> Option<(DeviceId, Position)> {
-        let closed = self.take(user, |known| known.session == session)?;
+        let closed = self.live.take(user, |known| known.session == session)?;
         closed.acknowledgement_waits.then_some((closed.device, closed.acknowledged))
     }
 
@@ -215,8 +223,7 @@ impl Sessions {
         }
         known.base = cursor;
         known.sent = cursor;
-        known.in_flight.clear();
-        known.in_flight_bytes = 0;
+        known.in_flight = None;
         self.to_push.push(user);
         Ok(())
     }
@@ -243,7 +250,7 @@ impl Sessions {
 
     /// A user's inbox got an entry.
     pub(crate) fn touch(&mut self, user: UserId) {
-        if self.of(user).next().is_some() {
+        if self.live.get(user).is_some() {
             self.to_push.push(user);
         }
     }
@@ -256,7 +263,7 @@ impl Sessions {
         body: &EntryBody,
         effects: &mut VecDeque<Effect>,
     ) {
-        for session in self.of(user) {
+        for session in self.live.of(user) {
             let (position, after) = (Position(0), Position(0));
             let entry = Entry { position, after, peer, body: body.clone() };
             effects.push_back(Effect::Entry { to: session.session, entry });
@@ -266,35 +273,18 @@ impl Sessions {
     /// Pushes to one user who may have something to be pushed; false where none is left.
     pub(crate) fn push_next(
         &mut self,
-        users: &UserMap<Box<User>>,
+        users: &ByUser<User>,
         effects: &mut VecDeque<Effect>,
     ) -> bool {
         let Some(user_id) = self.to_push.pop() else { return false };
-        if let Some(user) = users.get(&user_id) {
-            self.of_mut(user_id).for_each(|session| session.push(user, effects));
+        if let Some(user) = users.get(user_id) {
+            self.live.of_mut(user_id).for_each(|session| session.push(user, effects));
         }
         true
     }
 
-    fn of(&self, user: UserId) -> impl Iterator<Item = &Session> {
-        let candidates = self.table.iter_hash(self.hasher.hash_one(user));
-        candidates.map(AsRef::as_ref).filter(move |session| session.user == user)
-    }
-
-    fn of_mut(&mut self, user: UserId) -> impl Iterator<Item = &mut Session> {
-        let candidates = self.table.iter_hash_mut(self.hasher.hash_one(user));
-        candidates.map(AsMut::as_mut).filter(move |session| session.user == user)
-    }
-
     fn find(&mut self, user: UserId, session: SessionRef) -> Option<&mut Session> {
-        self.of_mut(user).find(|known| known.session == session)
-    }
-
-    /// Takes a session of a user out.
-    fn take(&mut self, user: UserId, is_it: impl Fn(&Session) -> bool) -> Option<Box<Session>> {
-        let hash = self.hasher.hash_one(user);
-        let found = self.table.find_entry(hash, |known| known.user == user && is_it(known));
-        Some(found.ok()?.remove().0)
+        self.live.of_mut(user).find(|known| known.session == session)
     }
 }
 

@@ -44,14 +44,13 @@ fn write(state: &State, scope: Scope) -> Rows {
     writer.key(&[]).value_u64(state.clock_ms).put(Table::Partition);
     match scope {
         Scope::Changes => {
-            for user_id in &state.changed_users {
-                state.users.get(user_id).into_iter().for_each(|user| writer.user(*user_id, user));
-            }
+            let changed = state.changed_users.iter();
+            changed.filter_map(|id| state.users.get(*id)).for_each(|user| writer.user(user));
         }
         Scope::All => {
             let mut users: Vec<_> = state.users.iter().collect();
-            users.sort_unstable_by_key(|(user_id, _)| **user_id);
-            users.into_iter().for_each(|(user_id, user)| writer.user(*user_id, user));
+            users.sort_unstable_by_key(|user| user.id);
+            users.into_iter().for_each(|user| writer.user(user));
         }
     }
     for (destination, outgoing) in &state.outgoing {
@@ -82,8 +81,8 @@ impl Writer {
         changed || self.scope == Scope::All
     }
 
-    fn user(&mut self, user_id: UserId, user: &User) {
-        let id = user_id.0.to_be_bytes();
+    fn user(&mut self, user: &User) {
+        let id = user.id.0.to_be_bytes();
         self.key(&[&id]);
         self.value_u64(user.inbox.next_position().0).value_u64(user.acknowledged_by_any.0);
         self.put(Table::Cursor);
@@ -258,13 +257,13 @@ fn read_row(state: &mut State, table: Table, key: &[u8], value: &[u8]) -> Option
     match table {
         Table::Partition => state.clock_ms = value.u64()?,
         Table::Cursor => {
-            let user = state.users.entry(UserId(key.be_u128()?)).or_default();
+            let user = state.users.get_or_insert_with(UserId(key.be_u128()?), User::new);
             user.inbox.load_next(Position(value.u64()?));
             user.acknowledged_by_any = Position(value.u64()?);
         }
         Table::Device => {
-            let user = state.users.entry(UserId(key.be_u128()?)).or_default();
-            user.devices.push(Device {
+            let user = state.users.get_or_insert_with(UserId(key.be_u128()?), User::new);
+            user.add_device(Device {
                 id: DeviceId(key.be_u128()?),
                 cursor: Position(value.u64()?),
                 connection_counter: value.u64()?,
@@ -272,17 +271,17 @@ fn read_row(state: &mut State, table: Table, key: &[u8], value: &[u8]) -> Option
             });
         }
         Table::Chat => {
-            let user = state.users.entry(UserId(key.be_u128()?)).or_default();
+            let user = state.users.get_or_insert_with(UserId(key.be_u128()?), User::new);
             let chat = user.chats.entry(UserId(key.be_u128()?)).or_default();
             chat.last_accepted_ms = value.u64()?;
         }
         Table::Sequence => {
-            let user = state.users.entry(UserId(key.be_u128()?)).or_default();
+            let user = state.users.get_or_insert_with(UserId(key.be_u128()?), User::new);
             let chat = user.chats.entry(UserId(key.be_u128()?)).or_default();
             chat.senders.push(read_sender(&mut key, &mut value)?);
         }
         Table::Inbox => {
-            let user = state.users.entry(UserId(key.be_u128()?)).or_default();
+            let user = state.users.get_or_insert_with(UserId(key.be_u128()?), User::new);
             user.inbox.load(Position(key.be_u64()?), read_entry(&mut value)?);
         }
         Table::Outgoing => read_outgoing(state, &mut key, &mut value)?,

@@ -3,7 +3,7 @@
 //! Nothing here knows who is online, what time it is outside, or what comes next in the
 //! journal. Maps are never walked in an order that the records did not make.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use answerback_proto::code::Code;
 use answerback_proto::id::{
@@ -14,8 +14,8 @@ use answerback_proto::record::{
     SkipRange,
 };
 use bytes::Bytes;
-use foldhash::fast::FixedState;
 
+use super::by_user::ByUser;
 use super::effect::{Answer, EntryBody};
 use super::inbox::InboxEntry;
 use super::parts::{Incoming, Outgoing, PartBody, PartNumbers};
@@ -23,9 +23,6 @@ use super::sequence::{Decision, Decisions, Standing};
 use super::user::{NewlyDelivered, User};
 use crate::partition_table::PartitionTable;
 use crate::ports::Applied;
-
-/// A map by user; its hash is fixed, since only logins add to it.
-pub(crate) type UserMap<V> = HashMap<UserId, V, FixedState>;
 
 /// What a record's asker is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,7 +59,7 @@ pub(crate) struct State {
     pub(crate) applied: Applied,
     /// The time of the last tick.
     pub(crate) clock_ms: u64,
-    pub(crate) users: UserMap<Box<User>>,
+    pub(crate) users: ByUser<User>,
     pub(crate) outgoing: BTreeMap<PartitionId, Outgoing>,
     pub(crate) incoming: BTreeMap<PartitionId, Incoming>,
     /// Users who changed since the last checkpoint, each once.
@@ -81,7 +78,7 @@ impl State {
             table,
             applied: Applied::default(),
             clock_ms: 0,
-            users: UserMap::default(),
+            users: ByUser::default(),
             outgoing: BTreeMap::new(),
             incoming: BTreeMap::new(),
             changed_users: Vec::new(),
@@ -126,7 +123,7 @@ impl State {
     /// A checkpoint has all that changed.
     pub(crate) fn forget_changes(&mut self) {
         for user_id in std::mem::take(&mut self.changed_users) {
-            if let Some(user) = self.users.get_mut(&user_id) {
+            if let Some(user) = self.users.get_mut(user_id) {
                 user.forget_changes();
             }
         }
@@ -135,7 +132,7 @@ impl State {
     }
 
     fn connect(&mut self, connect: &Connect) -> Verdict {
-        let user = self.users.entry(UserId(connect.user)).or_default();
+        let user = self.users.get_or_insert_with(UserId(connect.user), User::new);
         let connected = user.connect(DeviceId(connect.device), connect.connection_counter);
         self.list(UserId(connect.user));
         if connected { Verdict::Connected } else { Verdict::RolledBack }
@@ -149,7 +146,7 @@ impl State {
     ) -> Verdict {
         let (peer, device) = (UserId(message.sender), DeviceId(message.device));
         let sequence = Sequence(message.sequence);
-        let Some(user) = self.users.get_mut(&UserId(message.recipient)) else {
+        let Some(user) = self.users.get_mut(UserId(message.recipient)) else {
             return self.reject(message, Code::UnknownUser);
         };
         let standing = match user.decisions(peer, device) {
@@ -183,7 +180,7 @@ impl State {
     fn skip(&mut self, range: &SkipRange) -> Verdict {
         let (peer, device) = (UserId(range.sender), DeviceId(range.device));
         let (from, to) = (Sequence(range.from), Sequence(range.to));
-        let Some(user) = self.users.get_mut(&UserId(range.recipient)) else {
+        let Some(user) = self.users.get_mut(UserId(range.recipient)) else {
             let code = Code::UnknownUser;
             return Verdict::Answer(Answer::Refused { sequence: from, code, retry_after_ms: 0 });
         };
@@ -207,7 +204,7 @@ impl State {
         consequences: &mut Consequences,
     ) -> Verdict {
         let acting = UserId(acknowledge.user);
-        let Some(user) = self.users.get_mut(&acting) else { return Verdict::Silent };
+        let Some(user) = self.users.get_mut(acting) else { return Verdict::Silent };
         let delivered_at_ms = self.clock_ms;
         for newly in user.acknowledge(DeviceId(acknowledge.device), Position(acknowledge.up_to)) {
             let NewlyDelivered { peer: sender, device, up_to } = newly;
@@ -265,7 +262,7 @@ impl State {
 
     /// Puts an entry into a user's inbox; nobody's, where there is no such user.
     fn put(&mut self, user_id: UserId, entry: InboxEntry, consequences: &mut Consequences) {
-        if let Some(user) = self.users.get_mut(&user_id) {
+        if let Some(user) = self.users.get_mut(user_id) {
             user.inbox.push(entry);
             self.list(user_id);
             consequences.touched.push(user_id);
@@ -278,7 +275,7 @@ impl State {
 
     /// Lists a user for the next checkpoint.
     fn list(&mut self, user_id: UserId) {
-        if let Some(user) = self.users.get_mut(&user_id)
+        if let Some(user) = self.users.get_mut(user_id)
             && !std::mem::replace(&mut user.listed, true)
         {
             self.changed_users.push(user_id);

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use answerback_proto::id::{DeviceId, Position, Sequence, UserId};
 
+use super::by_user::OfUser;
 use super::effect::EntryBody;
 use super::inbox::Inbox;
 use super::sequence::{Decision, Decisions};
@@ -55,8 +56,9 @@ pub(crate) struct NewlyDelivered {
 }
 
 /// All that belongs to one user.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct User {
+    pub(crate) id: UserId,
     pub(crate) inbox: Inbox,
     /// The highest cursor that any device ever had, kept when devices go: a new device
     /// starts behind it.
@@ -67,7 +69,31 @@ pub(crate) struct User {
     pub(crate) listed: bool,
 }
 
+impl OfUser for User {
+    fn user(&self) -> UserId {
+        self.id
+    }
+}
+
 impl User {
+    /// A user without anything.
+    pub(crate) fn new(id: UserId) -> Self {
+        Self {
+            id,
+            inbox: Inbox::default(),
+            acknowledged_by_any: Position(0),
+            devices: Vec::new(),
+            chats: BTreeMap::new(),
+            listed: false,
+        }
+    }
+
+    /// Adds a device. Most users have one, so no room is kept for more.
+    pub(crate) fn add_device(&mut self, device: Device) {
+        self.devices.reserve_exact(1);
+        self.devices.push(device);
+    }
+
     /// The device, where the user has it.
     pub(crate) fn device(&self, id: DeviceId) -> Option<&Device> {
         self.devices.iter().find(|device| device.id == id)
@@ -84,8 +110,7 @@ impl User {
             }
             None => {
                 let cursor = self.acknowledged_by_any;
-                self.devices.reserve_exact(1);
-                self.devices.push(Device { id, cursor, connection_counter, changed: true });
+                self.add_device(Device { id, cursor, connection_counter, changed: true });
             }
         }
         true

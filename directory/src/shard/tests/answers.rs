@@ -28,10 +28,14 @@ fn a_receipt_is_shown_at_once_and_comes_again_as_an_entry() {
     assert_eq!(receipts[0], shown);
     let last = receipts.last().unwrap();
     assert_eq!((last.0 > 0, last.2.as_str()), (true, "delivered 10:3"));
-    assert_eq!(at.home(A).state.users[&A].inbox.behind(Position(0)).count(), 1, "folded");
+    assert_eq!(
+        at.home(A).state.users.get(A).unwrap().inbox.behind(Position(0)).count(),
+        1,
+        "folded"
+    );
     at.ack(a, last.0);
     at.settle();
-    assert_eq!(at.home(A).state.users[&A].inbox.behind(Position(0)).count(), 0);
+    assert_eq!(at.home(A).state.users.get(A).unwrap().inbox.behind(Position(0)).count(), 0);
 }
 
 #[test]
