@@ -35,14 +35,14 @@ impl InboxEntry {
 pub(crate) struct Inbox {
     /// The position that the next entry gets.
     next: Position,
-    /// Rows of positions below this are on disk, but for those that left since.
-    stored_below: Position,
     /// None after a checkpoint that found no entry.
     queue: Option<Box<Queue>>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Queue {
+    /// Rows of positions below this are on disk, but for those that left since.
+    stored_below: Position,
     /// Position and entry, ascending; `None` where an entry left from the middle.
     slots: VecDeque<(Position, Option<InboxEntry>)>,
     /// Entries in `slots`.
@@ -55,7 +55,7 @@ struct Queue {
 
 impl Default for Inbox {
     fn default() -> Self {
-        Self { next: Position(1), stored_below: Position(1), queue: None }
+        Self { next: Position(1), queue: None }
     }
 }
 
@@ -77,10 +77,9 @@ impl Inbox {
     pub(crate) fn push(&mut self, entry: InboxEntry) -> Position {
         let position = self.next;
         self.next = position.next();
-        let queue = self.queue.get_or_insert_default();
-        let older = queue.append(position, entry);
-        if let Some(older) = older {
-            queue.remove(older, self.stored_below);
+        let queue = self.queue.get_or_insert_with(|| Queue::from_next(position));
+        if let Some(older) = queue.append(position, entry) {
+            queue.remove(older);
         }
         position
     }
@@ -88,7 +87,7 @@ impl Inbox {
     /// Takes out all entries up to a position.
     pub(crate) fn remove_up_to(&mut self, up_to: Position) {
         if let Some(queue) = &mut self.queue {
-            queue.remove_up_to(up_to, self.stored_below);
+            queue.remove_up_to(up_to);
         }
     }
 
@@ -121,31 +120,43 @@ impl Inbox {
 
     /// Entries behind this have no row yet.
     pub(crate) fn stored_up_to(&self) -> Position {
-        Position(self.stored_below.0 - 1)
+        let stored_below = self.queue.as_ref().map_or(self.next, |queue| queue.stored_below);
+        Position(stored_below.0 - 1)
     }
 
     /// A checkpoint has all of it.
     pub(crate) fn forget_changes(&mut self) {
-        self.stored_below = self.next;
-        match &mut self.queue {
-            Some(queue) if queue.live > 0 => queue.removed = Vec::new(),
-            _ => self.queue = None,
+        self.queue.take_if(|queue| queue.live == 0);
+        if let Some(queue) = &mut self.queue {
+            queue.stored_below = self.next;
+            queue.removed = Vec::new();
         }
+    }
+
+    /// Takes the next position that the disk holds; before any entry.
+    pub(crate) fn load_next(&mut self, next: Position) {
+        self.next = next;
     }
 
     /// Takes an entry that the disk holds; in ascending order.
     pub(crate) fn load(&mut self, position: Position, entry: InboxEntry) {
-        self.queue.get_or_insert_default().append(position, entry);
-    }
-
-    /// Takes the next position that the disk holds.
-    pub(crate) fn load_next(&mut self, next: Position) {
-        self.next = next;
-        self.stored_below = next;
+        let next = self.next;
+        self.queue.get_or_insert_with(|| Queue::from_next(next)).append(position, entry);
     }
 }
 
 impl Queue {
+    /// A queue of an inbox at rest.
+    fn from_next(next: Position) -> Box<Self> {
+        Box::new(Self {
+            stored_below: next,
+            slots: VecDeque::new(),
+            live: 0,
+            removed: Vec::new(),
+            receipts: BTreeMap::new(),
+        })
+    }
+
     /// Puts an entry at the end; returns the place of the receipt that it contains.
     fn append(&mut self, position: Position, entry: InboxEntry) -> Option<Position> {
         let older = match &entry.body {
@@ -160,24 +171,24 @@ impl Queue {
     }
 
     /// Takes an entry out, wherever it is.
-    fn remove(&mut self, position: Position, stored_below: Position) {
+    fn remove(&mut self, position: Position) {
         let slot = self.index_behind(position).checked_sub(1);
         let slot = slot.and_then(|index| self.slots.get_mut(index));
         if let Some((found, entry)) = slot
             && *found == position
             && entry.take().is_some()
         {
-            self.left(position, stored_below);
+            self.left(position);
             self.clear_holes();
         }
     }
 
-    fn remove_up_to(&mut self, up_to: Position, stored_below: Position) {
+    fn remove_up_to(&mut self, up_to: Position) {
         while let Some(&(position, ref entry)) = self.slots.front()
             && position <= up_to
         {
             if entry.is_some() {
-                self.left(position, stored_below);
+                self.left(position);
             }
             self.slots.pop_front();
         }
@@ -197,9 +208,9 @@ impl Queue {
         live(self.slots.range(..self.index_behind(position))).next_back().map(|(at, _)| at)
     }
 
-    fn left(&mut self, position: Position, stored_below: Position) {
+    fn left(&mut self, position: Position) {
         self.live -= 1;
-        if position < stored_below {
+        if position < self.stored_below {
             self.removed.push(position);
         }
     }

@@ -63,7 +63,7 @@ pub(crate) struct User {
     /// The highest cursor that any device ever had, kept when devices go: a new device
     /// starts behind it.
     pub(crate) acknowledged_by_any: Position,
-    pub(crate) devices: Vec<Device>,
+    pub(crate) devices: Box<[Device]>,
     pub(crate) chats: BTreeMap<UserId, Chat>,
     /// Whether the user is listed for the next checkpoint.
     pub(crate) listed: bool,
@@ -82,7 +82,7 @@ impl User {
             id,
             inbox: Inbox::default(),
             acknowledged_by_any: Position(0),
-            devices: Vec::new(),
+            devices: Box::default(),
             chats: BTreeMap::new(),
             listed: false,
         }
@@ -90,8 +90,8 @@ impl User {
 
     /// Adds a device. Most users have one, so no room is kept for more.
     pub(crate) fn add_device(&mut self, device: Device) {
-        self.devices.reserve_exact(1);
-        self.devices.push(device);
+        let devices = std::mem::take(&mut self.devices).into_iter().chain([device]);
+        self.devices = devices.collect();
     }
 
     /// The device, where the user has it.
