@@ -11,9 +11,10 @@ use serde_json::Value;
 
 #[test]
 fn every_command_explains_itself_with_an_example() {
-    let commands: [&[&str]; 8] = [
+    let commands: [&[&str]; 9] = [
         &[],
         &["dev-keys"],
+        &["serve"],
         &["token"],
         &["send"],
         &["recv"],

@@ -4,8 +4,9 @@
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Command, Output, Stdio};
+use std::process::{Child, ChildStdout, Command, ExitStatus, Output, Stdio};
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 /// The command, without what the environment might say.
@@ -47,12 +48,36 @@ impl Place {
         String::from_utf8(output.stdout).unwrap().trim().to_owned()
     }
 
+    /// `answerback serve` with this place's data and keys.
+    pub(crate) fn serve(&self, listen: &str) -> Command {
+        let mut command = answerback();
+        command.args(["serve", "--listen", listen, "--data"]).arg(self.path("data"));
+        command.arg("--jwks").arg(self.keys().join("jwks.json"));
+        command
+    }
+
+    /// A first login makes a user known to the box.
+    pub(crate) fn log_in_once(&self, server: &Server, user: u32) {
+        let output = self.client("recv", &server.address, user).args(["--timeout", "0"]).output();
+        assert_eq!(output.unwrap().status.code(), Some(3), "logged in, and nothing came");
+    }
+
     /// `answerback NAME --keys … --state … --addr ADDRESS --user USER`
     pub(crate) fn client(&self, name: &str, address: &str, user: u32) -> Command {
         let mut command = answerback();
         command.arg(name).arg("--keys").arg(self.keys()).arg("--state").arg(self.path("state"));
         command.args(["--addr", address, "--user", &user.to_string()]);
         command
+    }
+}
+
+/// What a failed test leaves is kept, to be looked at.
+impl Drop for Place {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.directory.disable_cleanup(true);
+            eprintln!("kept: {}", self.directory.path().display());
+        }
     }
 }
 
@@ -78,10 +103,26 @@ impl Server {
         Self { child, address, first_line, _stdout: stdout }
     }
 
+    /// A box on the data of a place.
+    pub(crate) fn serve(place: &Place, cores: u16) -> Self {
+        Self::serve_at(place, cores, "127.0.0.1:0")
+    }
+
+    /// A box at an address of its own.
+    pub(crate) fn serve_at(place: &Place, cores: u16, listen: &str) -> Self {
+        Self::start(place.serve(listen).args(["--cores", &cores.to_string()]))
+    }
+
     /// The bare relay.
     pub(crate) fn relay() -> Self {
         let mut command = answerback();
         Self::start(command.args(["bench", "relay", "--receipts", "--listen", "127.0.0.1:0"]))
+    }
+
+    /// As an operator would.
+    pub(crate) fn stop(&mut self) -> ExitStatus {
+        kill_process(Pid::from_child(&self.child), Signal::TERM).unwrap();
+        self.child.wait().unwrap()
     }
 
     /// As a power cut would.
