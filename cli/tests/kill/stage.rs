@@ -1,0 +1,128 @@
+//! What the devices and the one who kills know of each other.
+
+use std::sync::{Barrier, Condvar, Mutex, MutexGuard};
+use std::time::Duration;
+
+use answerback_proto::id::UserId;
+
+use crate::device::{Device, Ended};
+
+/// Far beyond what any step takes: a run that hangs fails, and says where.
+const PATIENCE: Duration = Duration::from_secs(50);
+
+/// Shared by all threads of a run.
+pub(crate) struct Stage {
+    told: Mutex<Told>,
+    changed: Condvar,
+    all_logged_in: Barrier,
+}
+
+#[derive(Debug, Default)]
+struct Told {
+    /// How often the box was started again.
+    starts: u32,
+    /// Decisions seen by the devices, repeats included.
+    accepted: u64,
+    is_sending_over: bool,
+    /// Devices that will send nothing more.
+    quiet: usize,
+    devices: usize,
+    /// How many messages went to whom, from each of them.
+    sent_to: Vec<(UserId, u64)>,
+    has_failed: bool,
+}
+
+impl Told {
+    /// How many messages there are for a user, once that is certain.
+    fn count_for(&self, user: UserId) -> Option<u64> {
+        let counts = self.sent_to.iter().filter(|(to, _)| *to == user).map(|(_, count)| count);
+        (self.quiet == self.devices).then(|| counts.sum())
+    }
+}
+
+/// Tells the others where a thread panics, or they would wait for it.
+struct Alarm<'a>(&'a Stage);
+
+impl Drop for Alarm<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.tell(|told| told.has_failed = true);
+        }
+    }
+}
+
+impl Stage {
+    pub(crate) fn new(devices: usize) -> Self {
+        let told = Mutex::new(Told { devices, ..Told::default() });
+        Self { told, changed: Condvar::new(), all_logged_in: Barrier::new(devices) }
+    }
+
+    /// A device's whole life: it logs in, sends through all kills, and waits for the rest.
+    pub(crate) fn play(&self, mut device: Device) {
+        let _alarm = Alarm(self);
+        self.all_logged_in.wait();
+        self.keep_going(&mut device, |device| {
+            device.send_some();
+            self.lock().is_sending_over
+        });
+        self.keep_going(&mut device, |device| device.is_all_decided());
+        self.tell(|told| {
+            told.quiet += 1;
+            told.sent_to.extend(device.sent_to());
+        });
+        self.keep_going(&mut device, |device| {
+            let expected = self.lock().count_for(device.user());
+            expected.is_some_and(|count| device.has_everything(count))
+        });
+    }
+
+    /// One read after the other, on as many connections as it takes, until `is_over`.
+    fn keep_going(&self, device: &mut Device, mut is_over: impl FnMut(&mut Device) -> bool) {
+        loop {
+            let starts = self.lock().starts;
+            match device.turn() {
+                Ok(accepted) => self.tell(|told| told.accepted += accepted),
+                Err(Ended) => {
+                    // The box may have come back before this device heard of its end.
+                    if !device.reconnect() {
+                        self.wait_for(|told| told.starts > starts);
+                    }
+                    continue;
+                }
+            }
+            if is_over(device) {
+                return;
+            }
+        }
+    }
+
+    pub(crate) fn wait_for_accepted(&self, count: u64) {
+        let enough = self.lock().accepted + count;
+        self.wait_for(|told| told.accepted >= enough);
+    }
+
+    pub(crate) fn announce_start(&self) {
+        self.tell(|told| told.starts += 1);
+    }
+
+    pub(crate) fn finish_sending(&self) {
+        self.tell(|told| told.is_sending_over = true);
+    }
+
+    fn wait_for(&self, has_come: impl Fn(&Told) -> bool) {
+        let told = self.lock();
+        let waits = |told: &mut Told| !has_come(told) && !told.has_failed;
+        let (told, timeout) = self.changed.wait_timeout_while(told, PATIENCE, waits).unwrap();
+        assert!(!told.has_failed, "another thread failed");
+        assert!(!timeout.timed_out(), "nothing goes on: {told:?}");
+    }
+
+    fn tell(&self, change: impl FnOnce(&mut Told)) {
+        change(&mut self.lock());
+        self.changed.notify_all();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Told> {
+        self.told.lock().unwrap()
+    }
+}
