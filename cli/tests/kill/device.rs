@@ -95,8 +95,8 @@ impl Device {
         if client.undecided() > UNDECIDED_MAX {
             return;
         }
-        let others: Vec<_> = DEVICES.iter().map(|(user, _)| UserId((*user).into())).collect();
-        let to = others[self.random.usize(..others.len())];
+        let (to, _) = self.random.choice(DEVICES).unwrap();
+        let to = UserId(to.into());
         if to == self.user {
             return;
         }

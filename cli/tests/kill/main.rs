@@ -47,6 +47,7 @@ fn run(cores: u16) {
     let address = server.address.clone();
     let stage = Stage::new(DEVICES.len());
     thread::scope(|scope| {
+        let _alarm = stage.alarm();
         for (user, id) in DEVICES {
             let device = Device::new(&place, &address, user, id, Rng::with_seed(random.u64(..)));
             scope.spawn(|| stage.play(device));

@@ -1,6 +1,6 @@
 //! What the devices and the one who kills know of each other.
 
-use std::sync::{Barrier, Condvar, Mutex, MutexGuard};
+use std::sync::{Barrier, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use answerback_proto::id::UserId;
@@ -40,8 +40,8 @@ impl Told {
     }
 }
 
-/// Tells the others where a thread panics, or they would wait for it.
-struct Alarm<'a>(&'a Stage);
+/// Tells the others where a thread panics, or they would go on for ever.
+pub(crate) struct Alarm<'a>(&'a Stage);
 
 impl Drop for Alarm<'_> {
     fn drop(&mut self) {
@@ -57,9 +57,14 @@ impl Stage {
         Self { told, changed: Condvar::new(), all_logged_in: Barrier::new(devices) }
     }
 
+    /// To be held by each thread of the run.
+    pub(crate) fn alarm(&self) -> Alarm<'_> {
+        Alarm(self)
+    }
+
     /// A device's whole life: it logs in, sends through all kills, and waits for the rest.
     pub(crate) fn play(&self, mut device: Device) {
-        let _alarm = Alarm(self);
+        let _alarm = self.alarm();
         self.all_logged_in.wait();
         self.keep_going(&mut device, |device| {
             device.send_some();
@@ -79,7 +84,7 @@ impl Stage {
     /// One read after the other, on as many connections as it takes, until `is_over`.
     fn keep_going(&self, device: &mut Device, mut is_over: impl FnMut(&mut Device) -> bool) {
         loop {
-            let starts = self.lock().starts;
+            let starts = self.starts();
             match device.turn() {
                 Ok(accepted) => self.tell(|told| told.accepted += accepted),
                 Err(Ended) => {
@@ -94,6 +99,12 @@ impl Stage {
                 return;
             }
         }
+    }
+
+    fn starts(&self) -> u32 {
+        let told = self.lock();
+        assert!(!told.has_failed, "another thread failed");
+        told.starts
     }
 
     pub(crate) fn wait_for_accepted(&self, count: u64) {
@@ -112,7 +123,10 @@ impl Stage {
     fn wait_for(&self, has_come: impl Fn(&Told) -> bool) {
         let told = self.lock();
         let waits = |told: &mut Told| !has_come(told) && !told.has_failed;
-        let (told, timeout) = self.changed.wait_timeout_while(told, PATIENCE, waits).unwrap();
+        let (told, timeout) = self
+            .changed
+            .wait_timeout_while(told, PATIENCE, waits)
+            .unwrap_or_else(PoisonError::into_inner);
         assert!(!told.has_failed, "another thread failed");
         assert!(!timeout.timed_out(), "nothing goes on: {told:?}");
     }
@@ -123,6 +137,6 @@ impl Stage {
     }
 
     fn lock(&self) -> MutexGuard<'_, Told> {
-        self.told.lock().unwrap()
+        self.told.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
