@@ -3,10 +3,12 @@
 
 mod common;
 
+use std::fs;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use common::{Place, Server, answerback, failure, json_lines};
+use jsonwebtoken::EncodingKey;
 
 /// `answerback send`, to its end.
 fn send(place: &Place, server: &Server, from: u32, to: u32, more: &[&str]) -> Output {
@@ -25,10 +27,15 @@ fn recv(place: &Place, server: &Server, user: u32, more: &[&str]) -> (i32, Vec<S
 
 const ONE: &[&str] = &["--count", "1", "--timeout", "60"];
 const LOOK: &[&str] = &["--count", "1", "--timeout", "60", "--no-ack"];
-const NONE_LEFT: &[&str] = &["--timeout", "0"];
+/// Nothing that waits takes so long to come.
+const NOTHING: &[&str] = &["--timeout", "1"];
+
+fn from_1(text: &str) -> (i32, Vec<String>) {
+    (0, vec![format!("1: {text}")])
+}
 
 #[test]
-fn a_message_is_accepted_kept_and_received_once() {
+fn accepted_is_one_line_with_its_time() {
     let place = Place::new();
     let server = Server::serve(&place, 1);
     place.log_in_once(&server, 2);
@@ -36,24 +43,30 @@ fn a_message_is_accepted_kept_and_received_once() {
     let line = &json_lines(&output)[0];
     assert_eq!((output.status.code(), &line["state"]), (Some(0), &"accepted".into()), "{line}");
     assert!(line["accepted_at_ms"].as_u64().unwrap() > 1_700_000_000_000, "{line}");
-
-    let hello = || vec!["1: hello".to_owned()];
-    assert_eq!(recv(&place, &server, 2, LOOK), (0, hello()), "looked at");
-    assert_eq!(recv(&place, &server, 2, ONE), (0, hello()), "and still there");
-    assert_eq!(recv(&place, &server, 2, NONE_LEFT), (3, vec![]), "until it was acknowledged");
 }
 
+/// A look leaves it there; once it was acknowledged its sender is told, and it is gone for
+/// every device: the box offers the next one first, to a device that never saw any.
 #[test]
-fn the_sender_is_told_of_the_delivery() {
+fn a_message_is_kept_until_it_is_acknowledged_and_then_gone() {
     let place = Place::new();
     let server = Server::serve(&place, 1);
     place.log_in_once(&server, 2);
-    let receiving =
-        place.client("recv", &server.address, 2).args(ONE).stdout(Stdio::piped()).spawn().unwrap();
-    let output = send(&place, &server, 1, 2, &["--wait", "delivered", "--timeout", "60", "hello"]);
+    let mut sending = place.client("send", &server.address, 1);
+    sending.args(["--to", "2", "--wait", "delivered", "--timeout", "60", "hello"]);
+    let mut sending = sending.stdout(Stdio::piped()).spawn().unwrap();
+    assert_eq!(recv(&place, &server, 2, LOOK), from_1("hello"), "looked at");
+    assert!(sending.try_wait().unwrap().is_none(), "a look is no delivery");
+    assert_eq!(recv(&place, &server, 2, ONE), from_1("hello"), "and still there");
+    let output = sending.wait_with_output().unwrap();
     let line = &json_lines(&output)[0];
     assert_eq!((output.status.code(), &line["state"]), (Some(0), &"delivered".into()), "{line}");
-    assert!(receiving.wait_with_output().unwrap().status.success());
+
+    assert_eq!(recv(&place, &server, 2, NOTHING), (3, vec![]));
+    assert!(send(&place, &server, 1, 2, &["next"]).status.success());
+    let other = [LOOK, &["--device", "99"]].concat();
+    assert_eq!(recv(&place, &server, 2, &other), from_1("next"));
+    assert_eq!(recv(&place, &server, 2, ONE), from_1("next"));
 }
 
 #[test]
@@ -61,10 +74,11 @@ fn a_message_that_nobody_fetches_is_not_delivered_in_time() {
     let place = Place::new();
     let server = Server::serve(&place, 1);
     place.log_in_once(&server, 2);
-    let output = send(&place, &server, 1, 2, &["--wait", "delivered", "--timeout", "0", "hello"]);
+    let output = send(&place, &server, 1, 2, &["--wait", "delivered", "--timeout", "1", "hello"]);
     let (code, line) = failure(&output);
     assert_eq!(code, 3);
-    assert!(line.contains("they stay queued"), "{line}");
+    assert!(line.contains("not delivered in time; they stay queued"), "{line}");
+    assert_eq!(recv(&place, &server, 2, ONE), from_1("hello"));
 }
 
 #[test]
@@ -78,7 +92,7 @@ fn an_orderly_stop_keeps_everything() {
     assert!(server.stop().success());
     let server = Server::serve(&place, 2);
     for user in 2..=5 {
-        assert_eq!(recv(&place, &server, user, ONE), (0, vec!["1: kept".to_owned()]));
+        assert_eq!(recv(&place, &server, user, ONE), from_1("kept"));
     }
 }
 
@@ -96,7 +110,7 @@ fn what_was_accepted_survives_a_kill_right_behind_it() {
     let (code, lines) = recv(&place, &server, 2, &["--count", "3", "--timeout", "60"]);
     assert_eq!(code, 0);
     assert_eq!(lines, [1, 2, 3].map(|number| format!("1: before kill {number}")));
-    assert_eq!(recv(&place, &server, 2, NONE_LEFT), (3, vec![]));
+    assert_eq!(recv(&place, &server, 2, NOTHING), (3, vec![]));
 }
 
 #[test]
@@ -151,14 +165,15 @@ fn a_token_that_is_not_good_is_refused_with_its_reason() {
     }
 }
 
-/// A token of user 2's device 7 that was good for no time at all.
+/// A token of user 2's device 7 that was good long ago.
 fn expired(place: &Place) -> String {
-    let output = answerback()
-        .args(["token", "--user", "2", "--device", "7", "--hours", "0", "--keys"])
-        .arg(place.keys())
-        .output()
-        .unwrap();
-    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    let claims = serde_json::json!({
+        "sub": "2", "device": "7", "aud": "answerback", "iat": 1_600_000_000, "exp": 1_600_003_600
+    });
+    let pem = fs::read(place.keys().join("dev.pem")).unwrap();
+    let key = EncodingKey::from_ed_pem(&pem).unwrap();
+    let header = jsonwebtoken::decode_header(place.token(2, 7)).unwrap();
+    jsonwebtoken::encode(&header, &claims, &key).unwrap()
 }
 
 #[test]

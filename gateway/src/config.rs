@@ -34,6 +34,10 @@ pub struct GatewayConfig {
     pub alarm: fn(&str),
 }
 
+/// Measured (docs/ARCHITECTURE.md): shorter costs more of the processor, and with longer
+/// ones RocksDB flushes a journal that is about to be trimmed, while messages wait.
+const CHECKPOINT_PERIOD_MS: u64 = 1000;
+
 impl Default for GatewayConfig {
     fn default() -> Self {
         Self {
@@ -45,7 +49,7 @@ impl Default for GatewayConfig {
             heartbeat_max_s: 600,
             commit: CommitPolicy::default(),
             checkpoint_bytes: 16 * 1024 * 1024,
-            checkpoint_period_ms: 5000,
+            checkpoint_period_ms: CHECKPOINT_PERIOD_MS,
             cpus: Vec::new(),
             alarm: |line| eprintln!("alarm: {line}"),
         }
