@@ -61,6 +61,10 @@ pub(crate) const PARCELS_PER_TICK: usize = 4;
 /// What a core and the storage thread may have for each other: a group of batches, a
 /// checkpoint, a fault or an end.
 pub(crate) const STORAGE_QUEUE: usize = 4;
+/// Commits that a waiting checkpoint lets pass. It is one of many that follow each other
+/// at leisure, but without its turn the journal and what no checkpoint has would grow for
+/// as long as the cores are busy.
+pub(crate) const COMMITS_BEFORE_CHECKPOINT_MAX: usize = 64;
 
 /// How long a connection that was told why it closes may take to read it.
 pub(crate) const CLOSING_MS: u64 = 5000;

@@ -1,8 +1,8 @@
 //! The storage thread: the one that waits for the disk, for all cores.
 //!
 //! It takes what the cores have for it at the time, writes all their batches with one
-//! commit, tells each, and looks again. Checkpoints go when no commit waits. After a
-//! fault it says so to every core and writes nothing more.
+//! commit, tells each, and looks again. Checkpoints go when no commit waits, or enough have
+//! passed them. After a fault it says so to every core and writes nothing more.
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -14,7 +14,7 @@ use answerback_proto::record::Batch;
 use crossbeam_utils::sync::{Parker, Unparker};
 
 use crate::core::shards::panic_message;
-use crate::limits::STORAGE_QUEUE;
+use crate::limits::{COMMITS_BEFORE_CHECKPOINT_MAX, STORAGE_QUEUE};
 
 /// What a core has to be written.
 #[derive(Debug)]
@@ -52,6 +52,8 @@ pub(crate) struct Storage<J> {
     desks: Vec<Desk>,
     /// Checkpoints, each with its core.
     checkpoints: VecDeque<(usize, Checkpoint)>,
+    /// Commits that have passed the first of them.
+    passed: usize,
 }
 
 /// A core, seen from here.
@@ -104,7 +106,8 @@ impl<J: Journal> Storage<J> {
     pub(crate) fn new(journal: J) -> Self {
         let parker = Parker::new();
         let doorbell = Doorbell::new(std::sync::Arc::new(ThreadWaker(parker.unparker().clone())));
-        Self { journal, doorbell, parker, desks: Vec::new(), checkpoints: VecDeque::new() }
+        let (desks, checkpoints) = (Vec::new(), VecDeque::new());
+        Self { journal, doorbell, parker, desks, checkpoints, passed: 0 }
     }
 
     /// A link for the next core, which sleeps at `doorbell`.
@@ -134,11 +137,13 @@ impl<J: Journal> Storage<J> {
         let mut waiting = Vec::new();
         loop {
             self.take_tasks(&mut group, &mut waiting);
-            if !group.is_empty() {
+            if !group.is_empty() && self.passed < COMMITS_BEFORE_CHECKPOINT_MAX {
+                self.passed += usize::from(!self.checkpoints.is_empty());
                 self.journal.commit(&group)?;
                 group.clear();
                 waiting.drain(..).for_each(|core| self.tell(core, Verdict::Committed));
             } else if let Some((core, checkpoint)) = self.checkpoints.pop_front() {
+                self.passed = 0;
                 self.journal.checkpoint(&checkpoint)?;
                 self.tell(core, Verdict::Checkpointed);
             } else if self.desks.iter().all(|desk| desk.is_ended) {
@@ -179,3 +184,6 @@ impl Desk {
         self.verdicts.notify();
     }
 }
+
+#[cfg(test)]
+mod tests;
