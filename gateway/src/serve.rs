@@ -19,7 +19,7 @@ use rustix::thread::{CpuSet, sched_setaffinity};
 use crate::auth::Verifier;
 use crate::config::GatewayConfig;
 use crate::core::shards::panic_message;
-use crate::core::{Core, CoreError, Link, Mesh, Parts, Shards, Shared};
+use crate::core::{Core, CoreError, Link, Mesh, Parts, Seats, Shards, Shared};
 use crate::limits::PARCELS_MAX;
 use crate::reactor::{CoreWaker, Reactor, listener};
 use crate::storage::Storage;
@@ -134,7 +134,8 @@ pub fn serve<J: Journal + 'static>(
     let cores = cores_of(&table);
     let (listeners, address) = listener::bind(config.listen, cores)
         .map_err(|error| ServeError::Listen { address: config.listen, error })?;
-    let shared = Arc::new(Shared { config, table, cores, verifier, stop: stop.clone() });
+    let seats = Seats::new(config.connections_max);
+    let shared = Arc::new(Shared { config, table, cores, verifier, stop: stop.clone(), seats });
     let mut storage = Storage::new(journal);
     let parts = assemble(&shared, listeners, shards, &mut storage).map_err(ServeError::System)?;
     listening(address);

@@ -35,13 +35,8 @@ impl Core {
     }
 
     fn welcome_socket(&mut self, socket: TcpStream) {
-        let cores = usize::from(self.shared.cores);
-        let connections_max = (self.shared.config.connections_max as usize).div_ceil(cores);
-        if self.connections.table().count() >= connections_max {
-            return;
-        }
         // Frames are written a tick at a time; holding them back gains nothing.
-        if socket.set_nodelay(true).is_err() {
+        if socket.set_nodelay(true).is_err() || !self.shared.seats.take() {
             return;
         }
         if let Some(key) = self.insert(socket, Session::new(), None) {
@@ -50,7 +45,8 @@ impl Core {
         }
     }
 
-    /// Puts a socket into the table and watches it. One that cannot be is closed.
+    /// Puts a socket that has a seat into the table and watches it. One that cannot be
+    /// watched is closed.
     pub(super) fn insert(
         &mut self,
         mut socket: TcpStream,
@@ -58,7 +54,10 @@ impl Core {
         frames: Option<Box<FrameBuffer>>,
     ) -> Option<SlotKey> {
         let table = self.connections.table();
-        self.reactor.watch(&mut socket, table.next_key()).ok()?;
+        if self.reactor.watch(&mut socket, table.next_key()).is_err() {
+            self.shared.seats.give_back();
+            return None;
+        }
         let heard_s = (self.now_us / 1_000_000) as u32;
         Some(table.insert(Connection::new(socket, session, frames, heard_s)))
     }

@@ -25,6 +25,7 @@ mod effects;
 mod mesh;
 mod parcels;
 mod read;
+mod seats;
 pub(crate) mod shards;
 mod stop;
 
@@ -51,6 +52,7 @@ use crate::storage::StorageLink;
 use connections::{Connections, Written};
 use deadlines::Deadlines;
 pub(crate) use mesh::{Link, Mesh};
+pub(crate) use seats::Seats;
 pub(crate) use shards::Shards;
 use stop::Phase;
 
@@ -66,6 +68,8 @@ pub(crate) struct Shared {
     pub(crate) verifier: Verifier,
     /// Says when to stop.
     pub(crate) stop: StopHandle,
+    /// How many more connections there may be.
+    pub(crate) seats: Seats,
 }
 
 /// What a core is made of.
@@ -241,6 +245,7 @@ impl Core {
     /// Forgets a connection; its socket closes.
     fn close(&mut self, key: SlotKey) {
         if let Some(connection) = self.connections.remove(key) {
+            self.shared.seats.give_back();
             self.tell_closed(connection.session, key);
         }
     }

@@ -230,7 +230,7 @@ impl Core {
     ) {
         let Some(mut connection) = self.connections.remove(key) else { return };
         if self.reactor.release(&mut connection.socket).is_err() {
-            return;
+            return self.shared.seats.give_back();
         }
         // Made anew, it may be registered with another poll.
         let socket = mio::net::TcpStream::from_std(connection.socket.into());

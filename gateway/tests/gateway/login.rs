@@ -202,3 +202,21 @@ fn beyond_its_number_connections_are_closed_unheard() {
     drop(second);
     first.ping(1);
 }
+
+/// Where a connection lives is decided by its user's id, so a limit of each core would be
+/// none, and would refuse where there is room.
+#[test]
+fn the_number_of_connections_holds_over_all_cores() {
+    let config = GatewayConfig { connections_max: 4, ..config() };
+    let running = Running::with(2, config, Default::default());
+    let mut welcomed = Vec::new();
+    let mut users = (1..).filter(|&user| running.core_of(user) == 1);
+    for user in users.by_ref().take(20) {
+        welcomed.extend(Client::try_login(running.address, user));
+    }
+    assert_eq!(welcomed.len(), 4);
+    drop(welcomed);
+    // Whoever goes makes room, once the box has seen it.
+    let late = (0..4).map(|_| users.find_map(|user| Client::try_login(running.address, user)));
+    assert_eq!(late.collect::<Vec<_>>().iter().flatten().count(), 4);
+}
