@@ -18,6 +18,8 @@ use super::connection::{Connection, Output};
 pub(crate) struct Connections {
     table: SlotTable<Connection>,
     ready: VecDeque<SlotKey>,
+    /// The ready list of those that have not said `Hello`.
+    greeting: VecDeque<SlotKey>,
     dirty: Vec<SlotKey>,
     /// Empty outputs, so that a connection at rest needs none of its own.
     #[expect(clippy::vec_box, reason = "it is the boxes that connections take and give back")]
@@ -41,6 +43,7 @@ impl Connections {
         Self {
             table: SlotTable::new(),
             ready: VecDeque::new(),
+            greeting: VecDeque::new(),
             dirty: Vec::new(),
             spare_outputs: Vec::new(),
         }
@@ -75,17 +78,25 @@ impl Connections {
         }
     }
 
-    /// Puts a connection on the ready list.
+    /// Puts a connection on its ready list.
     pub(crate) fn list(&mut self, key: SlotKey) {
         if let Some(connection) = self.table.find(key)
             && !connection.is_listed
         {
             connection.is_listed = true;
-            self.ready.push_back(key);
+            match connection.session.state {
+                State::Greeting => self.greeting.push_back(key),
+                _ => self.ready.push_back(key),
+            }
         }
     }
 
-    /// How many are on the ready list.
+    /// Whether there is something to read.
+    pub(crate) fn has_ready(&self) -> bool {
+        !(self.ready.is_empty() && self.greeting.is_empty())
+    }
+
+    /// How many are on the ready list, beside those that greet.
     pub(crate) fn ready_count(&self) -> usize {
         self.ready.len()
     }
@@ -94,6 +105,16 @@ impl Connections {
     /// not fetched, comes back once it may.
     pub(crate) fn next_ready(&mut self) -> Option<SlotKey> {
         let key = self.ready.pop_front()?;
+        self.take_listed(key)
+    }
+
+    /// The same, of those that have not said `Hello`.
+    pub(crate) fn next_greeting(&mut self) -> Option<SlotKey> {
+        let key = self.greeting.pop_front()?;
+        self.take_listed(key)
+    }
+
+    fn take_listed(&mut self, key: SlotKey) -> Option<SlotKey> {
         let connection = self.table.find(key)?;
         connection.is_listed = false;
         connection.has_unread = !connection.may_read();
@@ -174,5 +195,47 @@ fn keep_spare(spare_outputs: &mut Vec<Box<Output>>, output: Box<Output>) {
     if output.bytes.capacity() <= SPARE_OUTPUT_BYTES_MAX && spare_outputs.len() < SPARE_OUTPUTS_MAX
     {
         spare_outputs.push(output);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, TcpListener, TcpStream as StdStream};
+
+    use mio::net::TcpStream;
+
+    use super::*;
+    use crate::session::Session;
+
+    /// Connections in these states, to a listener that takes none.
+    fn connections<const COUNT: usize>(
+        states: [State; COUNT],
+    ) -> (TcpListener, Connections, [SlotKey; COUNT]) {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let mut connections = Connections::new();
+        let keys = states.map(|state| {
+            let socket = StdStream::connect(listener.local_addr().unwrap()).unwrap();
+            let session = Session { state, ..Session::new() };
+            let socket = TcpStream::from_std(socket);
+            connections.table().insert(Connection::new(socket, session, None, 0))
+        });
+        (listener, connections, keys)
+    }
+
+    #[test]
+    fn open_sessions_are_read_before_those_that_greet() {
+        let states = [State::Greeting, State::Greeting, State::Open, State::Opening];
+        let (_listener, mut connections, keys) = connections(states);
+        keys.iter().for_each(|&key| connections.list(key));
+        let [first, second, open, opening] = keys;
+        assert_eq!(connections.ready_count(), 2);
+        assert_eq!(connections.next_ready(), Some(open));
+        assert_eq!(connections.next_ready(), Some(opening));
+        assert_eq!(connections.next_ready(), None);
+        assert!(connections.has_ready());
+        assert_eq!(connections.next_greeting(), Some(first));
+        assert_eq!(connections.next_greeting(), Some(second));
+        assert_eq!(connections.next_greeting(), None);
+        assert!(!connections.has_ready());
     }
 }

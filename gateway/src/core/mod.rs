@@ -214,7 +214,7 @@ impl Core {
 
     /// Connections to read, unless the box stops and nobody is read any more.
     fn has_ready(&self) -> bool {
-        self.phase == Phase::Serving && self.connections.ready_count() > 0
+        self.phase == Phase::Serving && self.connections.has_ready()
     }
 
     fn now_ms(&self) -> u64 {

@@ -12,18 +12,22 @@ use super::Core;
 use super::mesh::Arrival;
 use super::stop::Phase;
 use crate::clock::unix_ms;
-use crate::limits::READ_BYTES_PER_TICK;
+use crate::limits::{GREETINGS_PER_TICK, READ_BYTES_PER_TICK};
 use crate::reactor::slot::SlotKey;
 use crate::session::handshake::Greeting;
 use crate::session::{Fault, Request, Session, State, reply};
 use crate::transport::plain::{Received, receive};
 
 impl Core {
-    /// Reads connections of the ready list, once each and as many bytes as a tick may.
+    /// Reads connections of the ready lists, once each and as many as a tick may.
     pub(super) fn read_ready(&mut self) {
-        if self.phase != Phase::Serving {
-            return;
+        if self.phase == Phase::Serving {
+            self.read_sessions();
+            self.read_greetings();
         }
+    }
+
+    fn read_sessions(&mut self) {
         let mut left = READ_BYTES_PER_TICK;
         for _ in 0..self.connections.ready_count() {
             if left == 0 {
@@ -31,6 +35,14 @@ impl Core {
             }
             if let Some(key) = self.connections.next_ready() {
                 left = left.saturating_sub(self.read(key));
+            }
+        }
+    }
+
+    fn read_greetings(&mut self) {
+        for _ in 0..GREETINGS_PER_TICK {
+            if let Some(key) = self.connections.next_greeting() {
+                self.read(key);
             }
         }
     }
