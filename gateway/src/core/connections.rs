@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 
-use crate::limits::{SPARE_OUTPUT_BYTES_MAX, SPARE_OUTPUTS_MAX};
+use crate::limits::{OUT_BYTES_MAX, SPARE_OUTPUT_BYTES_MAX, SPARE_OUTPUTS_MAX};
 use crate::reactor::Readiness;
 use crate::reactor::slot::{SlotKey, SlotTable};
 use crate::session::State;
@@ -136,6 +136,15 @@ impl Connections {
         true
     }
 
+    /// As [`Connections::append`], for a word that may be lost. Nothing else bounds those,
+    /// so none is kept for a peer who does not read.
+    #[inline]
+    pub(crate) fn append_word(&mut self, key: SlotKey, write: impl FnOnce(&mut Vec<u8>)) {
+        if self.find(key).is_some_and(|connection| connection.unsent() <= OUT_BYTES_MAX) {
+            self.append(key, write);
+        }
+    }
+
     /// The connections with something to send; give the list back when it is done with.
     pub(crate) fn take_dirty(&mut self) -> Vec<SlotKey> {
         std::mem::take(&mut self.dirty)
@@ -220,6 +229,17 @@ mod tests {
             connections.table().insert(Connection::new(socket, session, None, 0))
         });
         (listener, connections, keys)
+    }
+
+    #[test]
+    fn words_that_may_be_lost_do_not_pile_up() {
+        let (_listener, mut connections, [slow]) = connections([State::Open]);
+        for _ in 0..10 * OUT_BYTES_MAX / 100 {
+            connections.append_word(slow, |out| out.extend_from_slice(&[7; 100]));
+        }
+        let unsent = connections.find(slow).unwrap().unsent();
+        assert!((OUT_BYTES_MAX..=OUT_BYTES_MAX + 100).contains(&unsent), "{unsent}");
+        assert!(connections.append(slow, |out| out.push(1)), "what must be said is");
     }
 
     #[test]

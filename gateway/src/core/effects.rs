@@ -3,7 +3,7 @@
 use answerback_directory::shard::reply::{append_answer, append_caught_up, append_entry};
 use answerback_directory::shard::{Answer, Effect, Entry, Mail, Opened, SessionRef};
 use answerback_proto::code::Code;
-use answerback_proto::id::{PartitionId, UserId};
+use answerback_proto::id::{PartitionId, Position, UserId};
 
 use super::Core;
 use super::shards::Quarantine;
@@ -58,11 +58,15 @@ impl Core {
         }
     }
 
-    /// A session is on the core of its user, whose inbox this is.
+    /// A session is on the core of its user, whose inbox this is. Credit bounds the entries;
+    /// a first word has no position, and no credit either.
     #[inline]
     fn push(&mut self, to: SessionRef, entry: &Entry) {
         debug_assert_eq!(to.core, self.core);
-        if let Some(key) = self.key_of(to) {
+        let Some(key) = self.key_of(to) else { return };
+        if entry.position == Position(0) {
+            self.connections.append_word(key, |out| append_entry(out, entry));
+        } else {
             self.connections.append(key, |out| append_entry(out, entry));
         }
     }
