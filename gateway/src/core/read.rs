@@ -1,6 +1,6 @@
 //! From bytes to shards: what connections say.
 
-use answerback_directory::limits::BUSY_RETRY_AFTER_MS;
+use answerback_directory::limits::{BUSY_RETRY_AFTER_MS, OPEN_BYTES_MAX};
 use answerback_directory::shard::Origin;
 use answerback_directory::shard::reply::append_answer;
 use answerback_proto::code::Code;
@@ -227,10 +227,12 @@ impl Core {
     pub(super) fn open_here(&mut self, key: SlotKey, greeting: &Greeting) {
         let partition = self.shared.table.partition_of(greeting.user);
         let opening = greeting.opening(self.session_ref(key));
-        let Some(shard) = self.shards.touch(partition) else {
-            return self.fail_greeting(key, greeting, Code::Busy);
-        };
-        shard.handle_opening(opening);
+        let shard = self.shards.touch(partition);
+        // A login is a record like others, but no shard refuses it.
+        match shard.filter(|shard| shard.pending().bytes < OPEN_BYTES_MAX) {
+            Some(shard) => shard.handle_opening(opening),
+            None => self.fail_greeting(key, greeting, Code::Busy),
+        }
     }
 
     fn move_socket(

@@ -2,9 +2,10 @@
 
 use std::io::{ErrorKind, Write};
 
-use answerback_proto::kind::{Kind, Ping};
+use answerback_proto::code::Code;
+use answerback_proto::kind::{Hello, Kind, Ping, Refused, Welcome};
 
-use crate::client::{Client, frame, send_frame};
+use crate::client::{Client, frame, hello, send_frame};
 use crate::running::Running;
 
 #[test]
@@ -93,4 +94,28 @@ fn requests_of_one_read_are_all_served() {
             assert_eq!(alice.next().unwrap().header.kind(), Some(Kind::Accepted));
         }
     }
+}
+
+/// While the disk stands still, logins may not pile up either: whoever comes when the next
+/// batch is full is told to come again, and then may.
+#[test]
+fn a_login_that_finds_its_partition_full_is_refused_as_busy() {
+    let running = Running::start(1);
+    let (alice, bob) = (1, 2);
+    drop(Client::login(running.address, bob));
+    let mut sender = Client::login(running.address, alice);
+    running.journal.hold();
+    let frames = (1..=64).map(|sequence| send_frame(1, bob, sequence, &[7; 60_000]));
+    sender.write(&frames.collect::<Vec<_>>().concat());
+    let (_, refused) = sender.expect::<Refused>();
+    assert_eq!(refused.code, Code::Busy.number());
+    let again = |counter| {
+        let mut client = Client::connect(running.address);
+        client.say_hello(bob, Hello { connection_counter: counter, ..hello(1) });
+        client
+    };
+    assert_eq!(again(2).expect_error(), (Code::Busy, Kind::Hello.number(), 1));
+    running.journal.release();
+    while sender.next().unwrap().header.kind() != Some(Kind::Accepted) {}
+    again(2).expect::<Welcome>();
 }
