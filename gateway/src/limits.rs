@@ -25,6 +25,8 @@ pub(crate) const EVENTS_PER_TICK: usize = 1024;
 pub(crate) const ACCEPTS_PER_TICK: usize = 64;
 /// How long accepting rests after the process ran out of descriptors or memory.
 pub(crate) const ACCEPT_PAUSE_MS: u64 = 100;
+/// How long the operator is not told again that this is so.
+pub(crate) const EXHAUSTION_ALARM_MS: u64 = 60_000;
 /// Connections that the kernel keeps for a core that is busy.
 pub(crate) const ACCEPT_BACKLOG: i32 = 4096;
 

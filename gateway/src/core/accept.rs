@@ -40,8 +40,8 @@ impl Core {
             return;
         }
         if let Some(key) = self.insert(socket, Session::new(), None) {
-            let deadline_ms = self.now_ms() + self.shared.config.hello_deadline_ms;
-            self.hello_deadlines.push(deadline_ms, key);
+            let wait_ms = self.shared.config.hello_deadline_ms;
+            self.hello_deadlines.push(self.now_ms().saturating_add(wait_ms), key);
         }
     }
 

@@ -235,7 +235,7 @@ impl Home {
     fn checkpoint_due_ms(&self, period_ms: u64, bytes_max: usize) -> Option<u64> {
         let changed_since_ms = self.changed_since_ms?;
         let is_long = self.shard.as_ref()?.uncheckpointed_bytes() >= bytes_max;
-        Some(if is_long { 0 } else { changed_since_ms + period_ms })
+        Some(if is_long { 0 } else { changed_since_ms.saturating_add(period_ms) })
     }
 
     fn quarantine(&mut self, cause: String) -> Quarantine {

@@ -11,7 +11,7 @@ use mio::event::Source;
 use mio::net::{TcpListener, TcpStream};
 use socket2::{Domain, Protocol, Socket, Type};
 
-use crate::limits::{ACCEPT_BACKLOG, ACCEPT_PAUSE_MS};
+use crate::limits::{ACCEPT_BACKLOG, ACCEPT_PAUSE_MS, EXHAUSTION_ALARM_MS};
 
 /// The listening socket of one core.
 #[derive(Debug)]
@@ -21,6 +21,8 @@ pub(crate) struct Listener {
     is_ready: bool,
     /// Accepting rests until then, where the process ran out of something.
     paused_until_ms: Option<u64>,
+    /// Until then the operator knows of it.
+    told_until_ms: u64,
 }
 
 /// What accepting came to.
@@ -32,7 +34,8 @@ pub(crate) enum Accepted {
     Failed,
     /// None waits, or accepting rests.
     Nothing,
-    /// The process ran out of descriptors or memory: accepting rests from now on.
+    /// The process ran out of descriptors or memory: accepting rests from now on, which the
+    /// operator should know.
     Exhausted(io::Error),
 }
 
@@ -63,7 +66,7 @@ fn listening_socket(address: SocketAddr, is_shared: bool) -> io::Result<Socket> 
 impl Listener {
     fn new(socket: Socket) -> Self {
         let socket = TcpListener::from_std(socket.into());
-        Self { socket, is_ready: true, paused_until_ms: None }
+        Self { socket, is_ready: true, paused_until_ms: None, told_until_ms: 0 }
     }
 
     /// What a poll registers.
@@ -99,6 +102,10 @@ impl Listener {
             Accepted::Nothing
         } else if is_exhaustion(&error) {
             self.paused_until_ms = Some(now_ms + ACCEPT_PAUSE_MS);
+            if now_ms < self.told_until_ms {
+                return Accepted::Nothing;
+            }
+            self.told_until_ms = now_ms + EXHAUSTION_ALARM_MS;
             Accepted::Exhausted(error)
         } else {
             Accepted::Failed
@@ -150,5 +157,17 @@ mod tests {
         assert_eq!(listener.poll_timeout(), Some(1000 + ACCEPT_PAUSE_MS));
         assert!(matches!(listener.accept(1000 + ACCEPT_PAUSE_MS), Accepted::Nothing));
         assert_eq!(listener.poll_timeout(), None);
+    }
+
+    #[test]
+    fn a_shortage_that_lasts_is_not_told_ten_times_a_second() {
+        let (mut listeners, _address) = bind(ANY_PORT, 1).unwrap();
+        let listener = &mut listeners[0];
+        let mut is_told = |now_ms| {
+            let accepted = listener.handle_error(io::Error::from_raw_os_error(24), now_ms);
+            matches!(accepted, Accepted::Exhausted(_))
+        };
+        let times_ms = (0..=EXHAUSTION_ALARM_MS).step_by(ACCEPT_PAUSE_MS as usize);
+        assert_eq!(times_ms.filter(|&now_ms| is_told(1 + now_ms)).count(), 2);
     }
 }
