@@ -101,6 +101,11 @@ impl Connections {
         self.ready.len()
     }
 
+    /// How many of those that greet are on theirs.
+    pub(crate) fn greeting_count(&self) -> usize {
+        self.greeting.len()
+    }
+
     /// The next of the ready list that may be read now. One that may not, for what it has
     /// not fetched, comes back once it may.
     pub(crate) fn next_ready(&mut self) -> Option<SlotKey> {

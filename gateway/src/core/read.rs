@@ -40,7 +40,8 @@ impl Core {
     }
 
     fn read_greetings(&mut self) {
-        for _ in 0..GREETINGS_PER_TICK {
+        // One that is listed again waits: its end must not be read before it is answered.
+        for _ in 0..self.connections.greeting_count().min(GREETINGS_PER_TICK) {
             if let Some(key) = self.connections.next_greeting() {
                 self.read(key);
             }

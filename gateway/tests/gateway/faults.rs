@@ -253,6 +253,19 @@ fn the_last_word_survives_what_is_still_being_sent() {
     }
 }
 
+/// Its last bytes and its end are often read one right after the other.
+#[test]
+fn who_says_no_more_is_told_all_the_same() {
+    let running = Running::start(2);
+    for user in 6000..6050 {
+        for mut client in [Client::connect(running.address), Client::login(running.address, user)] {
+            client.write(b"GET /index.html HTTP/1.1\r\nHost: localhost\r\n\r\n");
+            client.finish();
+            assert_eq!(client.expect_error(), (Code::FrameTooLarge, 0, 0));
+        }
+    }
+}
+
 #[test]
 fn who_is_gone_or_half_gone_is_forgotten() {
     let running = Running::start(2);
