@@ -45,8 +45,8 @@ fn accepted_is_one_line_with_its_time() {
     assert!(line["accepted_at_ms"].as_u64().unwrap() > 1_700_000_000_000, "{line}");
 }
 
-/// A look leaves it there; once it was acknowledged its sender is told, and it is gone for
-/// every device: the box offers the next one first, to a device that never saw any.
+/// A look leaves it there; once it was acknowledged its sender is told, and not even a new
+/// device is offered it.
 #[test]
 fn a_message_is_kept_until_it_is_acknowledged_and_then_gone() {
     let place = Place::new();
@@ -55,7 +55,9 @@ fn a_message_is_kept_until_it_is_acknowledged_and_then_gone() {
     let mut sending = place.client("send", &server.address, 1);
     sending.args(["--to", "2", "--wait", "delivered", "--timeout", "60", "hello"]);
     let mut sending = sending.stdout(Stdio::piped()).spawn().unwrap();
-    assert_eq!(recv(&place, &server, 2, LOOK), from_1("hello"), "looked at");
+    for _ in 0..2 {
+        assert_eq!(recv(&place, &server, 2, LOOK), from_1("hello"), "looked at");
+    }
     assert!(sending.try_wait().unwrap().is_none(), "a look is no delivery");
     assert_eq!(recv(&place, &server, 2, ONE), from_1("hello"), "and still there");
     let output = sending.wait_with_output().unwrap();
@@ -66,7 +68,6 @@ fn a_message_is_kept_until_it_is_acknowledged_and_then_gone() {
     assert!(send(&place, &server, 1, 2, &["next"]).status.success());
     let other = [LOOK, &["--device", "99"]].concat();
     assert_eq!(recv(&place, &server, 2, &other), from_1("next"));
-    assert_eq!(recv(&place, &server, 2, ONE), from_1("next"));
 }
 
 #[test]

@@ -30,10 +30,14 @@ fn data_in_use_by_another_box() {
 }
 
 #[test]
-fn data_below_a_regular_file() {
+fn data_at_or_below_a_regular_file() {
     let place = Place::new();
     fs::write(place.path("data"), b"a letter to my aunt").unwrap();
     let line = refused(&place, ANY_PORT);
+    assert!(line.contains("cannot be used") && line.contains("check the path"), "{line}");
+    let mut below = place.serve_with_data(ANY_PORT, &place.path("data/below"));
+    let (code, line) = failure(&below.output().unwrap());
+    assert_eq!(code, 1);
     assert!(line.contains("cannot be used") && line.contains("check the path"), "{line}");
     assert_eq!(fs::read(place.path("data")).unwrap(), b"a letter to my aunt");
 }

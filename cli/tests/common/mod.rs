@@ -50,8 +50,13 @@ impl Place {
 
     /// `answerback serve` with this place's data and keys.
     pub(crate) fn serve(&self, listen: &str) -> Command {
+        self.serve_with_data(listen, &self.path("data"))
+    }
+
+    /// The same with a data directory elsewhere.
+    pub(crate) fn serve_with_data(&self, listen: &str, data: &Path) -> Command {
         let mut command = answerback();
-        command.args(["serve", "--listen", listen, "--data"]).arg(self.path("data"));
+        command.args(["serve", "--listen", listen, "--data"]).arg(data);
         command.arg("--jwks").arg(self.keys().join("jwks.json"));
         command
     }
