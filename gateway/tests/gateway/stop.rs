@@ -78,7 +78,7 @@ fn everything_is_checkpointed_and_the_next_start_goes_on() {
 #[test]
 fn a_box_checkpoints_by_itself() {
     let eager = GatewayConfig { checkpoint_period_ms: 1, ..config() };
-    let often = GatewayConfig { checkpoint_bytes: 1, checkpoint_period_ms: u64::MAX, ..config() };
+    let often = GatewayConfig { checkpoint_bytes: 1, checkpoint_period_ms: 1 << 40, ..config() };
     for config in [eager, often] {
         let running = Running::with(2, config, MemoryJournal::default());
         let _alice = Client::login(running.address, ALICE);
@@ -86,6 +86,16 @@ fn a_box_checkpoints_by_itself() {
         let _bob = Client::login(running.address, BOB);
         running.journal.wait_for_checkpoints(2);
     }
+}
+
+#[test]
+fn settings_may_say_never() {
+    let (hello_deadline_ms, checkpoint_period_ms) = (u64::MAX, u64::MAX);
+    let config = GatewayConfig { hello_deadline_ms, checkpoint_period_ms, ..config() };
+    let running = Running::with(1, config, MemoryJournal::default());
+    Client::login(running.address, ALICE).ping(1);
+    Client::login(running.address, BOB).ping(1);
+    running.stop();
 }
 
 /// What serving comes to with a disk of its own and a stop that was asked for.
