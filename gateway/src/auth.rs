@@ -101,7 +101,7 @@ impl Verifier {
         let claims = jsonwebtoken::decode::<Claims>(token, key, &self.validation)
             .map_err(|_| Code::TokenInvalid)?
             .claims;
-        if claims.exp < unix_s || claims.nbf.is_some_and(|from_s| unix_s < from_s) {
+        if claims.exp <= unix_s || claims.nbf.is_some_and(|from_s| unix_s < from_s) {
             return Err(Code::TokenExpired);
         }
         Ok(Identity {
