@@ -21,8 +21,8 @@ const TURN: Duration = Duration::from_millis(5);
 /// One turn of so many is the last of its process.
 const TURNS_A_DEATH: u32 = 60;
 
-/// After so many turns without anything new, nothing new will come.
-const IDLE_TURNS_MAX: u32 = 4000;
+/// After so many turns without anything new, some 20 s, nothing new will come.
+const IDLE_TURNS_MAX: u32 = 1000;
 
 /// The connection is gone.
 pub(crate) struct Ended;
@@ -117,8 +117,9 @@ impl Device {
             self.client = None;
         }
         self.idle_turns += 1;
-        let (user, id) = (self.user, self.id);
-        assert!(self.idle_turns < IDLE_TURNS_MAX, "{user}.{id} waits in vain");
+        if self.idle_turns > IDLE_TURNS_MAX {
+            self.give_up();
+        }
         let client = self.client.as_mut().ok_or(Ended)?;
         let Ok(events) = connected(client.receive(TURN)) else {
             self.client = None;
@@ -174,13 +175,37 @@ impl Device {
     /// gaps, so the last one of each chat says it.
     pub(crate) fn has_everything(&mut self, count: u64) -> bool {
         let Some(client) = &mut self.client else { return false };
-        let is_delivered = |(peer, last): (&UserId, &Sequence)| {
-            let sent = client.storage().sent(*peer, *last).unwrap();
-            sent.is_some_and(|sent| sent.state == SentState::Delivered)
-        };
-        self.sent.iter().all(is_delivered)
-            && client.storage().to_hand_over(u32::MAX).unwrap().len() as u64 >= count
+        let is_delivered = |(_, _, state): &_| *state == Some(SentState::Delivered);
+        last_states(&self.sent, client).iter().all(is_delivered) && received(client) >= count
     }
+
+    /// Says how far everything came.
+    fn give_up(&mut self) -> ! {
+        let Self { user, id, sent, client, .. } = self;
+        let Some(client) = client else { panic!("{user}.{id} has no session") };
+        let (undecided, received) = (client.undecided(), received(client));
+        let sent = last_states(sent, client);
+        panic!(
+            "{user}.{id} waits in vain: {received} came, {undecided} undecided, \
+             the last one to each: {sent:?}"
+        )
+    }
+}
+
+/// What became of the last message to each.
+fn last_states(
+    sent: &BTreeMap<UserId, Sequence>,
+    client: &mut Client,
+) -> Vec<(UserId, Sequence, Option<SentState>)> {
+    let state = |(peer, last): (&UserId, &Sequence)| {
+        let message = client.storage().sent(*peer, *last).unwrap();
+        (*peer, *last, message.map(|message| message.state))
+    };
+    sent.iter().map(state).collect()
+}
+
+fn received(client: &mut Client) -> u64 {
+    client.storage().to_hand_over(u32::MAX).unwrap().len() as u64
 }
 
 /// Only the connection may fail.

@@ -8,6 +8,9 @@ use answerback_sdk::storage::{SentState, Storage};
 use crate::common::Place;
 use crate::device::{path, text};
 
+/// As many numbers are shown to each side of a breach.
+const SHOWN: usize = 8;
+
 /// A chat's direction: sender, its device, recipient.
 type Direction = (UserId, DeviceId, UserId);
 
@@ -32,11 +35,29 @@ pub(crate) fn check(place: &Place, devices: &[(u32, u32)]) -> u64 {
     }
     for (user, device, storage) in &storages {
         let received = received(storage, *user);
-        let expected = sent.iter().filter(|((_, _, recipient), _)| recipient == user);
-        let expected = expected.map(|(direction, last)| (*direction, (1..=*last).collect()));
-        assert_eq!(received, expected.collect(), "in the file of {user}.{device}");
+        for direction in received.keys() {
+            assert!(sent.contains_key(direction), "{direction:?} was never sent");
+        }
+        for (direction, last) in sent.iter().filter(|((_, _, to), _)| to == user) {
+            let numbers = received.get(direction).map_or(&[][..], Vec::as_slice);
+            compare(numbers, *last, &format!("{direction:?} in the file of {user}.{device}"));
+        }
     }
     sent.values().sum()
+}
+
+/// What came must be all numbers up to the last one, in order; else says what came where
+/// it first is not.
+fn compare(received: &[u64], last: u64, direction: &str) {
+    let breach = (1..).zip(received).position(|(number, came)| number != *came);
+    if breach.is_none() && received.len() as u64 == last {
+        return;
+    }
+    let breach = breach.unwrap_or(received.len());
+    let first = breach.saturating_sub(SHOWN);
+    let shown: Vec<_> = received.iter().skip(first).take(2 * SHOWN).collect();
+    let (count, first) = (received.len(), first + 1);
+    panic!("{direction}: {count} of {last} came; from place {first} on they are {shown:?}");
 }
 
 /// The last number to a peer; all up to it are delivered.
