@@ -110,12 +110,7 @@ impl Server {
 
     /// A box on the data of a place.
     pub(crate) fn serve(place: &Place, cores: u16) -> Self {
-        Self::serve_at(place, cores, "127.0.0.1:0")
-    }
-
-    /// A box at an address of its own.
-    pub(crate) fn serve_at(place: &Place, cores: u16, listen: &str) -> Self {
-        Self::start(place.serve(listen).args(["--cores", &cores.to_string()]))
+        Self::start(place.serve("127.0.0.1:0").args(["--cores", &cores.to_string()]))
     }
 
     /// The bare relay.
