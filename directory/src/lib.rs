@@ -4,6 +4,16 @@
 //! for the journal, applies what was committed and says what should be sent to whom.
 //! Whoever drives it (the gateway's core loop, the simulator) reads clocks, sockets and
 //! disks; nothing here can.
+//!
+//! ```
+//! use answerback_directory::partition_table::PartitionTable;
+//! use answerback_proto::id::UserId;
+//!
+//! // 16 partitions on 2 cores; the secret keeps others from choosing ids of one partition.
+//! let table = PartitionTable::new(&[7; 16], 16, 2);
+//! let home = table.partition_of(UserId(4_915_112_345_678));
+//! assert!(home.0 < 16 && table.core_of(home) < 2);
+//! ```
 
 pub mod commit_policy;
 pub mod limits;

@@ -10,6 +10,26 @@
 //! record  │ header  8 │ envelope (fixed per kind)                        │ payload │
 //! ```
 //!
+//! ```
+//! use answerback_proto::access::read;
+//! use answerback_proto::code::Code;
+//! use answerback_proto::encode::{Address, append_frame};
+//! use answerback_proto::frame_buffer::FrameBuffer;
+//! use answerback_proto::kind::{Kind, Ping};
+//! use answerback_proto::limits::FRAME_BYTES_MAX;
+//!
+//! let mut wire = Vec::new();
+//! append_frame(&mut wire, Address { tag: 7, ..Address::default() }, &Ping { echo: 42 }, &[], &[]);
+//!
+//! let mut frames = FrameBuffer::default();
+//! let (mut first, mut second) = wire.split_at(10);
+//! assert!(frames.next_frame(&mut first, FRAME_BYTES_MAX)?.is_none(), "the rest is to come");
+//! let frame = frames.next_frame(&mut second, FRAME_BYTES_MAX)?.ok_or(Code::FrameMalformed)?;
+//! assert_eq!((frame.header.kind(), frame.header.tag), (Some(Kind::Ping), 7));
+//! assert_eq!(read::<Ping>(frame.envelope)?.echo, 42);
+//! # Ok::<(), Code>(())
+//! ```
+//!
 //! This crate knows nothing of sockets, files, clocks, threads or randomness.
 //! `docs/PROTOCOL.md` is the same text for people who write clients.
 
