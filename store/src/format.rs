@@ -3,7 +3,7 @@
 //! It is written before anything else, and read before RocksDB touches anything: a newer
 //! directory is refused without being changed.
 
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io::{self, Write};
 use std::path::Path;
 
@@ -13,19 +13,35 @@ use crate::error::OpenError;
 pub(crate) const VERSION: u32 = 1;
 
 const FILE: &str = "answerback.format";
+/// It is written under this name, then renamed: nobody ever reads half of it.
+const NEW_FILE: &str = "answerback.format.new";
 const NAME: &str = "answerback data ";
 
-/// Makes the directory where it is missing; checks its version; marks a new one.
-pub(crate) fn check_or_mark(path: &Path) -> Result<(), OpenError> {
+/// Makes the directory where it is missing, locks it, checks its version, marks a new one.
+/// Whoever has what is returned has the directory: RocksDB's own lock comes only after it
+/// has moved files of whoever holds that.
+pub(crate) fn take(path: &Path) -> Result<File, OpenError> {
     let failed = |error| OpenError::from_io(path, error);
     fs::create_dir_all(path).map_err(failed)?;
+    let directory = File::open(path).map_err(failed)?;
+    match directory.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => return Err(OpenError::InUse(path.into())),
+        Err(TryLockError::Error(error)) => return Err(failed(error)),
+    }
+    check_or_mark(path, &directory)?;
+    Ok(directory)
+}
+
+fn check_or_mark(path: &Path, directory: &File) -> Result<(), OpenError> {
+    let failed = |error| OpenError::from_io(path, error);
     match fs::read_to_string(path.join(FILE)) {
         Ok(text) => check(path, &text),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            if fs::read_dir(path).map_err(failed)?.next().is_some() {
+            if is_foreign(path).map_err(failed)? {
                 return Err(OpenError::Foreign(path.into()));
             }
-            mark(path).map_err(failed)
+            mark(path, directory).map_err(failed)
         }
         Err(error) => Err(failed(error)),
     }
@@ -42,9 +58,17 @@ fn check(path: &Path, text: &str) -> Result<(), OpenError> {
     }
 }
 
-fn mark(path: &Path) -> io::Result<()> {
-    let mut file = File::create_new(path.join(FILE))?;
+/// Whether there is something that no interrupted start can have left.
+fn is_foreign(path: &Path) -> io::Result<bool> {
+    let mut entries = fs::read_dir(path)?;
+    entries.try_fold(false, |found, entry| Ok(found || entry?.file_name() != NEW_FILE))
+}
+
+fn mark(path: &Path, directory: &File) -> io::Result<()> {
+    let new = path.join(NEW_FILE);
+    let mut file = File::create(&new)?;
     writeln!(file, "{NAME}{VERSION}")?;
     file.sync_all()?;
-    File::open(path)?.sync_all()
+    fs::rename(&new, path.join(FILE))?;
+    directory.sync_all()
 }

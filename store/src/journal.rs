@@ -10,11 +10,11 @@ use answerback_proto::record::Batch;
 use rocksdb::{ColumnFamily, DB, WriteBatch, WriteOptions};
 
 use crate::meta::{applied_key, applied_to_bytes};
-use crate::schema::{self, JOURNAL, META, journal_key};
+use crate::schema::{self, Database, JOURNAL, META, journal_key};
 
 /// Writes the journal and the checkpoints of all partitions.
 pub struct JournalWriter {
-    db: Arc<DB>,
+    db: Arc<Database>,
     durable: WriteOptions,
     ordered: WriteOptions,
     /// Up to where each partition's journal was trimmed by this writer, so that its range
@@ -25,7 +25,7 @@ pub struct JournalWriter {
 }
 
 impl JournalWriter {
-    pub(crate) fn new(db: Arc<DB>) -> Self {
+    pub(crate) fn new(db: Arc<Database>) -> Self {
         let mut durable = WriteOptions::default();
         durable.set_sync(true);
         let ordered = WriteOptions::default();

@@ -5,19 +5,19 @@ use std::sync::Arc;
 
 use answerback_directory::partition_table::PartitionSecret;
 use answerback_proto::id::Generation;
-use rocksdb::{DB, WriteOptions};
+use rocksdb::WriteOptions;
 
 use crate::error::OpenError;
 use crate::format;
 use crate::journal::JournalWriter;
 use crate::meta::{BOX_KEY, Meta};
 use crate::reader::Reader;
-use crate::schema;
+use crate::schema::{self, Database};
 
 /// An open data directory.
 #[derive(Clone, Debug)]
 pub struct Store {
-    db: Arc<DB>,
+    db: Arc<Database>,
     meta: Meta,
 }
 
@@ -36,9 +36,9 @@ impl Store {
     /// # Errors
     /// See [`OpenError`]: each says what to do.
     pub fn open(path: &Path, new_box: NewBox) -> Result<Self, OpenError> {
-        format::check_or_mark(path)?;
+        let directory = format::take(path)?;
         let failed = |error: rocksdb::Error| OpenError::from_rocksdb(path, &error);
-        let db = schema::open(&path.join("db")).map_err(failed)?;
+        let db = schema::open(&path.join("db"), directory).map_err(failed)?;
         let family = schema::family(&db, schema::META)?;
         let meta = match db.get_cf(family, BOX_KEY).map_err(failed)? {
             Some(bytes) => Meta::from_bytes(&bytes).ok_or_else(|| {

@@ -7,19 +7,19 @@ use answerback_directory::shard::checkpoint::Table;
 use answerback_proto::id::{Offset, PartitionId};
 use answerback_proto::record::Batch;
 use bytes::Bytes;
-use rocksdb::{DB, DBRawIterator, ReadOptions};
+use rocksdb::{DBRawIterator, ReadOptions};
 
 use crate::meta::{applied_from_bytes, applied_key};
-use crate::schema::{self, JOURNAL, META, journal_key, partition_end};
+use crate::schema::{self, Database, JOURNAL, META, journal_key, partition_end};
 
 /// Reads the state and the journal of all partitions.
 #[derive(Debug)]
 pub struct Reader {
-    db: Arc<DB>,
+    db: Arc<Database>,
 }
 
 impl Reader {
-    pub(crate) fn new(db: Arc<DB>) -> Self {
+    pub(crate) fn new(db: Arc<Database>) -> Self {
         Self { db }
     }
 

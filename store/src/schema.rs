@@ -1,5 +1,7 @@
 //! Column families and options.
 
+use std::fs::File;
+use std::ops::Deref;
 use std::path::Path;
 
 use answerback_directory::shard::checkpoint::Table;
@@ -19,11 +21,27 @@ const MEMTABLE_BYTES: usize = 16 * 1024 * 1024;
 const WAL_BYTES_MAX: u64 = 256 * 1024 * 1024;
 const INFO_LOG_BYTES_MAX: usize = 4 * 1024 * 1024;
 
+/// An open RocksDB, and the lock of the directory that it lies in.
+#[derive(Debug)]
+pub(crate) struct Database {
+    db: DB,
+    _directory: File,
+}
+
+impl Deref for Database {
+    type Target = DB;
+
+    fn deref(&self) -> &DB {
+        &self.db
+    }
+}
+
 /// Opens RocksDB, and makes it where it is missing.
-pub(crate) fn open(path: &Path) -> Result<DB, rocksdb::Error> {
+pub(crate) fn open(path: &Path, directory: File) -> Result<Database, rocksdb::Error> {
     let names = [META, JOURNAL].into_iter().chain(Table::ALL.iter().map(|table| table.name()));
     let families = names.map(|name| ColumnFamilyDescriptor::new(name, family_options()));
-    DB::open_cf_descriptors(&database_options(), path, families)
+    let db = DB::open_cf_descriptors(&database_options(), path, families)?;
+    Ok(Database { db, _directory: directory })
 }
 
 /// What the invariants ask for: no write that can be lost or reordered, no WAL that keeps

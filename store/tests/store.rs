@@ -201,6 +201,30 @@ fn a_directory_in_use_says_so() {
 }
 
 #[test]
+fn of_several_that_open_a_new_directory_at_once_one_has_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let open_too = || Store::open(dir.path(), NEW_BOX);
+    let opened: Vec<_> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..8).map(|_| scope.spawn(open_too)).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    let (has_it, others): (Vec<_>, Vec<_>) = opened.into_iter().partition(Result::is_ok);
+    assert_eq!(has_it.len(), 1);
+    for other in others {
+        assert!(matches!(other, Err(OpenError::InUse(_))), "{other:?}");
+    }
+}
+
+#[test]
+fn a_start_that_was_cut_off_before_its_mark_may_begin_again() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("answerback.format.new"), "answerback da").unwrap();
+    open(dir.path());
+    let mark = fs::read_to_string(dir.path().join("answerback.format")).unwrap();
+    assert_eq!(mark, "answerback data 1\n");
+}
+
+#[test]
 fn a_newer_directory_is_refused_untouched() {
     let dir = tempfile::tempdir().unwrap();
     drop(open(dir.path()));
