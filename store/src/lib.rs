@@ -1,7 +1,7 @@
 //! Journal and state in RocksDB.
 //!
 //! ```text
-//! DIR/                     locked by whoever has it open
+//! DIR/                    locked by whoever has it open
 //! DIR/answerback.format   which on-disk version this is, before RocksDB is asked anything
 //! DIR/db/                 one RocksDB, one WAL
 //!     meta                the box: partitions, generation, secret · a partition: its `applied`

@@ -185,15 +185,22 @@ impl Shard {
 
     /// A session is gone.
     pub fn handle_closed(&mut self, user: UserId, session: SessionRef) {
+        if !self.sessions.has(user, session) {
+            return self.forget_opening(session);
+        }
+        if let Some((device, up_to)) = self.sessions.close(user, session) {
+            self.append_acknowledge(user, device, up_to);
+        }
+    }
+
+    /// A connection went before its login was committed.
+    fn forget_opening(&mut self, session: SessionRef) {
         let askers = self.taken.iter_mut().flat_map(|taken| &mut taken.askers);
         for asker in askers.chain(&mut self.open_askers) {
             if matches!(&asker.asked, Asked::Opening(opening) if opening.origin.session == session)
             {
                 asker.asked = Asked::Nobody;
             }
-        }
-        if let Some((device, up_to)) = self.sessions.close(user, session) {
-            self.append_acknowledge(user, device, up_to);
         }
     }
 

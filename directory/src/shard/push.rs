@@ -171,6 +171,11 @@ impl Sessions {
         self.to_push.push(origin.user);
     }
 
+    /// Whether a session is live.
+    pub(crate) fn has(&self, user: UserId, session: SessionRef) -> bool {
+        self.live.of(user).any(|known| known.session == session)
+    }
+
     /// A session is gone; returns what it had acknowledged and nobody has journaled.
     pub(crate) fn close(
         &mut self,
