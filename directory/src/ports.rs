@@ -1,6 +1,7 @@
 //! What a shard's driver needs of a disk: a journal to append to, and a state to start from.
 
 use std::fmt;
+use std::ops::ControlFlow;
 
 use answerback_proto::id::{Offset, PartitionId};
 use answerback_proto::record::{Batch, ChainHash, Corrupt};
@@ -61,24 +62,38 @@ pub struct Applied {
     pub chain: ChainHash,
 }
 
-/// Takes a row: table, key, value.
-pub type EachRow<'a> = dyn FnMut(Table, &[u8], &[u8]) -> Result<(), StorageFault> + 'a;
+/// Takes a row, key and value; says whether to go on.
+pub type EachRow<'a> = dyn FnMut(&[u8], &[u8]) -> Result<ControlFlow<()>, StorageFault> + 'a;
 /// Takes a batch.
 pub type EachBatch<'a> = dyn FnMut(Batch) -> Result<(), StorageFault> + 'a;
 
-/// The durable state of all partitions of a box, read at start.
-pub trait StateReader {
+/// The durable state of all partitions of a box, as of the last checkpoints. Read at start,
+/// and by reader threads while the box runs.
+pub trait StateReader: Send + Sync {
     /// How far the partition's rows go.
     ///
     /// # Errors
     /// Where the disk cannot be read, or holds what it should not.
     fn applied(&self, partition: PartitionId) -> Result<Applied, StorageFault>;
 
-    /// Calls `each` with every row of the partition: table, key, value.
+    /// The value of a row, where there is one.
+    ///
+    /// # Errors
+    /// As above.
+    fn row(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StorageFault>;
+
+    /// Calls `each` with the rows of a table whose keys lie in `[from, to)`, ascending, as
+    /// of one moment.
     ///
     /// # Errors
     /// As above, and what `each` returns.
-    fn rows(&self, partition: PartitionId, each: &mut EachRow<'_>) -> Result<(), StorageFault>;
+    fn range(
+        &self,
+        table: Table,
+        from: &[u8],
+        to: &[u8],
+        each: &mut EachRow<'_>,
+    ) -> Result<(), StorageFault>;
 
     /// Calls `each` with every batch that holds records behind `after`, in order, the
     /// chain checked from `after.chain` on.

@@ -1,9 +1,12 @@
 //! At start: a shard is the state on disk, and the journal behind it applied again.
 
+use std::ops::ControlFlow;
+
 use answerback_proto::id::{Generation, PartitionId};
 
 use crate::partition_table::PartitionTable;
 use crate::ports::{StateReader, StorageFault};
+use crate::shard::checkpoint::{Table, partition_end};
 use crate::shard::{Shard, ShardSettings};
 
 /// The shards of all partitions, as of the last record of the journal.
@@ -27,7 +30,12 @@ fn load_shard(
 ) -> Result<Shard, StorageFault> {
     let mut shard = Shard::new(ShardSettings { partition, table, generation });
     let applied = reader.applied(partition)?;
-    reader.rows(partition, &mut |table, key, value| shard.load_row(table, key, value))?;
+    let (from, to) = (partition.0.to_be_bytes(), partition_end(partition));
+    for &table in Table::ALL {
+        reader.range(table, &from, &to, &mut |key, value| {
+            shard.load_row(table, key, value).map(ControlFlow::Continue)
+        })?;
+    }
     shard.handle_loaded(applied);
     reader.batches(partition, applied, &mut |batch| {
         shard.replay(&batch).map_err(|corrupt| {

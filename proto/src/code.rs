@@ -80,6 +80,8 @@ codes! {
     OutOfOrder = 1001,
     /// The session's place is being moved; connect again and send the same.
     SessionMoved = 1002,
+    /// A probe was not answered; connect again.
+    ProbeUnanswered = 1003,
 
     /// The server has more to do than it may queue.
     Busy = 2001,
@@ -87,6 +89,10 @@ codes! {
     Draining = 2002,
     /// The journal's disk is nearly full; nothing new is taken, acknowledgements are.
     DiskReserve = 2003,
+    /// The recipient's inbox holds as much as it may.
+    InboxFull = 2004,
+    /// The sender has as much waiting for this recipient, or near him, as he may.
+    SenderQuota = 2005,
 
     /// Lengths that cannot be, a reserved bit set, a field outside its range.
     FrameMalformed = 3001,
@@ -112,6 +118,8 @@ codes! {
     Skipped = 3011,
     /// A repeat of a number decided more than 64 numbers ago: its outcome was told then.
     DecisionForgotten = 3012,
+    /// The user has as many devices as he may; one must be revoked first.
+    TooManyDevices = 3013,
 
     /// The token's signature, form or audience is wrong.
     TokenInvalid = 4001,
@@ -127,6 +135,18 @@ codes! {
     SessionReplaced = 6001,
     /// The device's connection counter went back: its database is a copy. Become a new device.
     DeviceRolledBack = 6002,
+    /// The device was revoked.
+    DeviceRevoked = 6003,
+    /// The message was not delivered within its life.
+    Expired = 6004,
+    /// The message was offered often enough, to a device that was there and never took it.
+    Undeliverable = 6005,
+    /// The sender took the message back before anybody had it.
+    Recalled = 6006,
+    /// The number was missing for an hour, while later ones waited for it.
+    GapClosed = 6007,
+    /// The operator had the record skipped, since it could not be applied.
+    Repaired = 6008,
 }
 
 impl Code {

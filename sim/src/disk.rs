@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use answerback_directory::ports::{Applied, EachBatch, EachRow, StateReader, StorageFault};
-use answerback_directory::shard::checkpoint::{Checkpoint, Table};
+use answerback_directory::shard::checkpoint::{Change, Checkpoint, Table};
 use answerback_proto::id::PartitionId;
 use answerback_proto::record::Batch;
 use fastrand::Rng;
@@ -68,10 +68,20 @@ impl Disk {
     fn keep_checkpoint(&mut self, checkpoint: &Checkpoint) {
         for row in checkpoint.rows.iter() {
             let key = (row.table, row.key.to_vec());
-            match row.value {
-                Some(value) => self.rows.insert(key, value.to_vec()),
-                None => self.rows.remove(&key),
-            };
+            match row.change {
+                Change::Put(value) => {
+                    self.rows.insert(key, value.to_vec());
+                }
+                Change::Delete => {
+                    self.rows.remove(&key);
+                }
+                Change::DeleteTo(end) => {
+                    let end = (row.table, end.to_vec());
+                    let gone: Vec<_> =
+                        self.rows.range(key..end).map(|(key, _)| key.clone()).collect();
+                    gone.iter().for_each(|key| drop(self.rows.remove(key)));
+                }
+            }
         }
         let applied = checkpoint.applied;
         self.applied.insert(checkpoint.partition, applied);
@@ -86,11 +96,21 @@ impl StateReader for Disk {
         Ok(self.applied.get(&partition).copied().unwrap_or_default())
     }
 
-    fn rows(&self, partition: PartitionId, each: &mut EachRow<'_>) -> Result<(), StorageFault> {
-        let prefix = partition.0.to_be_bytes();
-        let of_this = self.rows.iter().filter(|((_, key), _)| key.starts_with(&prefix));
-        for ((table, key), value) in of_this {
-            each(*table, key, value)?;
+    fn row(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StorageFault> {
+        Ok(self.rows.get(&(table, key.to_vec())).cloned())
+    }
+
+    fn range(
+        &self,
+        table: Table,
+        from: &[u8],
+        to: &[u8],
+        each: &mut EachRow<'_>,
+    ) -> Result<(), StorageFault> {
+        for ((_, key), value) in self.rows.range((table, from.to_vec())..(table, to.to_vec())) {
+            if each(key, value)?.is_break() {
+                break;
+            }
         }
         Ok(())
     }

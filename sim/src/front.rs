@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use answerback_directory::partition_table::PartitionTable;
 use answerback_directory::recovery::load_shards;
-use answerback_directory::shard::checkpoint::{Checkpoint, Row, Table};
+use answerback_directory::shard::checkpoint::{Change, Checkpoint, Row, Table};
 use answerback_directory::shard::{
     Effect, Mail, Opened, Opening, Origin, SessionRef, Shard, reply,
 };
@@ -235,7 +235,10 @@ impl Front {
     pub(crate) fn dumps(&self) -> impl Iterator<Item = (PartitionId, Dump)> {
         self.shards.iter().map(|shard| {
             let rows = shard.dump();
-            let row = |row: Row<'_>| Some(((row.table, row.key.to_vec()), row.value?.to_vec()));
+            let row = |row: Row<'_>| match row.change {
+                Change::Put(value) => Some(((row.table, row.key.to_vec()), value.to_vec())),
+                Change::Delete | Change::DeleteTo(_) => None,
+            };
             (shard.partition(), rows.iter().filter_map(row).collect())
         })
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use answerback_directory::ports::{Journal, StorageFault};
-use answerback_directory::shard::checkpoint::{Checkpoint, Table};
+use answerback_directory::shard::checkpoint::{Change, Checkpoint, Table};
 use answerback_proto::id::{Offset, PartitionId};
 use answerback_proto::record::Batch;
 use rocksdb::{ColumnFamily, DB, WriteBatch, WriteOptions};
@@ -51,10 +51,13 @@ impl JournalWriter {
         }
         for row in checkpoint.rows.iter() {
             let Some(&family) = families.get(row.table as usize) else { continue };
-            match row.value {
-                Some(value) => write.put_cf(family, row.key, value),
-                None if is_written_once(row.table) => write.single_delete_cf(family, row.key),
-                None => write.delete_cf(family, row.key),
+            match row.change {
+                Change::Put(value) => write.put_cf(family, row.key, value),
+                Change::Delete if is_written_once(row.table) => {
+                    write.single_delete_cf(family, row.key);
+                }
+                Change::Delete => write.delete_cf(family, row.key),
+                Change::DeleteTo(end) => write.delete_range_cf(family, row.key, end),
             }
         }
         let (partition, applied) = (checkpoint.partition, checkpoint.applied);

@@ -1,16 +1,17 @@
 //! Reading state and journal at start.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use answerback_directory::ports::{Applied, EachBatch, EachRow, StateReader, StorageFault};
-use answerback_directory::shard::checkpoint::Table;
+use answerback_directory::shard::checkpoint::{Table, partition_end};
 use answerback_proto::id::{Offset, PartitionId};
 use answerback_proto::record::Batch;
 use bytes::Bytes;
 use rocksdb::{DBRawIterator, ReadOptions};
 
 use crate::meta::{applied_from_bytes, applied_key};
-use crate::schema::{self, Database, JOURNAL, META, journal_key, partition_end};
+use crate::schema::{self, Database, JOURNAL, META, journal_key};
 
 /// Reads the state and the journal of all partitions.
 #[derive(Debug)]
@@ -23,13 +24,13 @@ impl Reader {
         Self { db }
     }
 
-    /// Calls `each` with every key and value of a partition from `from` on.
+    /// Calls `each` with the keys and values of a family in `[from, end)`.
     fn scan(
         &self,
         family: &str,
         from: &[u8],
         end: Vec<u8>,
-        mut each: impl FnMut(&[u8], &[u8]) -> Result<(), StorageFault>,
+        each: &mut EachRow<'_>,
     ) -> Result<(), StorageFault> {
         let family = schema::family(&self.db, family).map_err(StorageFault::new)?;
         let mut options = ReadOptions::default();
@@ -38,7 +39,9 @@ impl Reader {
         let mut iterator: DBRawIterator<'_> = self.db.raw_iterator_cf_opt(family, options);
         iterator.seek(from);
         while let Some((key, value)) = iterator.item() {
-            each(key, value)?;
+            if each(key, value)?.is_break() {
+                return Ok(());
+            }
             iterator.next();
         }
         iterator.status().map_err(StorageFault::new)
@@ -55,14 +58,19 @@ impl StateReader for Reader {
         })
     }
 
-    fn rows(&self, partition: PartitionId, each: &mut EachRow<'_>) -> Result<(), StorageFault> {
-        let from = partition.0.to_be_bytes();
-        for table in Table::ALL {
-            self.scan(table.name(), &from, partition_end(partition), |key, value| {
-                each(*table, key, value)
-            })?;
-        }
-        Ok(())
+    fn row(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StorageFault> {
+        let family = schema::family(&self.db, table.name()).map_err(StorageFault::new)?;
+        self.db.get_cf(family, key).map_err(StorageFault::new)
+    }
+
+    fn range(
+        &self,
+        table: Table,
+        from: &[u8],
+        to: &[u8],
+        each: &mut EachRow<'_>,
+    ) -> Result<(), StorageFault> {
+        self.scan(table.name(), from, to.to_vec(), each)
     }
 
     fn batches(
@@ -73,10 +81,10 @@ impl StateReader for Reader {
     ) -> Result<(), StorageFault> {
         let mut end = after;
         let from = journal_key(partition, after.offset.plus(1));
-        self.scan(JOURNAL, &from, partition_end(partition), |key, value| {
+        self.scan(JOURNAL, &from, partition_end(partition), &mut |key, value| {
             let batch = next_batch(partition, end, key, value)?;
             end = Applied { offset: Offset(batch.end().0 - 1), chain: batch.chain_after() };
-            each(batch)
+            each(batch).map(ControlFlow::Continue)
         })
     }
 }

@@ -84,11 +84,3 @@ pub(crate) fn journal_key(partition: PartitionId, first_offset: Offset) -> [u8; 
     tail.copy_from_slice(&first_offset.0.to_be_bytes());
     key
 }
-
-/// The first key behind all of a partition.
-pub(crate) fn partition_end(partition: PartitionId) -> Vec<u8> {
-    match partition.0.checked_add(1) {
-        Some(next) => next.to_be_bytes().to_vec(),
-        None => vec![u8::MAX; 3],
-    }
-}

@@ -6,11 +6,12 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead, BufReader};
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
 use answerback_directory::ports::{Applied, Journal, StateReader};
-use answerback_directory::shard::checkpoint::{Checkpoint, Rows, Table};
+use answerback_directory::shard::checkpoint::{Checkpoint, Rows, Table, partition_end};
 use answerback_proto::id::{Offset, PartitionId};
 use answerback_proto::record::{Batch, BatchBuilder, ChainHash, Tick};
 use answerback_store::{NewBox, OpenError, Store};
@@ -56,11 +57,14 @@ fn batches(store: &Store, partition: PartitionId) -> Result<Vec<Batch>, String> 
 
 fn rows(store: &Store, partition: PartitionId) -> Vec<(Table, Vec<u8>, Vec<u8>)> {
     let mut found = Vec::new();
-    let mut each = |table: Table, key: &[u8], value: &[u8]| {
-        found.push((table, key.to_vec(), value.to_vec()));
-        Ok(())
-    };
-    store.reader().rows(partition, &mut each).unwrap();
+    let (from, to) = (partition.0.to_be_bytes(), partition_end(partition));
+    for &table in Table::ALL {
+        let mut each = |key: &[u8], value: &[u8]| {
+            found.push((table, key.to_vec(), value.to_vec()));
+            Ok(ControlFlow::Continue(()))
+        };
+        store.reader().range(table, &from, &to, &mut each).unwrap();
+    }
     found
 }
 

@@ -28,9 +28,9 @@ macro_rules! tables {
 }
 
 tables! {
-    /// partition → the clock and the like.
+    /// partition → the clock, the settings and the like.
     Partition = 0, "partition";
-    /// partition, user → next position, floor.
+    /// partition, user → the head: next position, floor, what waits.
     Cursor = 1, "cursor";
     /// partition, user, device → cursor, connection counter.
     Device = 2, "device";
@@ -44,9 +44,15 @@ tables! {
     Outgoing = 6, "outgoing";
     /// partition, source → generation and number taken.
     Incoming = 7, "incoming";
+    /// partition, user, peer, device, sequence → a message that came early.
+    Parked = 8, "parked";
+    /// partition, sender → how many of the sender's messages wait here.
+    Sender = 9, "sender";
+    /// partition, when, user → nothing: something of the user's is due then.
+    Expiry = 10, "expiry";
 }
 
-/// Rows put and deleted, in one flat buffer. Keys begin with the partition, big-endian,
+/// Rows put and deleted, one by one or by ranges, in one flat buffer. Keys begin with the partition, big-endian,
 /// so that a partition's rows of a table lie together.
 ///
 /// ```text
@@ -58,15 +64,26 @@ pub struct Rows {
     count: usize,
 }
 
-/// A row of a checkpoint; no value means that it goes.
+/// A change of a checkpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Row<'a> {
     /// Its table.
     pub table: Table,
-    /// Its key, the partition included.
+    /// The row's key, the partition included.
     pub key: &'a [u8],
-    /// Its value.
-    pub value: Option<&'a [u8]>,
+    /// What becomes of it.
+    pub change: Change<'a>,
+}
+
+/// What becomes of a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change<'a> {
+    /// It has this value.
+    Put(&'a [u8]),
+    /// It goes.
+    Delete,
+    /// It goes, and all behind it up to this key, which is not included.
+    DeleteTo(&'a [u8]),
 }
 
 /// What a shard hands to the store: state exactly at `applied`.
@@ -81,8 +98,9 @@ pub struct Checkpoint {
 }
 
 const ROW_HEADER_BYTES: usize = 8;
-const PUT: u8 = 1;
 const DELETE: u8 = 0;
+const PUT: u8 = 1;
+const DELETE_TO: u8 = 2;
 
 impl Rows {
     /// Adds a row; a later one of the same key counts. Keys are shorter than 64 KiB.
@@ -95,7 +113,12 @@ impl Rows {
         self.push(table, DELETE, key, &[]);
     }
 
-    /// Rows added.
+    /// Adds that all rows of `[from, to)` go.
+    pub fn delete_range(&mut self, table: Table, from: &[u8], to: &[u8]) {
+        self.push(table, DELETE_TO, from, to);
+    }
+
+    /// Changes added.
     pub fn count(&self) -> usize {
         self.count
     }
@@ -105,7 +128,7 @@ impl Rows {
         self.bytes.len()
     }
 
-    /// The rows, in the order in which they were added.
+    /// The changes, in the order in which they were added.
     pub fn iter(&self) -> impl Iterator<Item = Row<'_>> {
         let mut rest = self.bytes.as_slice();
         std::iter::from_fn(move || {
@@ -133,7 +156,21 @@ fn read_row(bytes: &[u8]) -> Option<(Row<'_>, &[u8])> {
     let table = Table::ALL.get(usize::from(table)).copied()?;
     let (key, rest) = rest.split_at_checked(usize::from(u16::from_le_bytes([k0, k1])))?;
     let (value, rest) = rest.split_at_checked(u32::from_le_bytes([v0, v1, v2, v3]) as usize)?;
-    Some((Row { table, key, value: (op == PUT).then_some(value) }, rest))
+    let change = match op {
+        PUT => Change::Put(value),
+        DELETE => Change::Delete,
+        DELETE_TO => Change::DeleteTo(value),
+        _ => return None,
+    };
+    Some((Row { table, key, change }, rest))
+}
+
+/// The first key behind all of a partition.
+pub fn partition_end(partition: PartitionId) -> Vec<u8> {
+    match partition.0.checked_add(1) {
+        Some(next) => next.to_be_bytes().to_vec(),
+        None => vec![u8::MAX; 3],
+    }
 }
 
 #[cfg(test)]
@@ -146,13 +183,15 @@ mod tests {
         rows.put(Table::Inbox, b"key", b"value");
         rows.delete(Table::Outgoing, b"gone");
         rows.put(Table::Partition, b"", b"");
+        rows.delete_range(Table::Inbox, b"a", b"c");
         let expected = [
-            Row { table: Table::Inbox, key: b"key", value: Some(b"value") },
-            Row { table: Table::Outgoing, key: b"gone", value: None },
-            Row { table: Table::Partition, key: b"", value: Some(b"") },
+            Row { table: Table::Inbox, key: b"key", change: Change::Put(b"value") },
+            Row { table: Table::Outgoing, key: b"gone", change: Change::Delete },
+            Row { table: Table::Partition, key: b"", change: Change::Put(b"") },
+            Row { table: Table::Inbox, key: b"a", change: Change::DeleteTo(b"c") },
         ];
         assert!(rows.iter().eq(expected));
-        assert_eq!(rows.count(), 3);
+        assert_eq!(rows.count(), 4);
     }
 
     #[test]

@@ -290,6 +290,7 @@ fn read_row(state: &mut State, table: Table, key: &[u8], value: &[u8]) -> Option
             let incoming = Incoming { generation, taken: PartNumber(value.u64()?), changed: false };
             state.incoming.insert(PartitionId(key.be_u16()?), incoming);
         }
+        Table::Parked | Table::Sender | Table::Expiry => return None,
     }
     (key.is_empty() && value.is_empty()).then_some(())
 }

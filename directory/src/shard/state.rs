@@ -111,6 +111,7 @@ impl State {
             }
             Record::DeliveredPart(part) => self.delivered(&part, consequences),
             Record::FailedPart(part) => self.failed(&part, consequences),
+            _ => Verdict::Silent,
         }
     }
 

@@ -76,6 +76,14 @@ impl OutOfOrder {
     }
 }
 
+impl Recall {
+    #[inline]
+    pub(super) fn check_ranges(&self) -> Result<(), Code> {
+        require(1 <= self.recalled && self.recalled < self.sequence)?;
+        require(self.life_s <= LIFE_MAX_S)
+    }
+}
+
 impl Skip {
     pub(super) fn check_ranges(&self) -> Result<(), Code> {
         check_numbers(self.from, self.to)
@@ -102,6 +110,32 @@ impl Delivered {
         require_place(self.position, self.after)?;
         require(self.up_to >= 1)?;
         require(usize::from(self.except_count) <= EXCEPT_RANGES_MAX)
+    }
+}
+
+impl Copied {
+    #[inline]
+    pub(super) fn check_ranges(&self) -> Result<(), Code> {
+        require(self.after < self.position && self.sequence >= 1)
+    }
+}
+
+impl ReadBy {
+    pub(super) fn check_ranges(&self) -> Result<(), Code> {
+        require_place(self.position, self.after)?;
+        require(self.up_to >= 1)
+    }
+}
+
+impl ReadElsewhere {
+    pub(super) fn check_ranges(&self) -> Result<(), Code> {
+        require(self.after < self.position && self.up_to >= 1)
+    }
+}
+
+impl Read {
+    pub(super) fn check_ranges(&self) -> Result<(), Code> {
+        require(self.peer != 0 && self.device != 0 && self.up_to >= 1)
     }
 }
 

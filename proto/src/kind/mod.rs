@@ -123,7 +123,7 @@ macro_rules! kinds {
 
             /// Whether a frame of this kind may carry a payload.
             pub fn carries_payload(self) -> bool {
-                matches!(self, Self::Send | Self::Deliver)
+                matches!(self, Self::Send | Self::Recall | Self::Deliver | Self::Copied)
             }
 
             /// Bytes of the fixed part of its envelope.
@@ -152,6 +152,10 @@ kinds! {
     Ack = 0x0012, Client, None;
     /// Asks for the entries behind a position again.
     Resync = 0x0013, Client, None;
+    /// The user has read messages of a chat.
+    Read = 0x0014, Client, Request;
+    /// A message that takes an earlier one back.
+    Recall = 0x0015, Client, Request;
 
     /// The session is open.
     Welcome = 0x0101, Server, Answer;
@@ -170,6 +174,8 @@ kinds! {
     OutOfOrder = 0x0112, Server, Answer;
     /// The numbers are given up, but for those that had been accepted.
     Skipped = 0x0113, Server, Answer;
+    /// What was read is durable.
+    ReadNoted = 0x0114, Server, Answer;
 
     /// An entry: a message.
     Deliver = 0x0120, Server, None;
@@ -179,6 +185,12 @@ kinds! {
     Failed = 0x0122, Server, AnswerOrNone;
     /// All entries that waited at `Hello` have been sent.
     CaughtUp = 0x0123, Server, None;
+    /// An entry, or a first word of one: messages that the other user has read.
+    ReadBy = 0x0124, Server, None;
+    /// An entry: messages that the user has read on another device.
+    ReadElsewhere = 0x0125, Server, None;
+    /// An entry: a message that another device of the user has sent.
+    Copied = 0x0126, Server, None;
 }
 
 impl Kind {

@@ -74,3 +74,21 @@ pub struct Skipped {
     pub accepted: u64,
 }
 envelope!(Skipped, ArchivedSkipped, { from, to, accepted }, check_ranges);
+
+/// A message that takes an earlier one of this device and chat back: where that waits
+/// undelivered, it leaves, and its sender is told `Failed` (`Recalled`). Target: the
+/// recipient. Payload: what the recipient's app is told, opaque.
+#[derive(Archive, Serialize, Clone, Debug, PartialEq, Eq)]
+pub struct Recall {
+    /// The device's number of it in this chat, as of any message.
+    pub sequence: u64,
+    /// The number that is taken back, below `sequence`.
+    pub recalled: u64,
+    /// As in `Send`.
+    pub seen_ms: u64,
+    /// As in `Send`.
+    pub life_s: u32,
+    /// As in `Send`.
+    pub content_type: u16,
+}
+envelope!(Recall, ArchivedRecall, { sequence, recalled, seen_ms, life_s, content_type }, check_ranges);

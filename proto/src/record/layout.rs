@@ -156,3 +156,221 @@ layout! {
         code: u16,
     }
 }
+
+/// A flag of `Post` and `RecallPost`: the sender has other devices, which get a copy.
+pub const COPIES: u16 = 1;
+
+layout! {
+    /// A device sent a message to a user of this partition. Payload: the message.
+    Post / ArchivedPost {
+        /// Whose inbox it is for.
+        recipient: u128,
+        /// Who sent it.
+        sender: u128,
+        /// The sender's device.
+        device: u128,
+        /// That device's number of it in this chat.
+        sequence: u64,
+        /// Greatest `accepted_at_ms` of the chat that the device had.
+        seen_ms: u64,
+        /// How long it may wait; never 0 here.
+        life_s: u32,
+        /// Opaque.
+        content_type: u16,
+        /// Bit 0 `COPIES`: the sender has other devices, which get a copy.
+        flags: u16,
+    }
+}
+
+layout! {
+    /// A device sent a message that takes an earlier one of its own in this chat back.
+    /// Payload: the message.
+    RecallPost / ArchivedRecallPost {
+        /// Whose inbox it is for.
+        recipient: u128,
+        /// Who sent it.
+        sender: u128,
+        /// The sender's device.
+        device: u128,
+        /// That device's number of it in this chat.
+        sequence: u64,
+        /// The number that is taken back.
+        recalled: u64,
+        /// Greatest `accepted_at_ms` of the chat that the device had.
+        seen_ms: u64,
+        /// How long it may wait; never 0 here.
+        life_s: u32,
+        /// Opaque.
+        content_type: u16,
+        /// Bit 0 `COPIES`: the sender has other devices, which get a copy.
+        flags: u16,
+    }
+}
+
+layout! {
+    /// A user of this partition has read a device's messages.
+    ReadUpTo / ArchivedReadUpTo {
+        /// Who has read.
+        user: u128,
+        /// On which device.
+        reader_device: u128,
+        /// Who had sent them.
+        peer: u128,
+        /// From which device.
+        device: u128,
+        /// The greatest number that was read.
+        up_to: u64,
+    }
+}
+
+layout! {
+    /// A part for a user of this partition: messages of a device were read.
+    ReadPart / ArchivedReadPart {
+        /// The partition that the part comes from.
+        source: u16,
+        /// That partition's generation.
+        generation: u64,
+        /// The part's number in the queue from there to here.
+        number: u64,
+        /// The number before it that was still queued, else the last confirmed.
+        previous: u64,
+        /// Who had sent the messages.
+        user: u128,
+        /// Who has read them.
+        peer: u128,
+        /// The device that had sent them.
+        device: u128,
+        /// The greatest number that was read.
+        up_to: u64,
+        /// When it was.
+        read_at_ms: u64,
+    }
+}
+
+layout! {
+    /// A part for a user of this partition: what a device of the user has sent, for the
+    /// others. Payload: the message.
+    CopyPart / ArchivedCopyPart {
+        /// The partition that the part comes from.
+        source: u16,
+        /// That partition's generation.
+        generation: u64,
+        /// The part's number in the queue from there to here.
+        number: u64,
+        /// The number before it that was still queued, else the last confirmed.
+        previous: u64,
+        /// Who has sent the message.
+        user: u128,
+        /// Who it is for.
+        peer: u128,
+        /// The device that has sent it.
+        device: u128,
+        /// That device's number of it.
+        sequence: u64,
+        /// Its place in the shown order.
+        accepted_at_ms: u64,
+        /// Opaque.
+        content_type: u16,
+    }
+}
+
+layout! {
+    /// Something of a user's is due.
+    Due / ArchivedDue {
+        /// Whose.
+        user: u128,
+        /// All that was due by then.
+        up_to_ms: u64,
+    }
+}
+
+layout! {
+    /// An entry was offered to a session that was alive afterwards, and was not acknowledged.
+    Attempt / ArchivedAttempt {
+        /// Whose inbox.
+        user: u128,
+        /// Which device.
+        device: u128,
+        /// The first entry that it has not acknowledged.
+        position: u64,
+    }
+}
+
+layout! {
+    /// The settings that apply reads, from here on.
+    Settings / ArchivedSettings {
+        /// Messages that wait in an inbox above its floor.
+        inbox_messages_max: u32,
+        /// Payload bytes of those.
+        inbox_bytes_max: u64,
+        /// Messages of one sender that wait in one partition.
+        sender_messages_max: u32,
+        /// Entries that a device may owe.
+        device_lag_max: u32,
+        /// Devices of a user.
+        devices_max: u16,
+        /// Age of the oldest owed entry at which a device lapses, s.
+        lapse_s: u32,
+        /// How long a gap in a device's numbers stays open, s.
+        gap_s: u32,
+        /// Attempts after which a message is undeliverable.
+        retry_limit: u16,
+        /// And how much time must lie between the first and the last of them, s.
+        retry_span_s: u32,
+        /// A jump of the clock that pauses expiry and lapse, s.
+        clock_jump_s: u32,
+    }
+}
+
+layout! {
+    /// From here on records are applied by this version of the rules.
+    ApplyVersion / ArchivedApplyVersion {
+        /// Which.
+        version: u16,
+    }
+}
+
+layout! {
+    /// A user exists from now on.
+    AddUser / ArchivedAddUser {
+        /// Who.
+        user: u128,
+    }
+}
+
+layout! {
+    /// A device is no longer the user's, and cannot become so again.
+    Revoke / ArchivedRevoke {
+        /// Whose.
+        user: u128,
+        /// Which.
+        device: u128,
+    }
+}
+
+layout! {
+    /// What the state had come to behind an earlier batch; another digest there means that
+    /// two applications of the same records differ.
+    StateDigest / ArchivedStateDigest {
+        /// The last record of that batch.
+        offset: u64,
+        /// The digest behind it.
+        digest: u64,
+    }
+}
+
+layout! {
+    /// The operator says that the clock is right, however far it jumped.
+    ConfirmClock / ArchivedConfirmClock {
+        /// What the clock said.
+        now_ms: u64,
+    }
+}
+
+layout! {
+    /// A record that cannot be applied; a replay applies it as a rejection.
+    Repair / ArchivedRepair {
+        /// Which record.
+        offset: u64,
+    }
+}

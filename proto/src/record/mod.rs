@@ -108,6 +108,34 @@ records! {
     DeliveredPart = 7,
     /// A part: a message will not be delivered.
     FailedPart = 8,
+    /// A device sent a message; may ask for copies to the sender's other devices.
+    Post = 9,
+    /// A device sent a message that takes an earlier one back.
+    RecallPost = 10,
+    /// A user has read messages.
+    ReadUpTo = 11,
+    /// A part: messages were read.
+    ReadPart = 12,
+    /// A part: a message that the user's own device has sent.
+    CopyPart = 13,
+    /// Something of a user's is due: expiry, a lapse, a gap.
+    Due = 14,
+    /// An entry was offered to a living session, and not acknowledged.
+    Attempt = 15,
+    /// The settings that apply reads.
+    Settings = 16,
+    /// From here on records are applied by this version of the rules.
+    ApplyVersion = 17,
+    /// A user exists.
+    AddUser = 18,
+    /// A device is no longer the user's.
+    Revoke = 19,
+    /// What the state had come to at an earlier place.
+    StateDigest = 20,
+    /// The operator says that the clock is right.
+    ConfirmClock = 21,
+    /// An earlier record cannot be applied: it is rejected instead.
+    Repair = 22,
 }
 
 /// The fixed part of a record.

@@ -12,6 +12,7 @@ use answerback_proto::header::HEADER_BYTES;
 use answerback_proto::kind::{Ack, Envelope, Resync, Send, Skip};
 use answerback_proto::record::DeliveredPart;
 
+use super::checkpoint::Change;
 use super::*;
 use crate::partition_table::PartitionTable;
 
@@ -132,9 +133,9 @@ impl Box {
             let checkpoint = shard.freeze();
             for row in checkpoint.rows.iter() {
                 let key = (row.table, row.key.to_vec());
-                match row.value {
-                    Some(value) => self.rows.insert(key, value.to_vec()),
-                    None => self.rows.remove(&key),
+                match row.change {
+                    Change::Put(value) => self.rows.insert(key, value.to_vec()),
+                    Change::Delete | Change::DeleteTo(_) => self.rows.remove(&key),
                 };
             }
             let applied = checkpoint.applied;
