@@ -1,6 +1,7 @@
 //! Every bound of a shard, tied to those of the protocol.
 
 use answerback_proto::limits::{BATCH_BYTES_MAX, FRAME_BYTES_HARD_MAX};
+use answerback_proto::record::Settings;
 
 /// Requests of a partition that wait for their commit; further ones are refused as Busy.
 /// At 350 000 messages a second on one core, and with the 16 ms of a slow commit, some
@@ -10,6 +11,8 @@ pub const UNDECIDED_RECORDS_MAX: usize = 16 * 1024;
 pub const OPEN_BYTES_MAX: usize = 2 * 1024 * 1024;
 /// When a refused sender should try again.
 pub const BUSY_RETRY_AFTER_MS: u32 = 50;
+/// When a sender should try again who has filled an inbox.
+pub const QUOTA_RETRY_AFTER_MS: u32 = 30_000;
 
 /// How long parts wait for newer ones to be folded into. Whoever is online was shown the
 /// receipt at once, so this costs nobody anything but a restart's repeat.
@@ -19,5 +22,57 @@ pub const PART_RESEND_MS: u64 = 2_000;
 /// Parts to one destination in one round.
 pub const PARTS_PER_ROUND_MAX: usize = 1024;
 
+/// Entries of one page of an inbox that is read from the disk.
+pub const PAGE_ENTRIES_MAX: usize = 256;
+/// Payload bytes of one page; one larger entry makes a page of its own.
+pub const PAGE_BYTES_MAX: usize = 1024 * 1024;
+/// Entries of the disk that are kept in memory for a user's sessions, in flight included.
+pub const PAGED_ENTRIES_MAX: usize = 2 * PAGE_ENTRIES_MAX;
+/// Chats of a user in which somebody's numbers may have an open gap.
+pub const GAPS_MAX: usize = 64;
+/// Users whose time has come, read from the disk at once.
+pub const DUE_PER_READ_MAX: usize = 256;
+/// How often a shard looks whether anybody's time has come.
+pub const DUE_PERIOD_MS: u64 = 1_000;
+/// A partition without records has its clock moved this often, or a busy day after a quiet
+/// week would look like a clock that jumped.
+pub const IDLE_TICK_MS: u64 = 3_600_000;
+/// Batches between two records of the state's digest.
+pub const BATCHES_PER_DIGEST: u64 = 64;
+/// Batch ends whose digest is remembered, to be held against a record of it.
+pub const DIGESTS_KEPT: usize = 4 * BATCHES_PER_DIGEST as usize;
+
+/// An entry that stays unacknowledged so long makes its session be probed.
+pub const ACK_TIMEOUT_MS: u64 = 10_000;
+/// And so long the session has for its answer.
+pub const PROBE_TIMEOUT_MS: u64 = 10_000;
+/// The longest pause between two attempts with the same entry.
+pub const ATTEMPT_PAUSE_MAX_MS: u64 = 4 * 3_600_000;
+
+/// What a user and a chat take in memory, about: what [`crate::shard::Residency`] counts with.
+pub const USER_BYTES: usize = 320;
+/// As above.
+pub const CHAT_BYTES: usize = 800;
+/// As above: what a sender's count takes.
+pub const SENDER_BYTES: usize = 64;
+
+/// What apply reads of an operator's settings, where nothing else is set.
+pub const SETTINGS: Settings = Settings {
+    inbox_messages_max: 65_536,
+    inbox_bytes_max: 512 * 1024 * 1024,
+    sender_messages_max: 16_384,
+    device_lag_max: 100_000,
+    devices_max: 10,
+    lapse_s: 30 * 24 * 3600,
+    gap_s: 3600,
+    retry_limit: 8,
+    retry_span_s: 24 * 3600,
+    clock_jump_s: 24 * 3600,
+};
+
+/// One sender holds at most this part of an inbox.
+pub const INBOX_SHARE_OF_A_SENDER: u32 = 4;
+
 const _: () = assert!(OPEN_BYTES_MAX + FRAME_BYTES_HARD_MAX as usize <= BATCH_BYTES_MAX);
 const _: () = assert!(PART_RESEND_MS >= 4 * PART_ROUND_MS);
+const _: () = assert!(DIGESTS_KEPT as u64 > 2 * BATCHES_PER_DIGEST);

@@ -3,21 +3,46 @@
 use answerback_proto::id::UserId;
 use answerback_proto::record::Corrupt;
 
-use super::push::rolled_back;
-use super::{Asked, Effect, Mail, Shard, Taken, Verdict};
+use super::push::refused;
+use super::state::{Held, Verdict};
+use super::{Asked, Effect, Mail, Shard};
 
 impl Shard {
-    /// Applies the records of a batch, in order, and tells those who asked.
-    pub(super) fn apply(&mut self, taken: &Taken) -> Result<(), Corrupt> {
-        let mut askers = taken.askers.iter().peekable();
-        for (index, placed) in (0..).zip(taken.batch.records()) {
-            let verdict = self.state.apply(placed?, &mut self.consequences);
-            if let Some(asker) = askers.next_if(|asker| asker.index == index) {
+    /// Applies the first of the taken batches, from where it stands, and tells those who
+    /// asked.
+    ///
+    /// # Errors
+    /// The outer: a corrupt batch. The inner: what has to be read first.
+    pub(super) fn apply_next(&mut self) -> Result<Result<(), Held>, Corrupt> {
+        let Some(mut taken) = self.taken.pop_front() else { return Ok(Ok(())) };
+        let first = taken.batch.first_offset().0;
+        let mut records = taken.batch.records_from(taken.mark);
+        loop {
+            let mark = records.mark();
+            let Some(placed) = records.next() else { break };
+            let placed = placed?;
+            let verdict = match self.state.apply(&placed, &mut self.consequences) {
+                Ok(verdict) => verdict,
+                Err(Held::Corrupt(corrupt)) => return Err(corrupt),
+                Err(held) => {
+                    taken.mark = mark;
+                    self.taken.push_front(taken);
+                    return Ok(Err(held));
+                }
+            };
+            let index = (placed.offset.0 - first) as u32;
+            if let Some(asker) = taken.askers.pop_front_if(|asker| asker.index == index) {
                 self.tell(&asker.asked, verdict);
             }
         }
         self.state.finish_batch(taken.batch.end(), taken.batch.chain_after());
-        Ok(())
+        self.committed -= 1;
+        for user in self.heads_of.drain(..) {
+            if let Some(user) = self.state.users.get_mut(user) {
+                user.inbox.forget_heads();
+            }
+        }
+        Ok(Ok(()))
     }
 
     fn tell(&mut self, asked: &Asked, verdict: Verdict) {
@@ -26,14 +51,17 @@ impl Shard {
                 let (to, tag, peer) = (origin.session, origin.tag, *peer);
                 self.effects.push_back(Effect::Answer { to, tag, peer, answer });
             }
-            (Asked::Opening(opening), Verdict::Connected) => {
+            (Asked::Opening(opening), Verdict::Connected { lapsed }) => {
                 if let Some(user) = self.state.users.get(opening.origin.user) {
                     let generation = self.state.generation;
-                    self.sessions.open(opening, user, generation, &mut self.effects);
+                    self.sessions.open(opening, user, generation, lapsed, &mut self.effects);
                 }
             }
-            (Asked::Opening(opening), Verdict::RolledBack) => {
-                self.effects.push_back(rolled_back(opening));
+            (Asked::Opening(opening), Verdict::Refused(code)) => {
+                self.effects.push_back(refused(opening, code));
+            }
+            (&Asked::Command { ticket }, Verdict::Administered(outcome)) => {
+                self.effects.push_back(Effect::Administered { ticket, outcome });
             }
             _ => {}
         }
@@ -43,6 +71,11 @@ impl Shard {
     pub(super) fn settle(&mut self) {
         for user in self.consequences.touched.drain(..) {
             self.sessions.touch(user);
+        }
+        for user in std::mem::take(&mut self.consequences.devices_changed) {
+            if let Some(user) = self.state.users.get(user) {
+                self.sessions.handle_devices(user, &mut self.effects);
+            }
         }
         let mut shown = std::mem::take(&mut self.consequences.shown);
         for (user, peer, body) in shown.drain(..) {
@@ -57,10 +90,12 @@ impl Shard {
             }
         }
         self.consequences.parts_from = sources;
+        let alarms = self.consequences.alarms.drain(..);
+        self.effects.extend(alarms.map(Effect::Alarm));
     }
 
-    /// Whether a user exists, as far as the journal was applied.
+    /// Whether a user exists, as far as memory tells.
     pub fn knows(&self, user: UserId) -> bool {
-        self.state.users.get(user).is_some()
+        self.state.users.get(user).is_some_and(|user| user.exists)
     }
 }

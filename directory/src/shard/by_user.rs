@@ -81,9 +81,14 @@ impl<T: OfUser> ByUser<T> {
         Some(found.ok()?.remove().0)
     }
 
-    /// All of them, in no order that means anything.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
-        self.table.iter().map(AsRef::as_ref)
+    /// How many there are.
+    pub(crate) fn count(&self) -> usize {
+        self.table.len()
+    }
+
+    /// Lets go of those that are not kept, asked in no order that means anything.
+    pub(crate) fn retain(&mut self, mut is_kept: impl FnMut(&mut T) -> bool) {
+        self.table.retain(|value| is_kept(value));
     }
 }
 
@@ -115,7 +120,7 @@ mod tests {
             assert_eq!(things.get(user), Some(&Thing(user, 2)));
         }
         assert_eq!(things.get(UserId(1001)), None);
-        assert_eq!(things.iter().count(), 1000);
+        assert_eq!(things.count(), 1000);
     }
 
     #[test]
@@ -124,6 +129,8 @@ mod tests {
         things.get_or_insert_with(UserId(7), |user| Thing(user, 1)).1 = 5;
         assert_eq!(things.get_or_insert_with(UserId(7), |user| Thing(user, 9)).1, 5);
         things.get_mut(UserId(7)).unwrap().1 += 1;
-        assert_eq!(things.iter().collect::<Vec<_>>(), [&Thing(UserId(7), 6)]);
+        assert_eq!(things.get(UserId(7)), Some(&Thing(UserId(7), 6)));
+        things.retain(|thing| thing.1 > 6);
+        assert_eq!(things.count(), 0);
     }
 }

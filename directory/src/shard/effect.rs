@@ -5,8 +5,10 @@ use answerback_proto::id::{
     DeviceId, Generation, PartNumber, PartitionId, Position, Sequence, UserId,
 };
 use answerback_proto::kind::Kind;
-use answerback_proto::record::{DeliveredPart, FailedPart};
+use answerback_proto::record::{CopyPart, DeliveredPart, FailedPart, ReadPart};
 use bytes::Bytes;
+
+use super::load::Load;
 
 /// A connection of this box: its core, its slot there, and which user of the slot it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -30,6 +32,8 @@ pub struct Origin {
     pub user: UserId,
     /// The authenticated device.
     pub device: DeviceId,
+    /// Whether the user has other devices, which get copies of what this one sends.
+    pub copies: bool,
 }
 
 /// A checked `Hello` of a user of this partition.
@@ -101,6 +105,30 @@ pub enum Effect {
         /// Why.
         code: Code,
     },
+    /// Remember whether what a session sends is to be copied; the session is on the core
+    /// that drives this shard.
+    Copies {
+        /// Which session.
+        to: SessionRef,
+        /// From now on.
+        copies: bool,
+    },
+    /// Ask whether anybody is there, and tell `Shard::handle_alive` of any frame that comes.
+    Probe {
+        /// Which session.
+        to: SessionRef,
+    },
+    /// Have something read from the disk, and hand it to `Shard::handle_loaded`.
+    Load(Load),
+    /// Tell the operator.
+    Alarm(Alarm),
+    /// An operator's command took effect, or not.
+    Administered {
+        /// Which one, as the asker numbered it.
+        ticket: u64,
+        /// What became of it.
+        outcome: Administered,
+    },
     /// Hand over to another partition, or to this one.
     Mail {
         /// Which.
@@ -108,6 +136,42 @@ pub enum Effect {
         /// What.
         mail: Mail,
     },
+}
+
+/// What an operator should know of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Alarm {
+    /// The clock jumped: nothing expires or lapses until it is confirmed.
+    ClockJumped {
+        /// What it said before.
+        from_ms: u64,
+        /// What it says now.
+        to_ms: u64,
+    },
+}
+
+impl std::fmt::Display for Alarm {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::ClockJumped { from_ms, to_ms } => write!(
+                f,
+                "the clock jumped by {} hours: nothing expires and no device lapses until \
+                 `answerback clock confirm`",
+                to_ms.saturating_sub(*from_ms) / 3_600_000
+            ),
+        }
+    }
+}
+
+/// What became of an operator's command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Administered {
+    /// It is done, and durable.
+    Done,
+    /// It was so already.
+    WasSo,
+    /// There is no such user or device.
+    Unknown,
 }
 
 /// The answer to a request.
@@ -145,6 +209,11 @@ pub enum Answer {
         /// Bit i: `from + i` had been accepted.
         accepted: u64,
     },
+    /// What was read is durable.
+    ReadNoted {
+        /// All up to here counts as read.
+        up_to: Sequence,
+    },
     /// The number is decided: it will not be delivered.
     Failed {
         /// The sending device.
@@ -163,12 +232,14 @@ pub struct Opened {
     pub generation: Generation,
     /// Entries behind this follow.
     pub cursor: Position,
-    /// How many wait.
+    /// How many wait, at most: some of them may be no matter of this device's.
     pub pending_count: u64,
-    /// Their payload bytes.
+    /// The payload bytes of the messages that no device has.
     pub pending_bytes: u64,
     /// Whether the device had lapsed.
     pub lapsed: bool,
+    /// Whether the user has other devices.
+    pub copies: bool,
 }
 
 /// An entry as one device is offered it.
@@ -200,6 +271,39 @@ pub enum EntryBody {
         /// The payload, a reference to its batch.
         payload: Bytes,
     },
+    /// A message to `peer` from another device of the user's.
+    Copied {
+        /// The sending device.
+        device: DeviceId,
+        /// Its number.
+        sequence: Sequence,
+        /// Its place in the shown order.
+        accepted_at_ms: u64,
+        /// Opaque.
+        content_type: u16,
+        /// The payload.
+        payload: Bytes,
+    },
+    /// Messages to `peer` were read.
+    ReadBy {
+        /// The user's device that had sent them.
+        device: DeviceId,
+        /// The greatest number.
+        up_to: Sequence,
+        /// When.
+        read_at_ms: u64,
+    },
+    /// Messages from `peer` were read on another device of the user's.
+    ReadElsewhere {
+        /// The device that had sent them.
+        device: DeviceId,
+        /// The greatest number.
+        up_to: Sequence,
+        /// When.
+        read_at_ms: u64,
+        /// Where.
+        reader: DeviceId,
+    },
     /// Messages to `peer` were delivered.
     Delivered {
         /// The user's device that had sent them.
@@ -225,8 +329,12 @@ pub enum EntryBody {
 pub enum Mail {
     /// A part of the numbered queue: messages were delivered.
     Delivered(DeliveredPart),
+    /// A part of the numbered queue: messages were read.
+    Read(ReadPart),
     /// A part of the numbered queue: a message will not be delivered.
     Failed(FailedPart),
+    /// A part of the numbered queue: a message, for its sender's other devices.
+    Copy(CopyPart, Bytes),
     /// The partition `by` has committed all parts up to a number.
     Confirm {
         /// Who has them.
@@ -243,4 +351,35 @@ pub enum Mail {
         /// What to show.
         body: EntryBody,
     },
+}
+
+impl EntryBody {
+    /// The device that this is no news to: it has sent the message, or read it.
+    pub(crate) fn origin_device(&self) -> Option<DeviceId> {
+        match self {
+            Self::Copied { device, .. } => Some(*device),
+            Self::ReadElsewhere { reader, .. } => Some(*reader),
+            _ => None,
+        }
+    }
+
+    /// Bytes of its payload.
+    pub(crate) fn payload_bytes(&self) -> u32 {
+        match self {
+            Self::Message { payload, .. } | Self::Copied { payload, .. } => payload.len() as u32,
+            _ => 0,
+        }
+    }
+
+    /// The device that had sent what it speaks of.
+    pub(crate) fn device(&self) -> DeviceId {
+        match self {
+            Self::Message { device, .. }
+            | Self::Copied { device, .. }
+            | Self::Delivered { device, .. }
+            | Self::ReadBy { device, .. }
+            | Self::ReadElsewhere { device, .. }
+            | Self::Failed { device, .. } => *device,
+        }
+    }
 }

@@ -1,56 +1,68 @@
 //! A user's ordered queue of all that is not yet acknowledged by all the user's devices.
 //!
-//! Nothing ever changes under a position: an entry that leaves from the middle (a receipt
-//! folded into a newer one) leaves its place empty, and the newer one gets a place at the
-//! end. Places are found by position, so holes cost room but never a search.
+//! ```text
+//!  positions ──►  left │ on the disk alone │ page: a copy │ on the disk alone │ fresh: here alone
+//!                      │                   │ of rows      │                   │ until a checkpoint
+//!                                          from        to                   fresh_from        next
+//! ```
+//! Nothing ever changes under a given position: an entry that leaves from the middle (a
+//! receipt folded into a newer one) leaves its place empty, and the newer one gets a place
+//! at the end. What memory holds is a matter of who is online; what there is, is not: apply
+//! asks [`Inbox::knows`] first, and has the rest read.
 
-use std::collections::{BTreeMap, VecDeque};
-
-use answerback_proto::id::{DeviceId, Position, UserId};
+use answerback_proto::id::{Position, UserId};
 
 use super::effect::EntryBody;
+use super::span::Span;
 
 /// One item of an inbox.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct InboxEntry {
     /// The other end of the chat.
     pub(crate) peer: UserId,
+    /// When it was put here, by the partition's clock.
+    pub(crate) put_at_ms: u64,
+    /// When it ends undelivered; 0 for what is no message.
+    pub(crate) expires_at_ms: u64,
+    /// Bytes of its payload, also where only its head was read.
+    pub(crate) payload_bytes: u32,
     /// What it is.
     pub(crate) body: EntryBody,
 }
 
 impl InboxEntry {
-    /// Bytes of payload.
-    pub(crate) fn payload_bytes(&self) -> usize {
-        match &self.body {
-            EntryBody::Message { payload, .. } => payload.len(),
-            EntryBody::Delivered { .. } | EntryBody::Failed { .. } => 0,
-        }
+    /// Whether its delivery is told to its sender.
+    pub(crate) fn is_message(&self) -> bool {
+        matches!(self.body, EntryBody::Message { .. })
     }
 }
 
-/// The entries of one user, and which rows of them the disk holds. Most users are at rest,
-/// so what only a busy inbox needs is not there without entries.
+/// The entries of one user. Most users are at rest, so what only a busy inbox needs is not
+/// there without entries.
 #[derive(Debug)]
 pub(crate) struct Inbox {
     /// The position that the next entry gets.
     next: Position,
-    /// None after a checkpoint that found no entry.
     queue: Option<Box<Queue>>,
 }
 
 #[derive(Debug)]
 struct Queue {
-    /// Rows of positions below this are on disk, but for those that left since.
+    /// Entries without a row, or with one in a checkpoint that is not yet written.
+    fresh: Span,
+    /// Entries whose rows are on disk, for the user's sessions.
+    page: Span,
+    /// Heads of entries whose rows are on disk, for the records that wait for them.
+    heads: Option<Span>,
+    /// Rows of positions below this are on disk, or in the checkpoint under way.
     stored_below: Position,
-    /// Position and entry, ascending; `None` where an entry left from the middle.
-    slots: VecDeque<(Position, Option<InboxEntry>)>,
-    /// Entries in `slots`.
-    live: usize,
     /// Positions that left since the last checkpoint and have a row.
     removed: Vec<Position>,
-    /// Where the newest receipt of (peer, own device) lies.
-    receipts: BTreeMap<(UserId, DeviceId), Position>,
+    /// Positions that leave with the checkpoint under way.
+    removing: Vec<Position>,
+    /// Reads under way, and what left meanwhile.
+    reads: u32,
+    left_during_reads: Vec<Position>,
 }
 
 impl Default for Inbox {
@@ -59,10 +71,12 @@ impl Default for Inbox {
     }
 }
 
-/// Empty places are cleared away once they are more than the entries and this many.
-const HOLES_MAX: usize = 64;
-
 impl Inbox {
+    /// An inbox whose entries are all on disk.
+    pub(crate) fn stored(next: Position) -> Self {
+        Self { next, queue: None }
+    }
+
     /// The position that the next entry gets.
     pub(crate) fn next_position(&self) -> Position {
         self.next
@@ -73,44 +87,142 @@ impl Inbox {
         Position(self.next.0 - 1)
     }
 
-    /// Puts an entry at the end; a receipt takes the place of the one that it contains.
+    /// All entries from here on are in memory.
+    pub(crate) fn fresh_from(&self) -> Position {
+        self.queue.as_ref().map_or(self.next, |queue| queue.fresh.from().next())
+    }
+
+    /// Puts an entry at the end.
     pub(crate) fn push(&mut self, entry: InboxEntry) -> Position {
         let position = self.next;
+        self.queue().fresh.push(position, entry);
         self.next = position.next();
-        let queue = self.queue.get_or_insert_with(|| Queue::from_next(position));
-        if let Some(older) = queue.append(position, entry) {
-            queue.remove(older);
-        }
         position
     }
 
-    /// Takes out all entries up to a position.
-    pub(crate) fn remove_up_to(&mut self, up_to: Position) {
+    /// An entry leaves, wherever it is.
+    pub(crate) fn remove(&mut self, position: Position) {
+        let queue = self.queue();
+        queue.spans_mut().for_each(|span| span.remove(position));
+        queue.note_left(position);
+    }
+
+    /// All entries in `(after, up_to]` leave, which is known; returns how many there were.
+    pub(crate) fn leave(&mut self, after: Position, up_to: Position) -> u32 {
+        let left: Vec<_> = self.known(after, up_to).map(|(position, _)| position).collect();
         if let Some(queue) = &mut self.queue {
-            queue.remove_up_to(up_to);
+            queue.spans_mut().for_each(|span| span.remove_up_to(up_to));
+            left.iter().for_each(|position| queue.note_left(*position));
         }
+        left.len() as u32
     }
 
-    /// The entries behind a position, in order.
-    pub(crate) fn behind(
-        &self,
-        position: Position,
-    ) -> impl DoubleEndedIterator<Item = (Position, &InboxEntry)> {
-        self.queue.iter().flat_map(move |queue| queue.behind(position))
+    /// Whether all entries in `(after, up_to]` are in memory, their heads at least.
+    pub(crate) fn knows(&self, after: Position, up_to: Position) -> bool {
+        let Some(queue) = &self.queue else { return after >= self.last_position() };
+        let fresh = queue.fresh.from();
+        let stored_to = up_to.min(fresh);
+        after >= stored_to
+            || queue.page.covers(after, stored_to)
+            || queue.heads.as_ref().is_some_and(|heads| heads.covers(after, stored_to))
     }
 
-    /// The last entry at or before a position.
-    pub(crate) fn last_until(&self, position: Position) -> Option<Position> {
-        self.queue.as_ref()?.last_until(position)
-    }
-
-    /// The entries in `(after, up_to]`, in order.
-    pub(crate) fn between(
+    /// The entries in `(after, up_to]`, in order, of a range that is known.
+    pub(crate) fn known(
         &self,
         after: Position,
         up_to: Position,
     ) -> impl Iterator<Item = (Position, &InboxEntry)> {
-        self.behind(after).take_while(move |&(position, _)| position <= up_to)
+        self.queue.iter().flat_map(move |queue| {
+            let fresh = queue.fresh.from();
+            let stored_to = up_to.min(fresh);
+            let stored = match &queue.heads {
+                Some(heads) if !queue.page.covers(after, stored_to) => heads,
+                _ => &queue.page,
+            };
+            let stored = stored.between(after, stored_to);
+            stored.chain(queue.fresh.between(after.max(fresh), up_to))
+        })
+    }
+
+    /// The entries behind a position, as far as they follow it without anything that would
+    /// have to be read first.
+    pub(crate) fn following(
+        &self,
+        after: Position,
+    ) -> impl Iterator<Item = (Position, &InboxEntry)> {
+        self.queue.iter().flat_map(move |queue| {
+            let fresh = queue.fresh.from();
+            let is_paged = after >= queue.page.from() && after <= queue.page.to();
+            let page_to = if is_paged { queue.page.to() } else { after };
+            let fresh_to = if page_to >= fresh { Position(u64::MAX) } else { fresh };
+            let page = queue.page.between(after, page_to);
+            page.chain(queue.fresh.between(after.max(fresh), fresh_to))
+        })
+    }
+
+    /// What has to be read before `following` can go on behind `after`: the range's ends.
+    pub(crate) fn unread_behind(&self, after: Position) -> Option<(Position, Position)> {
+        let fresh = Position(self.fresh_from().0 - 1);
+        let page = self.queue.as_ref().map(|queue| &queue.page);
+        let from = match page {
+            Some(page) if after >= page.from() && after <= page.to() => page.to(),
+            _ => after,
+        };
+        (from < fresh).then_some((from, fresh))
+    }
+
+    /// Entries that are kept of the disk's.
+    pub(crate) fn paged_entries(&self) -> usize {
+        self.queue.as_ref().map_or(0, |queue| queue.page.count())
+    }
+
+    /// Whether entries are being read.
+    pub(crate) fn is_being_read(&self) -> bool {
+        self.queue.as_ref().is_some_and(|queue| queue.reads > 0)
+    }
+
+    /// A read of entries begins.
+    pub(crate) fn handle_reading(&mut self) {
+        let queue = self.queue();
+        if queue.reads == 0 {
+            queue.left_during_reads = [queue.removed.as_slice(), &queue.removing].concat();
+        }
+        queue.reads += 1;
+    }
+
+    /// A page was read: it continues the one that there is, or takes its place.
+    pub(crate) fn handle_page(&mut self, mut page: Span) {
+        let Some(queue) = self.queue.as_mut().filter(|queue| queue.reads > 0) else { return };
+        queue.end_read(&mut page);
+        page.cut_behind(queue.fresh.from());
+        if page.from() == queue.page.to() {
+            queue.page.append(page);
+        } else {
+            queue.page = page;
+        }
+    }
+
+    /// Heads were read, for the records that wait for them.
+    pub(crate) fn handle_heads(&mut self, mut heads: Span) {
+        let Some(queue) = self.queue.as_mut().filter(|queue| queue.reads > 0) else { return };
+        queue.end_read(&mut heads);
+        heads.cut_behind(queue.fresh.from());
+        queue.heads = Some(heads);
+    }
+
+    /// No record waits for heads any more.
+    pub(crate) fn forget_heads(&mut self) {
+        if let Some(queue) = &mut self.queue {
+            queue.heads = None;
+        }
+    }
+
+    /// Nobody wants what the page has before a position.
+    pub(crate) fn forget_page_before(&mut self, position: Position) {
+        if let Some(queue) = &mut self.queue {
+            queue.page.drop_before(position);
+        }
     }
 
     /// Positions that left since the last checkpoint and have a row.
@@ -118,117 +230,84 @@ impl Inbox {
         self.queue.as_ref().map_or(&[], |queue| &queue.removed)
     }
 
-    /// Entries behind this have no row yet.
-    pub(crate) fn stored_up_to(&self) -> Position {
-        let stored_below = self.queue.as_ref().map_or(self.next, |queue| queue.stored_below);
-        Position(stored_below.0 - 1)
+    /// The entries without a row.
+    pub(crate) fn unstored(&self) -> impl Iterator<Item = (Position, &InboxEntry)> {
+        self.queue.iter().flat_map(|queue| {
+            queue.fresh.between(Position(queue.stored_below.0 - 1), Position(u64::MAX))
+        })
     }
 
-    /// A checkpoint has all of it.
-    pub(crate) fn forget_changes(&mut self) {
-        self.queue.take_if(|queue| queue.live == 0);
+    /// All of it is in the checkpoint that is about to be written.
+    pub(crate) fn handle_frozen(&mut self) {
+        let next = self.next;
         if let Some(queue) = &mut self.queue {
-            queue.stored_below = self.next;
-            queue.removed = Vec::new();
+            queue.stored_below = next;
+            queue.removing.append(&mut queue.removed);
         }
     }
 
-    /// Takes the next position that the disk holds; before any entry.
-    pub(crate) fn load_next(&mut self, next: Position) {
-        self.next = next;
+    /// That checkpoint is written: what it holds is on disk, and stays here as a page where
+    /// somebody is about to need it.
+    pub(crate) fn handle_stored(&mut self, keep: bool) {
+        let Some(queue) = &mut self.queue else { return };
+        queue.removing = Vec::new();
+        let stored = queue.fresh.split_before(queue.stored_below);
+        let continues = queue.page.to() >= stored.from() || queue.page.count() == 0;
+        if keep && continues && stored.count() > 0 {
+            if queue.page.count() == 0 {
+                queue.page = stored;
+            } else {
+                queue.page.append(stored);
+            }
+        }
+        if !keep {
+            queue.page = Span::default();
+        }
+        let is_idle = queue.reads == 0 && queue.heads.is_none() && queue.removed.is_empty();
+        if is_idle && queue.fresh.count() == 0 && queue.page.count() == 0 {
+            self.queue = None;
+        }
     }
 
-    /// Takes an entry that the disk holds; in ascending order.
-    pub(crate) fn load(&mut self, position: Position, entry: InboxEntry) {
+    fn queue(&mut self) -> &mut Queue {
         let next = self.next;
-        self.queue.get_or_insert_with(|| Queue::from_next(next)).append(position, entry);
+        self.queue.get_or_insert_with(|| Queue::behind(Position(next.0 - 1)))
     }
 }
 
 impl Queue {
-    /// A queue of an inbox at rest.
-    fn from_next(next: Position) -> Box<Self> {
+    /// A queue of an inbox whose entries up to `last` are on disk.
+    fn behind(last: Position) -> Box<Self> {
         Box::new(Self {
-            stored_below: next,
-            slots: VecDeque::new(),
-            live: 0,
+            fresh: Span::open_behind(last),
+            page: Span::default(),
+            heads: None,
+            stored_below: last.next(),
             removed: Vec::new(),
-            receipts: BTreeMap::new(),
+            removing: Vec::new(),
+            reads: 0,
+            left_during_reads: Vec::new(),
         })
     }
 
-    /// Puts an entry at the end; returns the place of the receipt that it contains.
-    fn append(&mut self, position: Position, entry: InboxEntry) -> Option<Position> {
-        let older = match &entry.body {
-            EntryBody::Delivered { device, .. } => {
-                self.receipts.insert((entry.peer, *device), position)
-            }
-            EntryBody::Message { .. } | EntryBody::Failed { .. } => None,
-        };
-        self.slots.push_back((position, Some(entry)));
-        self.live += 1;
-        older
+    fn spans_mut(&mut self) -> impl Iterator<Item = &mut Span> {
+        [&mut self.fresh, &mut self.page].into_iter().chain(&mut self.heads)
     }
 
-    /// Takes an entry out, wherever it is.
-    fn remove(&mut self, position: Position) {
-        let slot = self.index_behind(position).checked_sub(1);
-        let slot = slot.and_then(|index| self.slots.get_mut(index));
-        if let Some((found, entry)) = slot
-            && *found == position
-            && entry.take().is_some()
-        {
-            self.left(position);
-            self.clear_holes();
-        }
-    }
-
-    fn remove_up_to(&mut self, up_to: Position) {
-        while let Some(&(position, ref entry)) = self.slots.front()
-            && position <= up_to
-        {
-            if entry.is_some() {
-                self.left(position);
-            }
-            self.slots.pop_front();
-        }
-        if !self.receipts.is_empty() {
-            self.receipts.retain(|_, position| *position > up_to);
-        }
-    }
-
-    fn behind(
-        &self,
-        position: Position,
-    ) -> impl DoubleEndedIterator<Item = (Position, &InboxEntry)> {
-        live(self.slots.range(self.index_behind(position)..))
-    }
-
-    fn last_until(&self, position: Position) -> Option<Position> {
-        live(self.slots.range(..self.index_behind(position))).next_back().map(|(at, _)| at)
-    }
-
-    fn left(&mut self, position: Position) {
-        self.live -= 1;
+    fn note_left(&mut self, position: Position) {
         if position < self.stored_below {
             self.removed.push(position);
         }
-    }
-
-    /// The index of the first slot behind a position.
-    fn index_behind(&self, position: Position) -> usize {
-        self.slots.partition_point(|&(at, _)| at <= position)
-    }
-
-    fn clear_holes(&mut self) {
-        if self.slots.len() > 2 * self.live + HOLES_MAX {
-            self.slots.retain(|(_, entry)| entry.is_some());
+        if self.reads > 0 {
+            self.left_during_reads.push(position);
         }
     }
-}
 
-fn live<'a>(
-    slots: impl DoubleEndedIterator<Item = &'a (Position, Option<InboxEntry>)>,
-) -> impl DoubleEndedIterator<Item = (Position, &'a InboxEntry)> {
-    slots.filter_map(|(position, entry)| Some((*position, entry.as_ref()?)))
+    fn end_read(&mut self, read: &mut Span) {
+        self.left_during_reads.iter().for_each(|position| read.remove(*position));
+        self.reads = self.reads.saturating_sub(1);
+        if self.reads == 0 {
+            self.left_during_reads = Vec::new();
+        }
+    }
 }

@@ -4,53 +4,69 @@
 //!
 //! 1. `handle_*` takes an input: it is checked, refused at once or appended to the open batch.
 //! 2. [`Shard::take_batch`] closes the batch; the driver makes it durable.
-//! 3. [`Shard::handle_committed`] applies it: only now is anything decided.
-//! 4. [`Shard::poll_effect`], until `None`: what should be said to whom.
-//! 5. [`Shard::poll_timeout`] and [`Shard::handle_timeout`]: resends between partitions.
-//! 6. [`Shard::freeze`]: the rows of a checkpoint.
+//! 3. [`Shard::handle_committed`] applies it, strictly in order: only now is anything
+//!    decided. A record whose users are not in memory waits, and all behind it.
+//! 4. [`Shard::poll_effect`], until `None`: what should be said to whom, or read from the
+//!    disk; [`Shard::handle_loaded`] brings what was read.
+//! 5. [`Shard::poll_timeout`] and [`Shard::handle_timeout`]: resends, and what time brings.
+//! 6. [`Shard::freeze`]: the rows of a checkpoint; [`Shard::handle_checkpointed`] once it is
+//!    written.
 //!
-//! At start: [`Shard::load_row`] for every row, then [`Shard::replay`] for every batch.
+//! At start: [`Shard::load_row`] for the rows of the resident tables, [`Shard::replay`] for
+//! every batch, [`Shard::handle_started`].
 
+mod admin;
 mod apply;
+mod batches;
 mod by_user;
+mod chat;
 pub mod checkpoint;
 mod courier;
+mod digest;
 mod effect;
 mod inbox;
+mod load;
+mod outstanding;
 mod parts;
 mod push;
 pub mod reply;
+mod residency;
 mod rows;
 mod sequence;
+mod session;
+mod span;
 mod state;
 mod user;
 
 #[cfg(test)]
 mod tests;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use answerback_proto::access;
 use answerback_proto::code::Code;
-use answerback_proto::id::{
-    DeviceId, Generation, Offset, PartNumber, PartitionId, Position, Sequence, UserId,
-};
-use answerback_proto::kind::{Ack, Kind, Resync, Send, Skip};
+use answerback_proto::id::{Generation, PartNumber, PartitionId, Position, Sequence, UserId};
+use answerback_proto::kind::{Ack, Kind, Read, Recall, Resync, Send, Skip};
 use answerback_proto::limits::{LIFE_MAX_S, UNDECIDED_MAX};
 use answerback_proto::record::{
-    Acknowledge, Batch, BatchBuilder, Confirmed, Connect, Corrupt, Message, SkipRange, Tick,
+    Acknowledge, Batch, BatchBuilder, COPIES, Connect, FixedRecord, Post, ReadUpTo, RecallPost,
+    RecordMark, SkipRange, Tick,
 };
 
 pub use effect::*;
+pub use load::{Load, Loaded, Wanted};
+pub use residency::Residency;
+pub use rows::RESIDENT_TABLES;
 
-use crate::limits::{BUSY_RETRY_AFTER_MS, OPEN_BYTES_MAX, UNDECIDED_RECORDS_MAX};
+use crate::limits::{
+    BUSY_RETRY_AFTER_MS, OPEN_BYTES_MAX, QUOTA_RETRY_AFTER_MS, UNDECIDED_RECORDS_MAX,
+};
 use crate::partition_table::PartitionTable;
-use crate::ports::{Applied, StorageFault};
-use checkpoint::{Checkpoint, Rows, Table};
+use crate::ports::Applied;
 use courier::Courier;
 use parts::PartNumbers;
 use push::Sessions;
-use state::{Consequences, State, Verdict};
+use state::{Consequences, State};
 
 /// What a shard is told when it is made.
 #[derive(Clone, Copy, Debug)]
@@ -61,6 +77,8 @@ pub struct ShardSettings {
     pub table: PartitionTable,
     /// Counts restores.
     pub generation: Generation,
+    /// What of the disk's may stay in memory.
+    pub residency: Residency,
 }
 
 /// What waits to be taken as a batch.
@@ -83,20 +101,34 @@ pub struct Shard {
     sessions: Sessions,
     /// What is under way to and from other partitions.
     courier: Courier,
+    residency: Residency,
     open: BatchBuilder,
     open_askers: VecDeque<Asker>,
     taken: VecDeque<Taken>,
+    /// Batches that are durable, of `taken`.
+    committed: usize,
     /// The place of the next batch, and the chain hash before it.
     next: Applied,
+    batches_taken: u64,
     uncheckpointed_bytes: usize,
+    /// Users of whom the checkpoint under way has something; none under way, none here.
+    freezing: Vec<UserId>,
+    /// What is being read.
+    loading: BTreeSet<Wanted>,
+    /// Users whose inbox's heads were read for records of the batch that is applied.
+    heads_of: Vec<UserId>,
+    /// When to look who is due next, monotonic ms.
+    due_at_ms: u64,
     consequences: Consequences,
     effects: VecDeque<Effect>,
 }
 
-/// A batch on its way to the disk.
+/// A batch on its way to the disk, or waiting to be applied.
 #[derive(Debug)]
 struct Taken {
     batch: Batch,
+    /// The next record to be applied.
+    mark: RecordMark,
     askers: VecDeque<Asker>,
 }
 
@@ -114,6 +146,8 @@ enum Asked {
     Request { origin: Origin, peer: UserId },
     /// A login.
     Opening(Box<Opening>),
+    /// An operator's command.
+    Command { ticket: u64 },
     /// A login whose connection went away meanwhile.
     Nobody,
 }
@@ -121,16 +155,23 @@ enum Asked {
 impl Shard {
     /// An empty shard.
     pub fn new(settings: ShardSettings) -> Self {
-        let ShardSettings { partition, table, generation } = settings;
+        let ShardSettings { partition, table, generation, residency } = settings;
         Self {
             state: State::new(partition, generation, table),
             sessions: Sessions::default(),
             courier: Courier::default(),
+            residency,
             open: BatchBuilder::default(),
             open_askers: VecDeque::new(),
             taken: VecDeque::new(),
+            committed: 0,
             next: Applied::default(),
+            batches_taken: 0,
             uncheckpointed_bytes: 0,
+            freezing: Vec::new(),
+            loading: BTreeSet::new(),
+            heads_of: Vec::new(),
+            due_at_ms: 0,
             consequences: Consequences::default(),
             effects: VecDeque::new(),
         }
@@ -141,46 +182,16 @@ impl Shard {
         self.state.partition
     }
 
-    /// Takes a row of the state on disk.
-    ///
-    /// # Errors
-    /// A row that this version cannot have written.
-    pub fn load_row(&mut self, table: Table, key: &[u8], value: &[u8]) -> Result<(), StorageFault> {
-        rows::load(&mut self.state, table, key, value)
-    }
-
-    /// All rows are loaded: the state is that of `applied`.
-    pub fn handle_loaded(&mut self, applied: Applied) {
-        self.state.applied = applied;
-        self.next = applied;
-    }
-
-    /// Applies a committed batch of an earlier run; nothing is answered or pushed.
-    ///
-    /// # Errors
-    /// A batch that is corrupt, or not the next one.
-    pub fn replay(&mut self, batch: &Batch) -> Result<(), Corrupt> {
-        let continues = batch.partition() == self.state.partition
-            && batch.first_offset() == self.next.offset.plus(1)
-            && batch.chain_before() == self.next.chain;
-        if !continues {
-            return Err(Corrupt::Checksum);
-        }
-        self.count_taken(batch);
-        self.apply(&Taken { batch: batch.clone(), askers: VecDeque::new() })?;
-        self.consequences = Consequences::default();
-        Ok(())
-    }
-
     /// A login of a user of this partition, its token checked.
     pub fn handle_opening(&mut self, opening: Opening) {
+        let user = opening.origin.user;
         let record = Connect {
-            user: opening.origin.user.0,
+            user: user.0,
             device: opening.origin.device.0,
             connection_counter: opening.connection_counter,
         };
-        let index = self.builder().push(&record, &[]);
-        self.open_askers.push_back(Asker { index, asked: Asked::Opening(Box::new(opening)) });
+        self.append(&record, &[], Asked::Opening(Box::new(opening)));
+        self.preload(user, None);
     }
 
     /// A session is gone.
@@ -189,7 +200,8 @@ impl Shard {
             return self.forget_opening(session);
         }
         if let Some((device, up_to)) = self.sessions.close(user, session) {
-            self.append_acknowledge(user, device, up_to);
+            let record = Acknowledge { user: user.0, device: device.0, up_to: up_to.0 };
+            self.builder().push(&record, &[]);
         }
     }
 
@@ -217,21 +229,52 @@ impl Shard {
             Err(code) => return self.close(origin, Kind::Send, code),
         };
         let sequence = Sequence(send.sequence);
-        if let Err(code) = self.takes_request(origin, recipient, sequence) {
+        if let Err(code) = self.takes_message(origin, recipient, sequence, payload) {
             return self.refuse(origin, recipient, sequence, code);
         }
-        let message = Message {
+        let post = Post {
             recipient: recipient.0,
             sender: origin.user.0,
             device: origin.device.0,
             sequence: send.sequence,
             seen_ms: send.seen_ms,
-            life_s: if send.life_s == 0 { LIFE_MAX_S } else { send.life_s },
+            life_s: life(send.life_s),
             content_type: send.content_type,
+            flags: flags(origin),
         };
-        let index = self.builder().push(&message, payload);
-        let asked = Asked::Request { origin, peer: recipient };
-        self.open_askers.push_back(Asker { index, asked });
+        self.append(&post, payload, Asked::Request { origin, peer: recipient });
+        self.preload(recipient, Some(origin.user));
+    }
+
+    /// A `Recall` for a user of this partition: envelope as it came, payload.
+    pub fn handle_recall(
+        &mut self,
+        origin: Origin,
+        recipient: UserId,
+        envelope: &[u8],
+        payload: &[u8],
+    ) {
+        let recall = match access::read::<Recall>(envelope) {
+            Ok(recall) => recall,
+            Err(code) => return self.close(origin, Kind::Recall, code),
+        };
+        let sequence = Sequence(recall.sequence);
+        if let Err(code) = self.takes_message(origin, recipient, sequence, payload) {
+            return self.refuse(origin, recipient, sequence, code);
+        }
+        let post = RecallPost {
+            recipient: recipient.0,
+            sender: origin.user.0,
+            device: origin.device.0,
+            sequence: recall.sequence,
+            recalled: recall.recalled,
+            seen_ms: recall.seen_ms,
+            life_s: life(recall.life_s),
+            content_type: recall.content_type,
+            flags: flags(origin),
+        };
+        self.append(&post, payload, Asked::Request { origin, peer: recipient });
+        self.preload(recipient, Some(origin.user));
     }
 
     /// A `Skip` for a chat with a user of this partition.
@@ -250,9 +293,28 @@ impl Shard {
             from,
             to,
         };
-        let index = self.builder().push(&range, &[]);
-        let asked = Asked::Request { origin, peer: recipient };
-        self.open_askers.push_back(Asker { index, asked });
+        self.append(&range, &[], Asked::Request { origin, peer: recipient });
+        self.preload(recipient, Some(origin.user));
+    }
+
+    /// A `Read` of a user of this partition.
+    pub fn handle_read(&mut self, origin: Origin, envelope: &[u8]) {
+        let read = match access::read::<Read>(envelope) {
+            Ok(read) => read,
+            Err(code) => return self.close(origin, Kind::Read, code),
+        };
+        if self.is_busy() {
+            return self.refuse(origin, origin.user, Sequence(read.up_to), Code::Busy);
+        }
+        let record = ReadUpTo {
+            user: origin.user.0,
+            reader_device: origin.device.0,
+            peer: read.peer,
+            device: read.device,
+            up_to: read.up_to,
+        };
+        self.append(&record, &[], Asked::Request { origin, peer: origin.user });
+        self.preload(origin.user, Some(UserId(read.peer)));
     }
 
     /// An `Ack` of a user of this partition.
@@ -275,19 +337,18 @@ impl Shard {
         }
     }
 
+    /// A frame came from a session after [`Effect::Probe`].
+    pub fn handle_alive(&mut self, user: UserId, session: SessionRef) {
+        self.sessions.handle_alive(user, session);
+    }
+
     /// A word of another partition.
     pub fn handle_mail(&mut self, mail: Mail) {
         match mail {
-            Mail::Delivered(part) => {
-                if self.is_new(PartitionId(part.source), PartNumbers::from(&part)) {
-                    self.builder().push(&part, &[]);
-                }
-            }
-            Mail::Failed(part) => {
-                if self.is_new(PartitionId(part.source), PartNumbers::from(&part)) {
-                    self.builder().push(&part, &[]);
-                }
-            }
+            Mail::Delivered(part) => self.take_part(&part, part.source, &[], part.user),
+            Mail::Read(part) => self.take_part(&part, part.source, &[], part.user),
+            Mail::Failed(part) => self.take_part(&part, part.source, &[], part.user),
+            Mail::Copy(part, payload) => self.take_part(&part, part.source, &payload, part.user),
             Mail::Confirm { by, up_to } => {
                 if let Some(outgoing) = self.state.outgoing.get(&by) {
                     self.courier.handle_confirmed(by, up_to, outgoing);
@@ -299,116 +360,91 @@ impl Shard {
         }
     }
 
-    /// What waits to be taken.
-    pub fn pending(&self) -> Pending {
-        Pending {
-            records: self.open.count().saturating_sub(1),
-            acknowledgements: self.sessions.acknowledgements() as u32
-                + self.courier.confirmations() as u32,
-            bytes: self.open.byte_length(),
+    /// Journals a part, unless it was taken before: then it is confirmed at once.
+    fn take_part<P: FixedRecord>(&mut self, part: &P, source: u16, payload: &[u8], user: u128)
+    where
+        for<'a> PartNumbers: From<&'a P>,
+    {
+        let (source, numbers) = (PartitionId(source), PartNumbers::from(part));
+        let known = self.state.incoming.get(&source).copied().unwrap_or_default();
+        if known.has(numbers) {
+            return self.confirm(source, known.taken);
+        }
+        if self.open.byte_length() < OPEN_BYTES_MAX {
+            self.builder().push(part, payload);
+            self.preload(UserId(user), None);
         }
     }
 
-    /// Closes the open batch, where there is anything in it. `now_ms` is the wall clock;
-    /// the batch begins with a `Tick` of it, never behind the last.
-    pub fn take_batch(&mut self, now_ms: u64) -> Option<Batch> {
-        let builder = &mut self.open;
-        self.sessions.take_acknowledgements(|user, device, up_to| {
-            let record = Acknowledge { user: user.0, device: device.0, up_to: up_to.0 };
-            begun(builder).push(&record, &[]);
-        });
-        self.courier.take_confirmations(|destination, up_to| {
-            let record = Confirmed { destination: destination.0, up_to: up_to.0 };
-            begun(builder).push(&record, &[]);
-        });
-        if builder.is_empty() {
-            return None;
-        }
-        builder.stamp_tick(now_ms);
-        let first = self.next.offset.plus(1);
-        let batch = builder.finish(self.state.partition, first, self.next.chain);
-        self.count_taken(&batch);
-        let askers = std::mem::take(&mut self.open_askers);
-        self.taken.push_back(Taken { batch: batch.clone(), askers });
-        Some(batch)
-    }
-
-    /// Every record before `end` is durable: applies them.
-    ///
-    /// # Errors
-    /// A batch of our own that does not read: a bug; the partition must be quarantined.
-    pub fn handle_committed(&mut self, end: Offset) -> Result<(), Corrupt> {
-        while let Some(taken) = self.taken.pop_front_if(|taken| taken.batch.end() <= end) {
-            self.apply(&taken)?;
-        }
-        self.settle();
-        Ok(())
-    }
-
-    /// The next thing to be done.
-    pub fn poll_effect(&mut self) -> Option<Effect> {
+    /// The next thing to be done. `now_ms` is the driver's monotonic clock.
+    pub fn poll_effect(&mut self, now_ms: u64) -> Option<Effect> {
+        self.sessions.advance(now_ms);
         while self.effects.is_empty() {
-            if !self.sessions.push_next(&self.state.users, &mut self.effects) {
+            let mut wanted = Vec::new();
+            let (users, effects) = (&mut self.state.users, &mut self.effects);
+            if !self.sessions.push_next(users, effects, |what| wanted.push(what)) {
                 return None;
             }
+            wanted.into_iter().for_each(|what| self.load(what));
         }
         self.effects.pop_front()
     }
 
-    /// When `handle_timeout` wants to be called, ms on the driver's monotonic clock.
-    pub fn poll_timeout(&self) -> Option<u64> {
-        self.courier.poll_timeout(&self.state.outgoing)
-    }
-
-    /// Hands parts to other partitions, again where they were not confirmed. Monotonic ms.
-    pub fn handle_timeout(&mut self, now_ms: u64) {
-        self.courier.handle_timeout(now_ms, &self.state, &mut self.effects);
-    }
-
-    /// Bytes journaled since the last checkpoint.
-    pub fn uncheckpointed_bytes(&self) -> usize {
-        self.uncheckpointed_bytes
-    }
-
-    /// The rows that changed since the last call, as of the last applied record.
-    pub fn freeze(&mut self) -> Checkpoint {
-        self.uncheckpointed_bytes =
-            self.taken.iter().map(|taken| taken.batch.as_bytes().len()).sum();
-        Checkpoint {
-            partition: self.state.partition,
-            applied: self.state.applied,
-            rows: rows::freeze(&mut self.state),
+    /// Whether a message may be journaled: all that can be refused without a trace is
+    /// refused here.
+    fn takes_message(
+        &self,
+        origin: Origin,
+        recipient: UserId,
+        sequence: Sequence,
+        payload: &[u8],
+    ) -> Result<(), Code> {
+        self.takes_request(origin, recipient, sequence)?;
+        let is_repeat = self.last_decided(origin, recipient) >= sequence;
+        match self.state.over_quota(recipient, origin.user, payload.len()) {
+            Some(code) if !is_repeat => Err(code),
+            _ => Ok(()),
         }
     }
 
-    /// All rows of the state, as of the last applied record: what the disk must come to.
-    pub fn dump(&self) -> Rows {
-        rows::dump(&self.state)
-    }
-
-    /// Whether a request about a chat with `recipient` may be journaled: all that can be
-    /// refused without a trace is refused here.
     fn takes_request(
         &self,
         origin: Origin,
         recipient: UserId,
         sequence: Sequence,
     ) -> Result<(), Code> {
-        let Some(user) = self.state.users.get(recipient) else { return Err(Code::UnknownUser) };
-        if self.undecided_records() >= UNDECIDED_RECORDS_MAX
-            || self.open.byte_length() >= OPEN_BYTES_MAX
-        {
+        if self.state.users.get(recipient).is_some_and(|user| !user.exists) {
+            return Err(Code::UnknownUser);
+        }
+        if self.is_busy() {
             return Err(Code::Busy);
         }
-        let last = user.decisions(origin.user, origin.device).map_or(0, |known| known.last().0);
-        if sequence.0.saturating_sub(last) > UNDECIDED_MAX {
+        let is_known = self.chat(recipient, origin.user).is_some();
+        let last = self.last_decided(origin, recipient).0;
+        if is_known && sequence.0.saturating_sub(last) > UNDECIDED_MAX {
             return Err(Code::SequenceTooFar);
         }
         Ok(())
     }
 
-    fn undecided_records(&self) -> usize {
-        self.open_askers.len() + self.taken.iter().map(|taken| taken.askers.len()).sum::<usize>()
+    fn chat(&self, user: UserId, peer: UserId) -> Option<&chat::Chat> {
+        self.state.users.get(user)?.chats.get(&peer)
+    }
+
+    fn last_decided(&self, origin: Origin, recipient: UserId) -> Sequence {
+        let sender = self.chat(recipient, origin.user).and_then(|chat| chat.sender(origin.device));
+        sender.map_or(Sequence(0), |sender| sender.decisions.last())
+    }
+
+    fn is_busy(&self) -> bool {
+        let taken = self.taken.iter().map(|taken| taken.askers.len()).sum::<usize>();
+        self.open_askers.len() + taken >= UNDECIDED_RECORDS_MAX
+            || self.open.byte_length() >= OPEN_BYTES_MAX
+    }
+
+    fn append<R: FixedRecord>(&mut self, record: &R, payload: &[u8], asked: Asked) {
+        let index = self.builder().push(record, payload);
+        self.open_askers.push_back(Asker { index, asked });
     }
 
     /// The open batch, begun with its tick.
@@ -416,34 +452,17 @@ impl Shard {
         begun(&mut self.open)
     }
 
-    fn append_acknowledge(&mut self, user: UserId, device: DeviceId, up_to: Position) {
-        let record = Acknowledge { user: user.0, device: device.0, up_to: up_to.0 };
-        self.builder().push(&record, &[]);
-    }
-
-    /// A part that was taken before is confirmed at once and not journaled again.
-    fn is_new(&mut self, source: PartitionId, numbers: PartNumbers) -> bool {
-        let known = self.state.incoming.get(&source).copied().unwrap_or_default();
-        if known.has(numbers) {
-            self.confirm(source, known.taken);
-            return false;
-        }
-        self.open.byte_length() < OPEN_BYTES_MAX
-    }
-
     fn confirm(&mut self, source: PartitionId, up_to: PartNumber) {
         let mail = Mail::Confirm { by: self.state.partition, up_to };
         self.effects.push_back(Effect::Mail { to: source, mail });
     }
 
-    fn count_taken(&mut self, batch: &Batch) {
-        let offset = self.next.offset.plus(u64::from(batch.count()));
-        self.next = Applied { offset, chain: batch.chain_after() };
-        self.uncheckpointed_bytes += batch.as_bytes().len();
-    }
-
     fn refuse(&mut self, origin: Origin, peer: UserId, sequence: Sequence, code: Code) {
-        let retry_after_ms = if code == Code::Busy { BUSY_RETRY_AFTER_MS } else { 0 };
+        let retry_after_ms = match code {
+            Code::Busy => BUSY_RETRY_AFTER_MS,
+            Code::InboxFull | Code::SenderQuota => QUOTA_RETRY_AFTER_MS,
+            _ => 0,
+        };
         let answer = Answer::Refused { sequence, code, retry_after_ms };
         let (to, tag) = (origin.session, origin.tag);
         self.effects.push_back(Effect::Answer { to, tag, peer, answer });
@@ -461,4 +480,12 @@ fn begun(builder: &mut BatchBuilder) -> &mut BatchBuilder {
         builder.push(&Tick { now_ms: 0 }, &[]);
     }
     builder
+}
+
+fn life(asked_s: u32) -> u32 {
+    if asked_s == 0 { LIFE_MAX_S } else { asked_s }
+}
+
+fn flags(origin: Origin) -> u16 {
+    if origin.copies { COPIES } else { 0 }
 }

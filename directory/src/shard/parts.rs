@@ -9,30 +9,58 @@
 use std::collections::BTreeMap;
 
 use answerback_proto::id::{DeviceId, Generation, PartNumber, PartitionId, UserId};
-use answerback_proto::record::{DeliveredPart, FailedPart};
+use answerback_proto::record::{CopyPart, DeliveredPart, FailedPart, ReadPart};
+use bytes::Bytes;
 
 use super::effect::Mail;
 
 /// What a part says, without its numbers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum PartBody {
     /// Messages were delivered.
-    Delivered { user: UserId, peer: UserId, device: DeviceId, up_to: u64, delivered_at_ms: u64 },
+    Delivered { about: About, up_to: u64, delivered_at_ms: u64 },
+    /// Messages were read.
+    Read { about: About, up_to: u64, read_at_ms: u64 },
     /// A message will not be delivered.
-    Failed { user: UserId, peer: UserId, device: DeviceId, sequence: u64, code: u16 },
+    Failed { about: About, sequence: u64, code: u16 },
+    /// A message, for the sender's other devices.
+    Copy { about: About, sequence: u64, accepted_at_ms: u64, content_type: u16, payload: Bytes },
+}
+
+/// Whose messages a part speaks of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct About {
+    /// Who had sent them, and gets the part.
+    pub(crate) user: UserId,
+    /// Who they were for.
+    pub(crate) peer: UserId,
+    /// The device that had sent them.
+    pub(crate) device: DeviceId,
 }
 
 impl PartBody {
-    /// What a newer part of the same key contains; a failure is never folded.
+    /// Whose messages it speaks of.
+    pub(crate) fn about(&self) -> About {
+        match self {
+            Self::Delivered { about, .. }
+            | Self::Read { about, .. }
+            | Self::Failed { about, .. }
+            | Self::Copy { about, .. } => *about,
+        }
+    }
+
+    /// What a newer part of the same key contains; failures and copies are never folded.
     fn fold_key(&self) -> Option<FoldKey> {
-        match *self {
-            Self::Delivered { user, peer, device, .. } => Some((user, peer, device)),
-            Self::Failed { .. } => None,
+        match self {
+            Self::Delivered { about, .. } => Some((*about, false)),
+            Self::Read { about, .. } => Some((*about, true)),
+            Self::Failed { .. } | Self::Copy { .. } => None,
         }
     }
 }
 
-type FoldKey = (UserId, UserId, DeviceId);
+/// Whose messages, and whether they were read.
+type FoldKey = (About, bool);
 
 /// The parts from this partition to one other.
 #[derive(Debug)]
@@ -83,8 +111,9 @@ impl Outgoing {
         let number = self.next;
         self.next = PartNumber(number.0 + 1);
         self.changed = true;
+        let key = body.fold_key();
         self.queued.insert(number, body);
-        if let Some(key) = body.fold_key()
+        if let Some(key) = key
             && let Some(older) = self.newest.insert(key, number)
         {
             self.queued.remove(&older);
@@ -212,56 +241,88 @@ pub(crate) struct PartNumbers {
     pub(crate) previous: PartNumber,
 }
 
-impl From<&DeliveredPart> for PartNumbers {
-    fn from(part: &DeliveredPart) -> Self {
-        Self {
-            generation: Generation(part.generation),
-            number: PartNumber(part.number),
-            previous: PartNumber(part.previous),
+macro_rules! numbered {
+    ($($part:ident),*) => {$(
+        impl From<&$part> for PartNumbers {
+            fn from(part: &$part) -> Self {
+                Self {
+                    generation: Generation(part.generation),
+                    number: PartNumber(part.number),
+                    previous: PartNumber(part.previous),
+                }
+            }
         }
-    }
+
+        impl From<&$part> for About {
+            fn from(part: &$part) -> Self {
+                Self {
+                    user: UserId(part.user),
+                    peer: UserId(part.peer),
+                    device: DeviceId(part.device),
+                }
+            }
+        }
+    )*};
 }
 
-impl From<&FailedPart> for PartNumbers {
-    fn from(part: &FailedPart) -> Self {
-        Self {
-            generation: Generation(part.generation),
-            number: PartNumber(part.number),
-            previous: PartNumber(part.previous),
-        }
-    }
-}
+numbered!(DeliveredPart, FailedPart, ReadPart, CopyPart);
 
 impl PartBody {
     /// The part as it travels.
-    pub(crate) fn to_mail(self, source: PartitionId, numbers: PartNumbers) -> Mail {
+    pub(crate) fn to_mail(&self, source: PartitionId, numbers: PartNumbers) -> Mail {
+        let About { user, peer, device } = self.about();
         let (source, generation) = (source.0, numbers.generation.0);
         let (number, previous) = (numbers.number.0, numbers.previous.0);
+        let (user, peer, device) = (user.0, peer.0, device.0);
         match self {
-            Self::Delivered { user, peer, device, up_to, delivered_at_ms } => {
-                Mail::Delivered(DeliveredPart {
-                    source,
-                    generation,
-                    number,
-                    previous,
-                    user: user.0,
-                    peer: peer.0,
-                    device: device.0,
-                    up_to,
-                    delivered_at_ms,
-                })
-            }
-            Self::Failed { user, peer, device, sequence, code } => Mail::Failed(FailedPart {
+            &Self::Delivered { up_to, delivered_at_ms, .. } => Mail::Delivered(DeliveredPart {
                 source,
                 generation,
                 number,
                 previous,
-                user: user.0,
-                peer: peer.0,
-                device: device.0,
+                user,
+                peer,
+                device,
+                up_to,
+                delivered_at_ms,
+            }),
+            &Self::Read { up_to, read_at_ms, .. } => Mail::Read(ReadPart {
+                source,
+                generation,
+                number,
+                previous,
+                user,
+                peer,
+                device,
+                up_to,
+                read_at_ms,
+            }),
+            &Self::Failed { sequence, code, .. } => Mail::Failed(FailedPart {
+                source,
+                generation,
+                number,
+                previous,
+                user,
+                peer,
+                device,
                 sequence,
                 code,
             }),
+            Self::Copy { sequence, accepted_at_ms, content_type, payload, .. } => {
+                let part = CopyPart {
+                    source,
+                    generation,
+                    number,
+                    previous,
+                    user,
+                    peer,
+                    device,
+                    sequence: *sequence,
+                    accepted_at_ms: *accepted_at_ms,
+                    content_type: *content_type,
+                };
+                Mail::Copy(part, payload.clone())
+            }
         }
     }
 }
@@ -271,13 +332,8 @@ mod tests {
     use super::*;
 
     fn delivered(user: u128, up_to: u64) -> PartBody {
-        PartBody::Delivered {
-            user: UserId(user),
-            peer: UserId(9),
-            device: DeviceId(1),
-            up_to,
-            delivered_at_ms: 0,
-        }
+        let about = About { user: UserId(user), peer: UserId(9), device: DeviceId(1) };
+        PartBody::Delivered { about, up_to, delivered_at_ms: 0 }
     }
 
     fn numbers(outgoing: &Outgoing, sent: u64) -> Vec<(u64, u64)> {

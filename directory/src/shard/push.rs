@@ -1,137 +1,19 @@
 //! Who is online, and what each session should be sent next: a function of (state,
-//! sessions) that decides nothing. All of it may be lost; what an inbox holds is offered
+//! sessions, now) that decides nothing. All of it may be lost; what an inbox holds is offered
 //! again.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use answerback_proto::code::Code;
 use answerback_proto::id::{DeviceId, Generation, Position, UserId};
 use answerback_proto::kind::Kind;
-use answerback_proto::limits::CREDIT_FRAMES_MAX;
 
 use super::by_user::{ByUser, OfUser};
 use super::effect::{Effect, Entry, EntryBody, Opened, Opening, SessionRef};
+use super::load::Wanted;
+use super::session::{Pushed, Session, Watch};
 use super::user::User;
-
-/// A live connection of a device. A box may hold a million of them.
-#[derive(Debug)]
-struct Session {
-    user: UserId,
-    device: DeviceId,
-    session: SessionRef,
-    acknowledgement_waits: bool,
-    credit_frames: u16,
-    /// All up to here were stored by the device when the session, or its last resync, began.
-    base: Position,
-    /// Entries up to here were offered in this session.
-    sent: Position,
-    /// Acknowledged in this session; steers only what is pushed.
-    acknowledged: Position,
-    /// Where `CaughtUp` belongs; `CAUGHT_UP` once it was said.
-    catching_up_to: Position,
-    credit_bytes: u32,
-    /// Made with the first entry that is offered.
-    in_flight: Option<Box<InFlight>>,
-}
-
-/// What a session was offered and has not acknowledged.
-#[derive(Debug, Default)]
-struct InFlight {
-    /// Position and bytes of each entry.
-    entries: VecDeque<(Position, u32)>,
-    bytes: u32,
-}
-
-/// Entries under way that a session at rest keeps room for.
-const IN_FLIGHT_KEPT: usize = 8;
-const CAUGHT_UP: Position = Position(u64::MAX);
-const _: () = assert!(CREDIT_FRAMES_MAX <= u16::MAX as u32);
-
-impl OfUser for Session {
-    fn user(&self) -> UserId {
-        self.user
-    }
-}
-
-impl Session {
-    fn new(opening: &Opening, base: Position, last: Position) -> Self {
-        Self {
-            user: opening.origin.user,
-            device: opening.origin.device,
-            session: opening.origin.session,
-            acknowledgement_waits: false,
-            credit_frames: opening.credit_frames.min(CREDIT_FRAMES_MAX) as u16,
-            base,
-            sent: base,
-            acknowledged: base,
-            catching_up_to: last,
-            credit_bytes: opening.credit_bytes,
-            in_flight: None,
-        }
-    }
-
-    /// One larger entry goes alone.
-    fn has_room_for(&self, bytes: u32) -> bool {
-        let Some(in_flight) = &self.in_flight else { return true };
-        in_flight.entries.is_empty()
-            || in_flight.entries.len() < usize::from(self.credit_frames)
-                && in_flight.bytes.saturating_add(bytes) <= self.credit_bytes
-    }
-
-    fn count_in(&mut self, position: Position, bytes: u32) {
-        self.sent = position;
-        let in_flight = self.in_flight.get_or_insert_default();
-        in_flight.entries.push_back((position, bytes));
-        in_flight.bytes = in_flight.bytes.saturating_add(bytes);
-    }
-
-    fn count_out(&mut self, up_to: Position) {
-        let Some(in_flight) = &mut self.in_flight else { return };
-        while let Some((_, bytes)) =
-            in_flight.entries.pop_front_if(|(position, _)| *position <= up_to)
-        {
-            in_flight.bytes = in_flight.bytes.saturating_sub(bytes);
-        }
-        if in_flight.entries.is_empty() && in_flight.entries.capacity() > IN_FLIGHT_KEPT {
-            self.in_flight = None;
-        }
-    }
-
-    /// Offers the entries for which there is room.
-    fn push(&mut self, user: &User, effects: &mut VecDeque<Effect>) {
-        let mut after = self.offered_before(user);
-        for (position, entry) in user.inbox.behind(self.sent) {
-            let bytes = entry.payload_bytes() as u32;
-            if !self.has_room_for(bytes) {
-                return;
-            }
-            self.say_caught_up(position, effects);
-            let (peer, body) = (entry.peer, entry.body.clone());
-            let entry = Entry { position, after, peer, body };
-            effects.push_back(Effect::Entry { to: self.session, entry });
-            self.count_in(position, bytes);
-            after = position;
-        }
-        self.say_caught_up(user.inbox.next_position(), effects);
-    }
-
-    /// The place that the device surely has, or was offered and may still acknowledge.
-    fn offered_before(&self, user: &User) -> Position {
-        user.inbox.last_until(self.sent).unwrap_or_else(|| {
-            let committed = user.device(self.device).map_or(Position(0), |device| device.cursor);
-            committed.min(self.base)
-        })
-    }
-
-    /// Once, before the first entry that was not there at `Hello`.
-    fn say_caught_up(&mut self, next: Position, effects: &mut VecDeque<Effect>) {
-        if next > self.catching_up_to {
-            self.catching_up_to = CAUGHT_UP;
-            let (to, user, position) = (self.session, self.user, self.sent);
-            effects.push_back(Effect::CaughtUp { to, user, position });
-        }
-    }
-}
+use crate::limits::{ACK_TIMEOUT_MS, PAGED_ENTRIES_MAX, PROBE_TIMEOUT_MS};
 
 /// The live sessions of a partition's users.
 #[derive(Debug, Default)]
@@ -142,15 +24,32 @@ pub(crate) struct Sessions {
     acknowledging: Vec<(UserId, SessionRef)>,
     /// Users who may have something to be pushed.
     to_push: Vec<UserId>,
+    /// When to look whether a session still takes what it is offered.
+    watched: BTreeSet<(u64, UserId, SessionRef)>,
+    now_ms: u64,
+}
+
+/// An entry that a living session was offered and did not acknowledge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Unacknowledged {
+    pub(crate) user: UserId,
+    pub(crate) device: DeviceId,
+    pub(crate) position: Position,
 }
 
 impl Sessions {
+    /// The time is at least this, on the driver's monotonic clock.
+    pub(crate) fn advance(&mut self, now_ms: u64) {
+        self.now_ms = self.now_ms.max(now_ms);
+    }
+
     /// A login took effect: an older session of the device gives way.
     pub(crate) fn open(
         &mut self,
         opening: &Opening,
         user: &User,
         generation: Generation,
+        lapsed: bool,
         effects: &mut VecDeque<Effect>,
     ) {
         let origin = opening.origin;
@@ -162,9 +61,15 @@ impl Sessions {
         let committed = user.device(origin.device).map_or(Position(0), |device| device.cursor);
         let stored = if opening.generation == generation { opening.cursor } else { committed };
         let base = committed.min(stored);
-        let (pending_count, pending_bytes) = pending(user, base);
-        let opened =
-            Opened { generation, cursor: base, pending_count, pending_bytes, lapsed: false };
+        let pending_count = u64::from(if base >= user.floor { user.above } else { user.live });
+        let opened = Opened {
+            generation,
+            cursor: base,
+            pending_count,
+            pending_bytes: user.bytes,
+            lapsed,
+            copies: user.has_several_devices(),
+        };
         let (to, tag) = (origin.session, origin.tag);
         effects.push_back(Effect::Opened { to, tag, user: origin.user, opened });
         self.live.insert(Session::new(opening, base, user.inbox.last_position()));
@@ -174,6 +79,11 @@ impl Sessions {
     /// Whether a session is live.
     pub(crate) fn has(&self, user: UserId, session: SessionRef) -> bool {
         self.live.of(user).any(|known| known.session == session)
+    }
+
+    /// Whether any session of a user is.
+    pub(crate) fn has_any(&self, user: UserId) -> bool {
+        self.live.get(user).is_some()
     }
 
     /// A session is gone; returns what it had acknowledged and nobody has journaled.
@@ -196,19 +106,16 @@ impl Sessions {
         session: SessionRef,
         up_to: Position,
     ) -> Result<(), Code> {
-        let Some(known) = self.find(user, session) else { return Ok(()) };
-        if up_to > known.sent {
+        let Some(known) = find(&mut self.live, user, session) else { return Ok(()) };
+        if up_to > known.offered {
             return Err(Code::AckBeyondSent);
         }
-        if up_to <= known.acknowledged {
-            return Ok(());
+        if known.acknowledge(up_to) {
+            if !std::mem::replace(&mut known.acknowledgement_waits, true) {
+                self.acknowledging.push((user, session));
+            }
+            self.to_push.push(user);
         }
-        known.acknowledged = up_to;
-        known.count_out(up_to);
-        if !std::mem::replace(&mut known.acknowledgement_waits, true) {
-            self.acknowledging.push((user, session));
-        }
-        self.to_push.push(user);
         Ok(())
     }
 
@@ -222,13 +129,11 @@ impl Sessions {
         session: SessionRef,
         cursor: Position,
     ) -> Result<(), Code> {
-        let Some(known) = self.find(user, session) else { return Ok(()) };
-        if cursor > known.sent {
+        let Some(known) = find(&mut self.live, user, session) else { return Ok(()) };
+        if cursor > known.offered {
             return Err(Code::AckBeyondSent);
         }
-        known.base = cursor;
-        known.sent = cursor;
-        known.in_flight = None;
+        known.go_back(cursor);
         self.to_push.push(user);
         Ok(())
     }
@@ -245,7 +150,7 @@ impl Sessions {
     ) {
         let mut waiting = std::mem::take(&mut self.acknowledging);
         for (user, session) in waiting.drain(..) {
-            if let Some(known) = self.find(user, session) {
+            if let Some(known) = find(&mut self.live, user, session) {
                 known.acknowledgement_waits = false;
                 each(user, known.device, known.acknowledged);
             }
@@ -253,10 +158,29 @@ impl Sessions {
         self.acknowledging = waiting;
     }
 
-    /// A user's inbox got an entry.
+    /// A user's inbox got an entry, or what was read for it.
     pub(crate) fn touch(&mut self, user: UserId) {
-        if self.live.get(user).is_some() {
+        if self.has_any(user) {
             self.to_push.push(user);
+        }
+    }
+
+    /// A user's devices changed: sessions of those that are revoked end, the others are told
+    /// whether to have copied what they send.
+    pub(crate) fn handle_devices(&mut self, user: &User, effects: &mut VecDeque<Effect>) {
+        let copies = user.has_several_devices();
+        let mut revoked = Vec::new();
+        for session in self.live.of(user.id) {
+            let to = session.session;
+            if user.active_devices().any(|device| device.id == session.device) {
+                effects.push_back(Effect::Copies { to, copies });
+            } else {
+                revoked.push(to);
+            }
+        }
+        for to in revoked {
+            self.live.take(user.id, |known| known.session == to);
+            effects.push_back(Effect::Close { to, tag: 0, kind: None, code: Code::DeviceRevoked });
         }
     }
 
@@ -276,35 +200,108 @@ impl Sessions {
     }
 
     /// Pushes to one user who may have something to be pushed; false where none is left.
+    /// `wanted` is told what has to be read before there can be more.
     pub(crate) fn push_next(
         &mut self,
-        users: &ByUser<User>,
+        users: &mut ByUser<User>,
         effects: &mut VecDeque<Effect>,
+        mut wanted: impl FnMut(Wanted),
     ) -> bool {
         let Some(user_id) = self.to_push.pop() else { return false };
-        if let Some(user) = users.get(user_id) {
-            self.live.of_mut(user_id).for_each(|session| session.push(user, effects));
+        let Some(user) = users.get_mut(user_id) else { return true };
+        for session in self.live.of_mut(user_id) {
+            match session.push(user, effects) {
+                Pushed::All => {}
+                Pushed::Unread { after, to } => {
+                    if user.inbox.paged_entries() > PAGED_ENTRIES_MAX {
+                        user.inbox.forget_page_before(session.acknowledged.next());
+                    }
+                    wanted(Wanted::Page { user: user_id, after, to });
+                }
+            }
+            if session.passed_over_its_own() && !session.acknowledgement_waits {
+                session.acknowledgement_waits = true;
+                self.acknowledging.push((user_id, session.session));
+            }
+            if session.begins_to_owe() {
+                let due_ms = self.now_ms + ACK_TIMEOUT_MS;
+                self.watched.insert((due_ms, user_id, session.session));
+            }
         }
         true
     }
 
-    fn find(&mut self, user: UserId, session: SessionRef) -> Option<&mut Session> {
-        self.live.of_mut(user).find(|known| known.session == session)
+    /// A frame came from a session that was probed.
+    pub(crate) fn handle_alive(&mut self, user: UserId, session: SessionRef) {
+        if let Some(known) = find(&mut self.live, user, session)
+            && known.watch == Watch::Probed
+        {
+            known.watch = Watch::Alive;
+        }
+    }
+
+    /// When a session is to be looked at.
+    pub(crate) fn poll_timeout(&self) -> Option<u64> {
+        self.watched.first().map(|(due_ms, ..)| *due_ms)
+    }
+
+    /// Looks at the sessions that should have acknowledged something by now: probes them,
+    /// offers again what a living one did not take, and ends those that do not answer.
+    pub(crate) fn handle_timeout(
+        &mut self,
+        effects: &mut VecDeque<Effect>,
+        mut unacknowledged: impl FnMut(Unacknowledged),
+    ) {
+        while let Some(&(due_ms, user, session)) = self.watched.first()
+            && due_ms <= self.now_ms
+        {
+            self.watched.pop_first();
+            let Some(known) = find(&mut self.live, user, session) else { continue };
+            let Some(first) = known.first_in_flight() else {
+                known.watch = Watch::None;
+                continue;
+            };
+            let has_moved = std::mem::replace(&mut known.watched_at, first) != first;
+            let pause_ms = match known.watch {
+                _ if has_moved => {
+                    known.watch = Watch::Waiting;
+                    known.pause_ms(true)
+                }
+                Watch::None | Watch::Waiting => {
+                    known.watch = Watch::Probed;
+                    effects.push_back(Effect::Probe { to: session });
+                    PROBE_TIMEOUT_MS
+                }
+                Watch::Probed => {
+                    let (to, code) = (session, Code::ProbeUnanswered);
+                    effects.push_back(Effect::Close { to, tag: 0, kind: None, code });
+                    continue;
+                }
+                Watch::Alive => {
+                    unacknowledged(Unacknowledged { user, device: known.device, position: first });
+                    known.watch = Watch::Waiting;
+                    known.go_back(known.acknowledged);
+                    self.to_push.push(user);
+                    known.pause_ms(false)
+                }
+            };
+            self.watched.insert((self.now_ms + pause_ms, user, session));
+        }
     }
 }
 
-/// Refuses a login whose counter went back.
-pub(crate) fn rolled_back(opening: &Opening) -> Effect {
-    Effect::Close {
-        to: opening.origin.session,
-        tag: opening.origin.tag,
-        kind: Some(Kind::Hello),
-        code: Code::DeviceRolledBack,
-    }
+fn find(live: &mut ByUser<Session>, user: UserId, session: SessionRef) -> Option<&mut Session> {
+    live.of_mut(user).find(|known| known.session == session)
 }
 
-fn pending(user: &User, base: Position) -> (u64, u64) {
-    user.inbox.behind(base).fold((0, 0), |(count, bytes), (_, entry)| {
-        (count + 1, bytes + entry.payload_bytes() as u64)
-    })
+/// Refuses a login.
+pub(crate) fn refused(opening: &Opening, code: Code) -> Effect {
+    let Opening { origin, .. } = opening;
+    Effect::Close { to: origin.session, tag: origin.tag, kind: Some(Kind::Hello), code }
+}
+
+impl OfUser for Session {
+    fn user(&self) -> UserId {
+        self.user
+    }
 }

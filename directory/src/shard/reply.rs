@@ -3,12 +3,13 @@
 use answerback_proto::encode::{Address, append_frame};
 use answerback_proto::id::{Position, UserId};
 use answerback_proto::kind::{
-    Accepted, CaughtUp, Deliver, Delivered, Failed, OutOfOrder, Refused, Skipped,
+    Accepted, CaughtUp, Copied, Deliver, Delivered, Failed, OutOfOrder, ReadBy, ReadElsewhere,
+    ReadNoted, Refused, Skipped,
 };
 
 use super::effect::{Answer, Entry, EntryBody};
 
-/// Appends the answer to a `Send` or a `Skip`.
+/// Appends the answer to a request about a chat.
 #[inline]
 pub fn append_answer(out: &mut Vec<u8>, tag: u32, peer: UserId, answer: &Answer) {
     let address = Address { flags: 0, tag, target: peer.0 };
@@ -28,6 +29,9 @@ pub fn append_answer(out: &mut Vec<u8>, tag: u32, peer: UserId, answer: &Answer)
         Answer::Skipped { from, to, accepted } => {
             let skipped = Skipped { from: from.0, to: to.0, accepted };
             append_frame(out, address, &skipped, &[], &[]);
+        }
+        Answer::ReadNoted { up_to } => {
+            append_frame(out, address, &ReadNoted { up_to: up_to.0 }, &[], &[]);
         }
         Answer::Failed { device, sequence, code } => {
             let failed = Failed {
@@ -58,6 +62,27 @@ pub fn append_entry(out: &mut Vec<u8>, entry: &Entry) {
                 content_type: *content_type,
             };
             append_frame(out, address, &deliver, &[], payload);
+        }
+        EntryBody::Copied { device, sequence, accepted_at_ms, content_type, payload } => {
+            let copied = Copied {
+                position,
+                after,
+                device: device.0,
+                sequence: sequence.0,
+                accepted_at_ms: *accepted_at_ms,
+                content_type: *content_type,
+            };
+            append_frame(out, address, &copied, &[], payload);
+        }
+        EntryBody::ReadBy { device, up_to, read_at_ms } => {
+            let (device, up_to, read_at_ms) = (device.0, up_to.0, *read_at_ms);
+            let read = ReadBy { position, after, device, up_to, read_at_ms };
+            append_frame(out, address, &read, &[], &[]);
+        }
+        EntryBody::ReadElsewhere { device, up_to, read_at_ms, .. } => {
+            let (device, up_to, read_at_ms) = (device.0, up_to.0, *read_at_ms);
+            let read = ReadElsewhere { position, after, device, up_to, read_at_ms };
+            append_frame(out, address, &read, &[], &[]);
         }
         EntryBody::Delivered { device, up_to, delivered_at_ms } => {
             let delivered = Delivered {

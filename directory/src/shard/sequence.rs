@@ -125,7 +125,7 @@ fn unpack(packed: u64) -> Decision {
         Decision::Accepted { at_ms: packed }
     } else {
         let code = Code::from_number((packed & u64::from(u16::MAX)) as u16);
-        Decision::Rejected(code.unwrap_or(Code::UnknownUser))
+        Decision::Rejected(code.unwrap_or(Code::Repaired))
     }
 }
 

@@ -193,7 +193,31 @@ impl Batch {
 
     /// Its records in order.
     pub fn records(&self) -> Records<'_> {
-        Records { batch: self, at: BATCH_HEADER_BYTES, offset: self.first_offset }
+        self.records_from(self.first_mark())
+    }
+
+    /// Its records from a mark on.
+    pub fn records_from(&self, mark: RecordMark) -> Records<'_> {
+        Records { batch: self, at: mark.at, offset: mark.offset }
+    }
+
+    /// The place of its first record.
+    pub fn first_mark(&self) -> RecordMark {
+        RecordMark { at: BATCH_HEADER_BYTES, offset: self.first_offset }
+    }
+}
+
+/// A place between two records of a batch, to go on from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RecordMark {
+    at: usize,
+    offset: Offset,
+}
+
+impl RecordMark {
+    /// The next record's place in the journal.
+    pub fn offset(self) -> Offset {
+        self.offset
     }
 }
 
@@ -223,6 +247,11 @@ impl Iterator for Records<'_> {
 }
 
 impl Records<'_> {
+    /// Where it stands.
+    pub fn mark(&self) -> RecordMark {
+        RecordMark { at: self.at, offset: self.offset }
+    }
+
     #[inline]
     fn read(&mut self) -> Result<PlacedRecord, Corrupt> {
         let rest = self.batch.bytes.get(self.at..).ok_or(Corrupt::Truncated)?;

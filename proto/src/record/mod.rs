@@ -31,6 +31,8 @@ pub enum Corrupt {
     Checksum,
     /// A format or a kind of record that this version does not know.
     Unknown,
+    /// The state is another than the one that the same records made before.
+    Diverged,
 }
 
 impl std::fmt::Display for Corrupt {
@@ -39,6 +41,7 @@ impl std::fmt::Display for Corrupt {
             Self::Truncated => "bytes are missing",
             Self::Checksum => "the checksum does not fit",
             Self::Unknown => "a format or record that this version does not know",
+            Self::Diverged => "the state is another than the one that the same records made before",
         })
     }
 }

@@ -9,12 +9,15 @@ use std::collections::BTreeMap;
 
 use answerback_proto::encode::{Address, append_frame};
 use answerback_proto::header::HEADER_BYTES;
+use answerback_proto::id::DeviceId;
 use answerback_proto::kind::{Ack, Envelope, Resync, Send, Skip};
-use answerback_proto::record::DeliveredPart;
+use answerback_proto::record::{DeliveredPart, Settings};
 
-use super::checkpoint::Change;
+use super::checkpoint::{Change, Table};
 use super::*;
-use crate::partition_table::PartitionTable;
+use crate::limits::{PART_ROUND_MS, SETTINGS};
+use crate::ports::{EachBatch, EachRow, StateReader, StorageFault};
+use crate::recovery::load_shard;
 
 const A: UserId = UserId(1);
 const B: UserId = UserId(2);
@@ -22,30 +25,41 @@ const PHONE: DeviceId = DeviceId(10);
 const LAPTOP: DeviceId = DeviceId(11);
 const NOW_MS: u64 = 1_790_000_000_000;
 
-type RowsOnDisk = BTreeMap<(Table, Vec<u8>), Vec<u8>>;
+/// What a crash leaves.
+#[derive(Default)]
+struct Disk {
+    journal: Vec<Batch>,
+    rows: BTreeMap<(Table, Vec<u8>), Vec<u8>>,
+    applied: BTreeMap<PartitionId, Applied>,
+}
 
 /// One box: its shards, its disk, what was said to each session.
 struct Box {
     table: PartitionTable,
+    settings: Settings,
+    residency: Residency,
     shards: Vec<Shard>,
-    journal: Vec<Batch>,
-    rows: RowsOnDisk,
-    applied: BTreeMap<PartitionId, Applied>,
+    disk: Disk,
     said: Vec<Effect>,
+    now_ms: u64,
     monotonic_ms: u64,
     sessions: u32,
 }
 
 impl Box {
     fn new() -> Self {
-        let table = PartitionTable::new(&[7; 16], 4, 1);
+        Self::with(SETTINGS)
+    }
+
+    fn with(settings: Settings) -> Self {
         let mut new = Self {
-            table,
+            table: PartitionTable::new(&[7; 16], 4, 1),
+            settings,
+            residency: Residency::default(),
             shards: Vec::new(),
-            journal: Vec::new(),
-            rows: BTreeMap::new(),
-            applied: BTreeMap::new(),
+            disk: Disk::default(),
             said: Vec::new(),
+            now_ms: NOW_MS,
             monotonic_ms: 1,
             sessions: 0,
         };
@@ -58,22 +72,14 @@ impl Box {
         let partitions = (0..self.table.partitions()).map(PartitionId);
         self.shards = partitions.map(|partition| self.load(partition)).collect();
         self.said.clear();
+        self.settle();
     }
 
     fn load(&self, partition: PartitionId) -> Shard {
-        let generation = Generation(1);
-        let mut shard = Shard::new(ShardSettings { partition, table: self.table, generation });
-        let prefix = partition.0.to_be_bytes();
-        for ((table, key), value) in self.rows.iter().filter(|((_, key), _)| key[..2] == prefix) {
-            shard.load_row(*table, key, value).unwrap();
-        }
-        let applied = self.applied.get(&partition).copied().unwrap_or_default();
-        shard.handle_loaded(applied);
-        let behind = |batch: &&Batch| batch.first_offset() > applied.offset;
-        let journal = self.journal.iter().filter(|batch| batch.partition() == partition);
-        for batch in journal.filter(behind) {
-            shard.replay(batch).unwrap();
-        }
+        let (generation, residency) = (Generation(1), self.residency);
+        let settings = ShardSettings { partition, table: self.table, generation, residency };
+        let mut shard = load_shard(&self.disk, settings).unwrap();
+        shard.handle_started(&self.settings);
         shard
     }
 
@@ -84,43 +90,56 @@ impl Box {
 
     /// Journals what waits, without applying it.
     fn journal(&mut self) -> bool {
+        let now_ms = self.now_ms;
         let batches: Vec<_> =
-            self.shards.iter_mut().filter_map(|shard| shard.take_batch(NOW_MS)).collect();
+            self.shards.iter_mut().filter_map(|shard| shard.take_batch(now_ms)).collect();
         let any = !batches.is_empty();
-        self.journal.extend(batches);
+        self.disk.journal.extend(batches);
         any
     }
 
     /// Commits, applies and passes on until nothing moves, all rounds of parts included.
     fn settle(&mut self) {
-        loop {
-            let mut moved = self.step();
-            for shard in &mut self.shards {
-                if let Some(due_ms) = shard.poll_timeout() {
-                    self.monotonic_ms = self.monotonic_ms.max(due_ms);
-                    shard.handle_timeout(self.monotonic_ms);
-                    moved = true;
-                }
-            }
-            if !moved {
-                return;
+        while self.step() || !self.shards.iter().all(Shard::is_settled) {
+            self.monotonic_ms += PART_ROUND_MS;
+            self.time_passes();
+        }
+    }
+
+    /// Calls the shards whose time has come.
+    fn time_passes(&mut self) {
+        for shard in &mut self.shards {
+            if shard.poll_timeout().is_some_and(|due_ms| due_ms <= self.monotonic_ms) {
+                shard.handle_timeout(self.monotonic_ms, self.now_ms);
             }
         }
     }
 
-    /// Commits, applies and passes on once.
+    /// As much time passes, on both clocks, and whatever it brings.
+    fn wait(&mut self, ms: u64) {
+        self.now_ms += ms;
+        self.monotonic_ms += ms;
+        self.time_passes();
+        self.settle();
+    }
+
+    /// Commits, applies, reads and passes on once.
     fn step(&mut self) -> bool {
         let mut moved = self.journal();
         for at in 0..self.shards.len() {
             let partition = PartitionId(at as u16);
-            let of_this = self.journal.iter().rfind(|batch| batch.partition() == partition);
+            let of_this = self.disk.journal.iter().rfind(|batch| batch.partition() == partition);
             if let Some(end) = of_this.map(Batch::end) {
                 self.shards[at].handle_committed(end).unwrap();
             }
-            while let Some(effect) = self.shards[at].poll_effect() {
+            while let Some(effect) = self.shards[at].poll_effect(self.monotonic_ms) {
                 moved = true;
                 match effect {
                     Effect::Mail { to, mail } => self.shards[usize::from(to.0)].handle_mail(mail),
+                    Effect::Load(load) => {
+                        let loaded = load.read(&self.disk).unwrap();
+                        self.shards[at].handle_loaded(loaded).unwrap();
+                    }
                     other => self.said.push(other),
                 }
             }
@@ -130,24 +149,27 @@ impl Box {
 
     fn checkpoint(&mut self) {
         for shard in &mut self.shards {
-            let checkpoint = shard.freeze();
-            for row in checkpoint.rows.iter() {
-                let key = (row.table, row.key.to_vec());
-                match row.change {
-                    Change::Put(value) => self.rows.insert(key, value.to_vec()),
-                    Change::Delete | Change::DeleteTo(_) => self.rows.remove(&key),
-                };
-            }
-            let applied = checkpoint.applied;
-            self.applied.insert(checkpoint.partition, applied);
-            self.journal.retain(|batch| {
-                batch.partition() != checkpoint.partition || batch.first_offset() > applied.offset
-            });
+            self.disk.write(&shard.freeze());
+            shard.handle_checkpointed();
         }
+    }
+
+    /// Everything of the user's that is in memory.
+    fn user(&mut self, user: UserId) -> &user::User {
+        self.home(user).state.users.get(user).unwrap()
     }
 
     fn connect(&mut self, user: UserId, device: DeviceId, cursor: u64) -> Origin {
         self.connect_with(user, device, cursor, 1024)
+    }
+
+    /// A checkpoint, and what it holds leaves the memory.
+    fn forget_all(&mut self) {
+        self.checkpoint();
+        for shard in &mut self.shards {
+            shard.residency.bytes_max = 0;
+            shard.handle_checkpointed();
+        }
     }
 
     fn connect_with(
@@ -159,7 +181,7 @@ impl Box {
     ) -> Origin {
         self.sessions += 1;
         let session = SessionRef { core: 0, slot: self.sessions, generation: 1 };
-        let origin = Origin { session, tag: 1, user, device };
+        let origin = Origin { session, tag: 1, user, device, copies: false };
         self.home(user).handle_opening(Opening {
             origin,
             connection_counter: 1000 + u64::from(session.slot),
@@ -237,6 +259,11 @@ fn tell(body: &EntryBody) -> String {
         EntryBody::Message { payload, .. } => String::from_utf8(payload.to_vec()).unwrap(),
         EntryBody::Delivered { device, up_to, .. } => format!("delivered {device}:{up_to}"),
         EntryBody::Failed { sequence, code, .. } => format!("failed {sequence}: {code}"),
+        EntryBody::Copied { payload, .. } => {
+            format!("copy of {}", String::from_utf8(payload.to_vec()).unwrap())
+        }
+        EntryBody::ReadBy { device, up_to, .. } => format!("read {device}:{up_to}"),
+        EntryBody::ReadElsewhere { device, up_to, .. } => format!("elsewhere {device}:{up_to}"),
     }
 }
 
@@ -254,4 +281,59 @@ fn pair() -> (Box, Origin, Origin) {
     let a = at.connect(A, PHONE, 0);
     let b = at.connect(B, PHONE, 0);
     (at, a, b)
+}
+
+impl Disk {
+    fn write(&mut self, checkpoint: &checkpoint::Checkpoint) {
+        for row in checkpoint.rows.iter() {
+            let key = (row.table, row.key.to_vec());
+            match row.change {
+                Change::Put(value) => self.rows.insert(key, value.to_vec()),
+                Change::Delete | Change::DeleteTo(_) => self.rows.remove(&key),
+            };
+        }
+        let applied = checkpoint.applied;
+        self.applied.insert(checkpoint.partition, applied);
+        self.journal.retain(|batch| {
+            batch.partition() != checkpoint.partition || batch.first_offset() > applied.offset
+        });
+    }
+}
+
+impl StateReader for Disk {
+    fn applied(&self, partition: PartitionId) -> Result<Applied, StorageFault> {
+        Ok(self.applied.get(&partition).copied().unwrap_or_default())
+    }
+
+    fn row(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StorageFault> {
+        Ok(self.rows.get(&(table, key.to_vec())).cloned())
+    }
+
+    fn range(
+        &self,
+        table: Table,
+        from: &[u8],
+        to: &[u8],
+        each: &mut EachRow<'_>,
+    ) -> Result<(), StorageFault> {
+        for ((_, key), value) in self.rows.range((table, from.to_vec())..(table, to.to_vec())) {
+            if each(key, value)?.is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn batches(
+        &self,
+        partition: PartitionId,
+        after: Applied,
+        each: &mut EachBatch<'_>,
+    ) -> Result<(), StorageFault> {
+        let of_this = self.journal.iter().filter(|batch| batch.partition() == partition);
+        for batch in of_this.filter(|batch| batch.first_offset() > after.offset) {
+            each(batch.clone())?;
+        }
+        Ok(())
+    }
 }

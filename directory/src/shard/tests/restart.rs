@@ -1,5 +1,7 @@
 //! What a crash, a restart or a checkpoint may not change.
 
+use answerback_proto::record::Corrupt;
+
 use super::*;
 
 #[test]
@@ -39,7 +41,7 @@ fn a_part_that_was_taken_is_confirmed_again_and_not_journaled() {
     let (by, up_to) = (at.table.partition_of(A), PartNumber(1));
     let mail = Mail::Confirm { by, up_to };
     let to = at.table.partition_of(B);
-    assert_eq!(at.home(A).poll_effect(), Some(Effect::Mail { to, mail }));
+    assert_eq!(at.home(A).poll_effect(0), Some(Effect::Mail { to, mail }));
 }
 
 #[test]
@@ -120,12 +122,17 @@ fn a_row_or_batch_that_does_not_belong_is_a_fault() {
     at.settle();
     let partition = at.table.partition_of(B);
     let batches: Vec<_> =
-        at.journal.iter().filter(|batch| batch.partition() == partition).cloned().collect();
-    let settings = ShardSettings { partition, table: at.table, generation: Generation(1) };
+        at.disk.journal.iter().filter(|batch| batch.partition() == partition).cloned().collect();
+    let settings = ShardSettings {
+        partition,
+        table: at.table,
+        generation: Generation(1),
+        residency: Residency::default(),
+    };
     let mut shard = Shard::new(settings);
-    assert_eq!(shard.replay(batches.last().unwrap()), Err(Corrupt::Checksum));
+    assert_eq!(shard.replay(batches.last().unwrap(), &at.disk), Err(Corrupt::Checksum.into()));
     let foreign = (partition.0 + 1).to_be_bytes();
     assert!(shard.load_row(Table::Partition, &foreign, &[0; 8]).is_err());
     assert!(shard.load_row(Table::Partition, &partition.0.to_be_bytes(), &[0; 7]).is_err());
-    assert!(shard.load_row(Table::Inbox, &[0; 26], &[9; 40]).is_err());
+    assert!(shard.load_row(Table::Inbox, &partition.0.to_be_bytes(), &[0; 40]).is_err());
 }

@@ -25,8 +25,8 @@ fn an_ack_beyond_what_was_sent_closes_the_session_alone() {
     at.ack(b, 2);
     at.settle();
     assert_eq!((at.closed(b), at.closed(a)), (Some(Code::AckBeyondSent), None));
-    let user = at.home(B).state.users.get(B).unwrap();
-    assert_eq!((user.devices[0].cursor, user.inbox.behind(Position(0)).count()), (Position(0), 1));
+    let user = at.user(B);
+    assert_eq!((user.devices[0].cursor, user.live), (Position(0), 1));
 }
 
 #[test]
@@ -87,10 +87,10 @@ fn an_entry_leaves_when_every_device_has_it_and_counts_as_delivered_with_the_fir
     at.ack(b, 1);
     at.settle();
     assert!(at.entries(a).iter().any(|(_, _, what)| what == "delivered 10:1"));
-    assert_eq!(at.home(B).state.users.get(B).unwrap().inbox.behind(Position(0)).count(), 1);
+    assert_eq!(at.user(B).live, 1);
     at.ack(laptop, 1);
     at.settle();
-    assert_eq!(at.home(B).state.users.get(B).unwrap().inbox.behind(Position(0)).count(), 0);
+    assert_eq!(at.user(B).live, 0);
     assert_eq!(at.entries(a), [], "the second device causes no receipt");
 }
 
@@ -150,5 +150,5 @@ fn an_acknowledgement_survives_the_end_of_its_connection() {
     at.ack(b, 1);
     at.home(B).handle_closed(B, b.session);
     at.settle();
-    assert_eq!(at.home(B).state.users.get(B).unwrap().inbox.behind(Position(0)).count(), 0);
+    assert_eq!(at.user(B).live, 0);
 }

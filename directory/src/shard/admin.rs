@@ -1,0 +1,89 @@
+//! What the owner itself journals: the operator's commands, the settings, what time brings.
+
+use answerback_proto::id::{DeviceId, UserId};
+use answerback_proto::record::{
+    AddUser, ApplyVersion, Attempt, ConfirmClock, Due, Revoke, Settings,
+};
+
+use super::load::Wanted;
+use super::push::Unacknowledged;
+use super::state::VERSION;
+use super::{Asked, Shard};
+use crate::limits::{DUE_PERIOD_MS, IDLE_TICK_MS, OPEN_BYTES_MAX};
+
+impl Shard {
+    /// The journal is replayed: from here on its records are applied by this version's rules
+    /// and these settings.
+    pub fn handle_started(&mut self, settings: &Settings) {
+        if self.state.version != VERSION {
+            self.builder().push(&ApplyVersion { version: VERSION }, &[]);
+        }
+        if self.state.settings != *settings {
+            self.builder().push(settings, &[]);
+        }
+    }
+
+    /// A user is to exist; [`super::Effect::Administered`] tells what became of it.
+    pub fn handle_add_user(&mut self, user: UserId, ticket: u64) {
+        self.append(&AddUser { user: user.0 }, &[], Asked::Command { ticket });
+        self.preload(user, None);
+    }
+
+    /// A device is no longer the user's; as above.
+    pub fn handle_revoke(&mut self, user: UserId, device: DeviceId, ticket: u64) {
+        let record = Revoke { user: user.0, device: device.0 };
+        self.append(&record, &[], Asked::Command { ticket });
+        self.preload(user, None);
+    }
+
+    /// The clock is right, however far it jumped; as above.
+    pub fn handle_confirm_clock(&mut self, ticket: u64) {
+        let record = ConfirmClock { now_ms: self.state.clock_ms };
+        self.append(&record, &[], Asked::Command { ticket });
+    }
+
+    /// When `handle_timeout` wants to be called, ms on the driver's monotonic clock.
+    pub fn poll_timeout(&self) -> Option<u64> {
+        let parts_ms = self.courier.poll_timeout(&self.state.outgoing);
+        let watch_ms = self.sessions.poll_timeout();
+        parts_ms.into_iter().chain(watch_ms).chain([self.due_at_ms]).min()
+    }
+
+    /// Hands parts to other partitions, again where they were not confirmed; looks after
+    /// sessions that do not acknowledge, and after users whose time has come. Monotonic ms,
+    /// and the wall clock's.
+    pub fn handle_timeout(&mut self, now_ms: u64, wall_ms: u64) {
+        self.courier.handle_timeout(now_ms, &self.state, &mut self.effects);
+        self.sessions.advance(now_ms);
+        let mut unacknowledged = Vec::new();
+        self.sessions.handle_timeout(&mut self.effects, |one| unacknowledged.push(one));
+        for Unacknowledged { user, device, position } in unacknowledged {
+            let record = Attempt { user: user.0, device: device.0, position: position.0 };
+            self.builder().push(&record, &[]);
+        }
+        if now_ms >= self.due_at_ms {
+            self.due_at_ms = now_ms + DUE_PERIOD_MS;
+            self.look_for_due(wall_ms);
+        }
+    }
+
+    fn look_for_due(&mut self, wall_ms: u64) {
+        if wall_ms.saturating_sub(self.state.clock_ms) >= IDLE_TICK_MS && self.state.clock_ms > 0 {
+            self.builder();
+        }
+        let is_reading = self.loading.iter().any(|what| matches!(what, Wanted::Due { .. }));
+        if !self.state.is_clock_doubted && !is_reading {
+            self.load(Wanted::Due { up_to_ms: wall_ms });
+        }
+    }
+
+    /// Users whose time has come: a record each.
+    pub(super) fn handle_due(&mut self, users: Vec<UserId>, up_to_ms: u64) {
+        for user in users {
+            if self.open.byte_length() < OPEN_BYTES_MAX {
+                self.builder().push(&Due { user: user.0, up_to_ms }, &[]);
+                self.preload(user, None);
+            }
+        }
+    }
+}

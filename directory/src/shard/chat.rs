@@ -1,0 +1,189 @@
+//! What a user's home keeps of one chat: what was decided of the other user's messages, what
+//! became of them, and where the receipts for the user's own ones lie.
+
+use std::collections::BTreeMap;
+
+use answerback_proto::id::{DeviceId, Position, Sequence};
+use bytes::Bytes;
+
+use super::sequence::{Decision, Decisions, Standing};
+
+/// One chat of a user.
+#[derive(Debug, Default)]
+pub(crate) struct Chat {
+    /// The shown time of the last message accepted here.
+    pub(crate) last_accepted_ms: u64,
+    /// The other user's messages that nobody has acknowledged.
+    pub(crate) waiting: u32,
+    /// Where the newest receipt of each kind and device lies in the inbox.
+    pub(crate) receipts: Vec<Receipt>,
+    /// The other user's devices that sent here.
+    pub(crate) senders: Vec<Sender>,
+    /// `last_accepted_ms`, `waiting`, `receipts`, since the last checkpoint.
+    pub(crate) changed: bool,
+    /// Since the last look at what may leave the memory.
+    pub(crate) used: bool,
+}
+
+/// What a receipt says, as far as a newer one contains it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum ReceiptKind {
+    /// Messages of a device of the user's were delivered.
+    Delivered = 1,
+    /// Messages of a device of the user's were read.
+    ReadBy = 2,
+    /// The user has read messages of the other user's device.
+    ReadElsewhere = 3,
+}
+
+/// The newest receipt of a kind and a device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Receipt {
+    pub(crate) kind: ReceiptKind,
+    pub(crate) device: DeviceId,
+    pub(crate) position: Position,
+}
+
+/// One sending device of the other user.
+#[derive(Debug, Default)]
+pub(crate) struct Sender {
+    pub(crate) device: DeviceId,
+    pub(crate) decisions: Decisions,
+    /// The greatest sequence that a device of the user has stored; only rises.
+    pub(crate) delivered_up_to: Sequence,
+    /// The greatest that the user has read; only rises, up to what was delivered.
+    pub(crate) read_up_to: Sequence,
+    /// What came early, by its number.
+    pub(crate) parked: BTreeMap<Sequence, Parked>,
+    /// Since when a number is missing; 0 where none is.
+    pub(crate) gap_since_ms: u64,
+    /// Numbers whose parked row the next checkpoint deletes.
+    pub(crate) unparked: Vec<Sequence>,
+    /// Since the last checkpoint.
+    pub(crate) changed: bool,
+}
+
+/// A message whose predecessor is missing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Parked {
+    /// The number that it takes back, 0 for none.
+    pub(crate) recalled: Sequence,
+    pub(crate) seen_ms: u64,
+    pub(crate) life_s: u32,
+    pub(crate) content_type: u16,
+    pub(crate) flags: u16,
+    /// A copy, so that it holds no batch.
+    pub(crate) payload: Bytes,
+    /// Whether it has a row.
+    pub(crate) is_stored: bool,
+}
+
+impl Chat {
+    /// The other user's device, where anything is known of it.
+    pub(crate) fn sender(&self, device: DeviceId) -> Option<&Sender> {
+        self.senders.iter().find(|sender| sender.device == device)
+    }
+
+    /// As above, to change it.
+    pub(crate) fn sender_mut(&mut self, device: DeviceId) -> Option<&mut Sender> {
+        self.senders.iter_mut().find(|sender| sender.device == device)
+    }
+
+    /// The other user's device, made where missing.
+    pub(crate) fn sender_or_new(&mut self, device: DeviceId) -> &mut Sender {
+        let found = self.senders.iter().position(|sender| sender.device == device);
+        let index = found.unwrap_or(self.senders.len());
+        if found.is_none() {
+            self.senders.push(Sender { device, ..Sender::default() });
+            self.changed = true;
+        }
+        #[expect(clippy::indexing_slicing, reason = "found, or pushed just above")]
+        &mut self.senders[index]
+    }
+
+    /// Where a number of a device stands.
+    pub(crate) fn standing(&self, device: DeviceId, sequence: Sequence) -> Standing {
+        match self.sender(device) {
+            Some(sender) => sender.decisions.standing(sequence),
+            None => Decisions::default().standing(sequence),
+        }
+    }
+
+    /// The next number of a device to be decided.
+    pub(crate) fn expected(&self, device: DeviceId) -> Sequence {
+        self.sender(device).map_or(Sequence(1), |sender| sender.decisions.expected())
+    }
+
+    /// Decides the next number of a device.
+    pub(crate) fn decide(&mut self, device: DeviceId, decision: Decision) {
+        let sender = self.sender_or_new(device);
+        sender.changed = true;
+        sender.decisions.decide(decision);
+    }
+
+    /// Whether a device's number is missing while later ones wait.
+    pub(crate) fn has_gap(&self) -> bool {
+        self.senders.iter().any(|sender| !sender.parked.is_empty())
+    }
+
+    /// Notes where the newest receipt lies; returns where the older one does.
+    pub(crate) fn note_receipt(
+        &mut self,
+        kind: ReceiptKind,
+        device: DeviceId,
+        position: Position,
+    ) -> Option<Position> {
+        self.changed = true;
+        let mut known = self.receipts.iter_mut();
+        match known.find(|receipt| receipt.kind == kind && receipt.device == device) {
+            Some(receipt) => Some(std::mem::replace(&mut receipt.position, position)),
+            None => {
+                self.receipts.push(Receipt { kind, device, position });
+                None
+            }
+        }
+    }
+
+    /// A checkpoint has all of it.
+    pub(crate) fn forget_changes(&mut self) {
+        self.changed = false;
+        for sender in &mut self.senders {
+            sender.changed = false;
+            sender.unparked = Vec::new();
+            sender.parked.values_mut().for_each(|parked| parked.is_stored = true);
+        }
+    }
+
+    /// Whether a checkpoint would write anything of it.
+    pub(crate) fn is_changed(&self) -> bool {
+        self.changed || self.senders.iter().any(|sender| sender.changed)
+    }
+}
+
+impl Sender {
+    /// Takes the parked message whose turn it is out.
+    pub(crate) fn unpark_next(&mut self) -> Option<(Sequence, Parked)> {
+        let next = self.decisions.expected();
+        let parked = self.parked.remove(&next)?;
+        self.note_unparked(next, &parked);
+        Some((next, parked))
+    }
+
+    /// Forgets what is parked up to a number that was decided otherwise.
+    pub(crate) fn drop_parked_up_to(&mut self, last: Sequence) {
+        while let Some(first) = self.parked.first_entry()
+            && *first.key() <= last
+        {
+            let (number, parked) = first.remove_entry();
+            self.note_unparked(number, &parked);
+        }
+    }
+
+    fn note_unparked(&mut self, number: Sequence, parked: &Parked) {
+        self.changed = true;
+        if parked.is_stored {
+            self.unparked.push(number);
+        }
+    }
+}

@@ -1,0 +1,225 @@
+//! What has to be read from the disk before a record can be applied or an entry offered.
+//!
+//! A shard asks by [`super::Effect::Load`]; the driver has a reader thread do
+//! [`Load::read`], and hands the outcome to [`super::Shard::handle_loaded`]. What is asked
+//! for does not change between the two: only what is in memory changes, and what was in
+//! memory is on disk before it leaves.
+
+use std::ops::ControlFlow;
+
+use answerback_proto::id::{PartitionId, Position, UserId};
+
+use super::chat::Chat;
+use super::checkpoint::Table;
+use super::inbox::InboxEntry;
+use super::rows;
+use super::span::Span;
+use super::user::User;
+use crate::limits::{DUE_PER_READ_MAX, PAGE_BYTES_MAX, PAGE_ENTRIES_MAX};
+use crate::ports::{StateReader, StorageFault};
+
+/// Something to be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Load {
+    /// Of which partition.
+    pub partition: PartitionId,
+    /// What of it.
+    pub what: Wanted,
+}
+
+/// What is to be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Wanted {
+    /// A user's head and devices.
+    Head(UserId),
+    /// A user's chat with another.
+    Chat(UserId, UserId),
+    /// How many messages of a sender wait in this partition.
+    Outstanding(UserId),
+    /// Entries of an inbox in `(after, to]`, as many as make a page.
+    Page {
+        /// Whose inbox.
+        user: UserId,
+        /// The entries behind this.
+        after: Position,
+        /// Up to this.
+        to: Position,
+    },
+    /// The heads of all entries in `(after, to]`.
+    Heads {
+        /// Whose inbox.
+        user: UserId,
+        /// The entries behind this.
+        after: Position,
+        /// Up to this.
+        to: Position,
+    },
+    /// Users whose time has come.
+    Due {
+        /// By this time.
+        up_to_ms: u64,
+    },
+}
+
+/// What was read.
+#[derive(Debug)]
+pub struct Loaded {
+    /// What had been asked for.
+    pub load: Load,
+    pub(crate) found: Found,
+}
+
+#[derive(Debug)]
+pub(crate) enum Found {
+    /// The user, who may not exist.
+    Head(Box<User>),
+    /// The chat, which may be new.
+    Chat(Box<Chat>),
+    /// The count; none where there is no row.
+    Outstanding(Option<u32>),
+    /// Of a page, or heads.
+    Entries(Span),
+    /// Users, and whether there are more of them.
+    Due(Vec<UserId>),
+}
+
+impl Load {
+    /// Reads it. Blocks: for a thread that may.
+    ///
+    /// # Errors
+    /// Where the disk cannot be read, or holds what it should not.
+    pub fn read(self, reader: &dyn StateReader) -> Result<Loaded, StorageFault> {
+        let partition = self.partition;
+        let found = match self.what {
+            Wanted::Head(user) => Found::Head(Box::new(read_head(reader, partition, user)?)),
+            Wanted::Chat(user, peer) => {
+                Found::Chat(Box::new(read_chat(reader, partition, user, peer)?))
+            }
+            Wanted::Outstanding(sender) => {
+                let key = rows::key(partition, &[&sender.0.to_be_bytes()]);
+                let row = reader.row(Table::Sender, &key)?;
+                let count = row.map(|value| {
+                    rows::read_outstanding(&value)
+                        .ok_or_else(|| unreadable(Table::Sender, partition))
+                });
+                Found::Outstanding(count.transpose()?)
+            }
+            Wanted::Page { user, after, to } => {
+                let limits = (PAGE_ENTRIES_MAX, PAGE_BYTES_MAX);
+                Found::Entries(read_entries(reader, partition, user, (after, to), limits, true)?)
+            }
+            Wanted::Heads { user, after, to } => {
+                let limits = (usize::MAX, usize::MAX);
+                Found::Entries(read_entries(reader, partition, user, (after, to), limits, false)?)
+            }
+            Wanted::Due { up_to_ms } => Found::Due(read_due(reader, partition, up_to_ms)?),
+        };
+        Ok(Loaded { load: self, found })
+    }
+}
+
+fn read_head(
+    reader: &dyn StateReader,
+    partition: PartitionId,
+    user: UserId,
+) -> Result<User, StorageFault> {
+    let id = user.0.to_be_bytes();
+    let Some(head) = reader.row(Table::Cursor, &rows::key(partition, &[&id]))? else {
+        return Ok(User::unknown(user));
+    };
+    let mut user =
+        rows::read_head(user, &head).ok_or_else(|| unreadable(Table::Cursor, partition))?;
+    let (from, to) = rows::range(partition, &[&id]);
+    reader.range(Table::Device, &from, &to, &mut |key, value| {
+        let device =
+            rows::read_device(key, value).ok_or_else(|| unreadable(Table::Device, partition))?;
+        user.add_device(device);
+        Ok(ControlFlow::Continue(()))
+    })?;
+    Ok(user)
+}
+
+/// A chat without a row of its own has no others either.
+fn read_chat(
+    reader: &dyn StateReader,
+    partition: PartitionId,
+    user: UserId,
+    peer: UserId,
+) -> Result<Chat, StorageFault> {
+    let (user, peer) = (user.0.to_be_bytes(), peer.0.to_be_bytes());
+    let Some(row) = reader.row(Table::Chat, &rows::key(partition, &[&user, &peer]))? else {
+        return Ok(Chat::default());
+    };
+    let (mut chat, has_parked) =
+        rows::read_chat(&row).ok_or_else(|| unreadable(Table::Chat, partition))?;
+    let (from, to) = rows::range(partition, &[&user, &peer]);
+    reader.range(Table::Sequence, &from, &to, &mut |key, value| {
+        let sender =
+            rows::read_sender(key, value).ok_or_else(|| unreadable(Table::Sequence, partition))?;
+        chat.senders.push(sender);
+        Ok(ControlFlow::Continue(()))
+    })?;
+    if has_parked {
+        reader.range(Table::Parked, &from, &to, &mut |key, value| {
+            let (device, sequence, parked) = rows::read_parked(key, value)
+                .ok_or_else(|| unreadable(Table::Parked, partition))?;
+            chat.sender_or_new(device).parked.insert(sequence, parked);
+            Ok(ControlFlow::Continue(()))
+        })?;
+        chat.changed = false;
+    }
+    Ok(chat)
+}
+
+fn read_entries(
+    reader: &dyn StateReader,
+    partition: PartitionId,
+    user: UserId,
+    (after, to): (Position, Position),
+    (entries_max, bytes_max): (usize, usize),
+    with_payloads: bool,
+) -> Result<Span, StorageFault> {
+    let id = user.0.to_be_bytes();
+    let from_key = rows::key(partition, &[&id, &after.next().0.to_be_bytes()]);
+    let to_key = rows::key(partition, &[&id, &to.next().0.to_be_bytes()]);
+    let mut entries: Vec<(Position, InboxEntry)> = Vec::new();
+    let (mut bytes, mut is_cut) = (0, false);
+    reader.range(Table::Inbox, &from_key, &to_key, &mut |key, value| {
+        if entries.len() >= entries_max || bytes >= bytes_max {
+            is_cut = true;
+            return Ok(ControlFlow::Break(()));
+        }
+        let (position, entry) = rows::read_inbox(key, value, with_payloads)
+            .ok_or_else(|| unreadable(Table::Inbox, partition))?;
+        bytes += entry.payload_bytes as usize;
+        entries.push((position, entry));
+        Ok(ControlFlow::Continue(()))
+    })?;
+    let end = entries.last().filter(|_| is_cut).map_or(to, |(position, _)| *position);
+    Ok(Span::new(after, end, entries))
+}
+
+fn read_due(
+    reader: &dyn StateReader,
+    partition: PartitionId,
+    up_to_ms: u64,
+) -> Result<Vec<UserId>, StorageFault> {
+    let from = rows::key(partition, &[]);
+    let to = rows::key(partition, &[&up_to_ms.saturating_add(1).to_be_bytes()]);
+    let mut due = Vec::new();
+    reader.range(Table::Expiry, &from, &to, &mut |key, _| {
+        let (_, user) =
+            rows::read_expiry(key).ok_or_else(|| unreadable(Table::Expiry, partition))?;
+        due.push(user);
+        let is_full = due.len() >= DUE_PER_READ_MAX;
+        Ok(if is_full { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+    })?;
+    Ok(due)
+}
+
+fn unreadable(table: Table, partition: PartitionId) -> StorageFault {
+    StorageFault::new(format_args!(
+        "the table {} of partition {partition} holds a row that cannot be read",
+        table.name()
+    ))
+}

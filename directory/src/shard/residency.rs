@@ -1,0 +1,128 @@
+//! What is in memory of what is on the disk: whoever has a session, a fresh change, or
+//! something under way; and of the others as much as there is room for.
+
+use answerback_proto::id::UserId;
+
+use super::load::{Found, Load, Loaded, Wanted};
+use super::{Effect, Shard};
+use crate::limits::{CHAT_BYTES, SENDER_BYTES, USER_BYTES};
+
+/// How much of the disk's may stay in a shard's memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Residency {
+    /// Bytes of users at rest, about.
+    pub bytes_max: usize,
+}
+
+impl Default for Residency {
+    fn default() -> Self {
+        Self { bytes_max: 64 * 1024 * 1024 }
+    }
+}
+
+impl Shard {
+    /// The checkpoint under way is written: what it holds may leave the memory.
+    pub fn handle_checkpointed(&mut self) {
+        for user_id in std::mem::take(&mut self.freezing) {
+            if let Some(user) = self.state.users.get_mut(user_id) {
+                user.freezing = false;
+                user.inbox.handle_stored(self.sessions.has_any(user_id));
+            }
+        }
+        self.make_room();
+    }
+
+    /// Users in memory, chats among them, and bytes that they take, about.
+    pub fn resident(&self) -> (usize, usize, usize) {
+        let (users, chats) = (self.state.users.count(), self.state.chats_in_memory);
+        (users, chats, self.resident_bytes())
+    }
+
+    fn resident_bytes(&self) -> usize {
+        self.state.users.count() * USER_BYTES
+            + self.state.chats_in_memory * CHAT_BYTES
+            + self.state.outstanding.count() * SENDER_BYTES
+    }
+
+    /// First goes what was not used since the last time, then whatever may.
+    fn make_room(&mut self) {
+        for spares_used in [true, false] {
+            if self.resident_bytes() > self.residency.bytes_max {
+                self.let_go(spares_used);
+            }
+        }
+    }
+
+    fn let_go(&mut self, spares_used: bool) {
+        let (sessions, chats_in_memory) = (&self.sessions, &mut self.state.chats_in_memory);
+        self.state.users.retain(|user| {
+            let was_used = std::mem::take(&mut user.used) && spares_used;
+            let has_session = sessions.has_any(user.id);
+            let is_needed = user.listed || user.freezing || user.inbox.is_being_read();
+            if is_needed || was_used {
+                return true;
+            }
+            if !has_session {
+                *chats_in_memory -= user.chats.len();
+                return false;
+            }
+            user.chats.retain(|_, chat| {
+                let is_kept = std::mem::take(&mut chat.used) && spares_used;
+                *chats_in_memory -= usize::from(!is_kept);
+                is_kept
+            });
+            true
+        });
+        self.state.outstanding.retain(|counted| {
+            counted.changed || (std::mem::take(&mut counted.used) && spares_used)
+        });
+    }
+
+    /// Has something read, unless it is being read already.
+    pub(super) fn load(&mut self, what: Wanted) {
+        if self.loading.insert(what) {
+            self.handle_reading(what);
+            let partition = self.state.partition;
+            self.effects.push_back(Effect::Load(Load { partition, what }));
+        }
+    }
+
+    /// What leaves an inbox from here on is not in what is about to be read of it.
+    pub(super) fn handle_reading(&mut self, what: Wanted) {
+        if let Wanted::Page { user, .. } | Wanted::Heads { user, .. } = what
+            && let Some(user) = self.state.users.get_mut(user)
+        {
+            user.inbox.handle_reading();
+        }
+    }
+
+    /// An input was appended that concerns a user, and a chat: whatever of them is not in
+    /// memory is read while the input is committed.
+    pub(super) fn preload(&mut self, user_id: UserId, peer: Option<UserId>) {
+        match self.state.users.get(user_id) {
+            None => self.load(Wanted::Head(user_id)),
+            Some(user) => {
+                if let Some(peer) = peer.filter(|peer| !user.chats.contains_key(peer)) {
+                    self.load(Wanted::Chat(user_id, peer));
+                }
+            }
+        }
+        if let Some(sender) = peer.filter(|peer| self.state.outstanding.get(*peer).is_none()) {
+            self.load(Wanted::Outstanding(sender));
+        }
+    }
+
+    pub(super) fn take_loaded(&mut self, loaded: Loaded) {
+        match (loaded.load.what, loaded.found) {
+            (Wanted::Due { up_to_ms }, Found::Due(users)) => self.handle_due(users, up_to_ms),
+            (what, found) => {
+                self.state.handle_loaded(what, found);
+                match what {
+                    Wanted::Page { user, .. } => self.sessions.touch(user),
+                    Wanted::Heads { user, .. } => self.heads_of.push(user),
+                    _ => {}
+                }
+            }
+        }
+    }
+}

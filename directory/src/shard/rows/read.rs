@@ -1,0 +1,347 @@
+//! Rows back into the state.
+
+use answerback_proto::id::{
+    DeviceId, Generation, PartNumber, PartitionId, Position, Sequence, UserId,
+};
+use answerback_proto::record::Settings;
+use bytes::Bytes;
+
+use super::super::chat::{Chat, Parked, Receipt, ReceiptKind, Sender};
+use super::super::checkpoint::Table;
+use super::super::digest::Digest;
+use super::super::effect::EntryBody;
+use super::super::inbox::{Inbox, InboxEntry};
+use super::super::parts::{About, Incoming, Outgoing, PartBody};
+use super::super::sequence::Decisions;
+use super::super::state::State;
+use super::super::user::{Attempts, Device, Standing, User};
+use super::{COPIED, DELIVERED, FAILED, MESSAGE, READ_BY, READ_ELSEWHERE};
+use crate::ports::StorageFault;
+
+/// The tables whose rows are in memory from the start.
+pub const RESIDENT_TABLES: [Table; 3] = [Table::Partition, Table::Outgoing, Table::Incoming];
+
+/// Takes a row of a resident table into the state.
+///
+/// # Errors
+/// A row of another partition, or that this version cannot have written.
+pub(crate) fn load(
+    state: &mut State,
+    table: Table,
+    key: &[u8],
+    value: &[u8],
+) -> Result<(), StorageFault> {
+    read_row(state, table, key, value).ok_or_else(|| {
+        StorageFault::new(format_args!(
+            "the table {} of partition {} holds a row of {} and {} bytes that cannot be read",
+            table.name(),
+            state.partition,
+            key.len(),
+            value.len(),
+        ))
+    })
+}
+
+fn read_row(state: &mut State, table: Table, key: &[u8], value: &[u8]) -> Option<()> {
+    let (mut key, mut value) = (Fields(key), Fields(value));
+    if key.be_u16()? != state.partition.0 {
+        return None;
+    }
+    match table {
+        Table::Partition => read_partition(state, &mut value)?,
+        Table::Outgoing => read_outgoing(state, &mut key, &mut value)?,
+        Table::Incoming => {
+            let generation = Generation(value.u64()?);
+            let incoming = Incoming { generation, taken: PartNumber(value.u64()?), changed: false };
+            state.incoming.insert(PartitionId(key.be_u16()?), incoming);
+        }
+        _ => return None,
+    }
+    (key.is_empty() && value.is_empty()).then_some(())
+}
+
+fn read_partition(state: &mut State, value: &mut Fields<'_>) -> Option<()> {
+    state.clock_ms = value.u64()?;
+    state.digest = Digest::restore(value.u64()?);
+    state.version = value.u16()?;
+    state.is_clock_doubted = value.u8()? != 0;
+    state.settings = Settings {
+        inbox_messages_max: value.u32()?,
+        inbox_bytes_max: value.u64()?,
+        sender_messages_max: value.u32()?,
+        device_lag_max: value.u32()?,
+        devices_max: value.u16()?,
+        lapse_s: value.u32()?,
+        gap_s: value.u32()?,
+        retry_limit: value.u16()?,
+        retry_span_s: value.u32()?,
+        clock_jump_s: value.u32()?,
+    };
+    Some(())
+}
+
+fn read_outgoing(state: &mut State, key: &mut Fields<'_>, value: &mut Fields<'_>) -> Option<()> {
+    let destination = PartitionId(key.be_u16()?);
+    if key.is_empty() {
+        let (next, confirmed) = (PartNumber(value.u64()?), PartNumber(value.u64()?));
+        state.outgoing.insert(destination, Outgoing::load(next, confirmed));
+        return Some(());
+    }
+    let number = PartNumber(key.be_u64()?);
+    let body = read_part(value)?;
+    state.outgoing.get_mut(&destination)?.load_part(number, body);
+    Some(())
+}
+
+fn read_part(value: &mut Fields<'_>) -> Option<PartBody> {
+    let kind = value.u8()?;
+    let about = About {
+        user: UserId(value.u128()?),
+        peer: UserId(value.u128()?),
+        device: DeviceId(value.u128()?),
+    };
+    Some(match kind {
+        DELIVERED => {
+            PartBody::Delivered { about, up_to: value.u64()?, delivered_at_ms: value.u64()? }
+        }
+        READ_BY => PartBody::Read { about, up_to: value.u64()?, read_at_ms: value.u64()? },
+        FAILED => PartBody::Failed { about, sequence: value.u64()?, code: value.u16()? },
+        COPIED => PartBody::Copy {
+            about,
+            sequence: value.u64()?,
+            accepted_at_ms: value.u64()?,
+            content_type: value.u16()?,
+            payload: Bytes::copy_from_slice(value.rest()),
+        },
+        _ => return None,
+    })
+}
+
+/// A user's head, without devices.
+pub(crate) fn read_head(id: UserId, value: &[u8]) -> Option<User> {
+    let mut value = Fields(value);
+    let mut user = User::unknown(id);
+    user.exists = true;
+    user.inbox = Inbox::stored(Position(value.u64()?));
+    user.floor = Position(value.u64()?);
+    user.live = value.u32()?;
+    user.above = value.u32()?;
+    user.messages = value.u32()?;
+    user.bytes = value.u64()?;
+    user.due_ms = value.u64()?;
+    user.stored_due_ms = user.due_ms;
+    let mut gaps = Vec::new();
+    while !value.is_empty() {
+        gaps.push(UserId(value.u128()?));
+    }
+    user.gaps = gaps.into();
+    Some(user)
+}
+
+/// A device of a user.
+pub(crate) fn read_device(key: &[u8], value: &[u8]) -> Option<Device> {
+    let (mut key, mut value) = (Fields(key.get(18..)?), Fields(value));
+    let mut device = Device {
+        id: DeviceId(key.be_u128()?),
+        cursor: Position(value.u64()?),
+        connection_counter: value.u64()?,
+        standing: match value.u8()? {
+            0 => Standing::Active,
+            1 => Standing::Lapsed,
+            2 => Standing::Revoked,
+            _ => return None,
+        },
+        attempts: None,
+        changed: false,
+    };
+    if !value.is_empty() {
+        let (position, count) = (Position(value.u64()?), value.u16()?);
+        let first_ms = value.u64()?;
+        device.attempts = Some(Box::new(Attempts { position, count, first_ms }));
+    }
+    (key.is_empty() && value.is_empty()).then_some(device)
+}
+
+/// A chat without senders, and whether anything is parked in it.
+pub(crate) fn read_chat(value: &[u8]) -> Option<(Chat, bool)> {
+    let mut value = Fields(value);
+    let mut chat = Chat {
+        last_accepted_ms: value.u64()?,
+        waiting: value.u32()?,
+        used: true,
+        ..Chat::default()
+    };
+    let has_parked = value.u8()? != 0;
+    while !value.is_empty() {
+        let kind = match value.u8()? {
+            1 => ReceiptKind::Delivered,
+            2 => ReceiptKind::ReadBy,
+            3 => ReceiptKind::ReadElsewhere,
+            _ => return None,
+        };
+        let (device, position) = (DeviceId(value.u128()?), Position(value.u64()?));
+        chat.receipts.push(Receipt { kind, device, position });
+    }
+    Some((chat, has_parked))
+}
+
+/// A sending device of a chat.
+pub(crate) fn read_sender(key: &[u8], value: &[u8]) -> Option<Sender> {
+    let (mut key, mut value) = (Fields(key.get(34..)?), Fields(value));
+    let device = DeviceId(key.be_u128()?);
+    let (last, delivered_up_to) = (Sequence(value.u64()?), Sequence(value.u64()?));
+    let (read_up_to, gap_since_ms) = (Sequence(value.u64()?), value.u64()?);
+    let mut recent = Vec::new();
+    while !value.is_empty() {
+        recent.push(value.u64()?);
+    }
+    let decisions = Decisions::restore(last, recent.into_iter());
+    let sender = Sender {
+        device,
+        decisions,
+        delivered_up_to,
+        read_up_to,
+        gap_since_ms,
+        ..Sender::default()
+    };
+    key.is_empty().then_some(sender)
+}
+
+/// A parked message, its device and number.
+pub(crate) fn read_parked(key: &[u8], value: &[u8]) -> Option<(DeviceId, Sequence, Parked)> {
+    let (mut key, mut value) = (Fields(key.get(34..)?), Fields(value));
+    let (device, sequence) = (DeviceId(key.be_u128()?), Sequence(key.be_u64()?));
+    let parked = Parked {
+        recalled: Sequence(value.u64()?),
+        seen_ms: value.u64()?,
+        life_s: value.u32()?,
+        content_type: value.u16()?,
+        flags: value.u16()?,
+        payload: Bytes::copy_from_slice(value.rest()),
+        is_stored: true,
+    };
+    key.is_empty().then_some((device, sequence, parked))
+}
+
+/// How many messages of a sender wait.
+pub(crate) fn read_outstanding(value: &[u8]) -> Option<u32> {
+    let mut value = Fields(value);
+    let count = value.u32()?;
+    value.is_empty().then_some(count)
+}
+
+/// When whose time has come.
+pub(crate) fn read_expiry(key: &[u8]) -> Option<(u64, UserId)> {
+    let mut key = Fields(key.get(2..)?);
+    let (due_ms, user) = (key.be_u64()?, UserId(key.be_u128()?));
+    key.is_empty().then_some((due_ms, user))
+}
+
+/// An entry, with its payload or without.
+pub(crate) fn read_inbox(
+    key: &[u8],
+    value: &[u8],
+    with_payload: bool,
+) -> Option<(Position, InboxEntry)> {
+    let mut key = Fields(key.get(18..)?);
+    let position = Position(key.be_u64()?);
+    let entry = read_entry(&mut Fields(value), with_payload)?;
+    key.is_empty().then_some((position, entry))
+}
+
+fn read_entry(value: &mut Fields<'_>, with_payload: bool) -> Option<InboxEntry> {
+    let kind = value.u8()?;
+    let (peer, device, put_at_ms) = (UserId(value.u128()?), DeviceId(value.u128()?), value.u64()?);
+    let (mut expires_at_ms, mut payload_bytes) = (0, 0);
+    let mut rest_of = |value: &mut Fields<'_>| {
+        let rest = value.rest();
+        payload_bytes = rest.len() as u32;
+        if with_payload { Bytes::copy_from_slice(rest) } else { Bytes::new() }
+    };
+    let body = match kind {
+        MESSAGE => {
+            let (sequence, accepted_at_ms) = (Sequence(value.u64()?), value.u64()?);
+            expires_at_ms = value.u64()?;
+            let content_type = value.u16()?;
+            let payload = rest_of(value);
+            EntryBody::Message { device, sequence, accepted_at_ms, content_type, payload }
+        }
+        COPIED => {
+            let (sequence, accepted_at_ms) = (Sequence(value.u64()?), value.u64()?);
+            let content_type = value.u16()?;
+            let payload = rest_of(value);
+            EntryBody::Copied { device, sequence, accepted_at_ms, content_type, payload }
+        }
+        DELIVERED => EntryBody::Delivered {
+            device,
+            up_to: Sequence(value.u64()?),
+            delivered_at_ms: value.u64()?,
+        },
+        READ_BY => {
+            EntryBody::ReadBy { device, up_to: Sequence(value.u64()?), read_at_ms: value.u64()? }
+        }
+        READ_ELSEWHERE => EntryBody::ReadElsewhere {
+            device,
+            up_to: Sequence(value.u64()?),
+            read_at_ms: value.u64()?,
+            reader: DeviceId(value.u128()?),
+        },
+        FAILED => {
+            EntryBody::Failed { device, sequence: Sequence(value.u64()?), code: value.u16()? }
+        }
+        _ => return None,
+    };
+    let entry = InboxEntry { peer, put_at_ms, expires_at_ms, payload_bytes, body };
+    value.is_empty().then_some(entry)
+}
+
+/// Reads fields off the front.
+struct Fields<'a>(&'a [u8]);
+
+impl<'a> Fields<'a> {
+    fn take<const N: usize>(&mut self) -> Option<[u8; N]> {
+        let (taken, rest) = self.0.split_first_chunk()?;
+        self.0 = rest;
+        Some(*taken)
+    }
+
+    fn u8(&mut self) -> Option<u8> {
+        self.take().map(u8::from_le_bytes)
+    }
+
+    fn u16(&mut self) -> Option<u16> {
+        self.take().map(u16::from_le_bytes)
+    }
+
+    fn u32(&mut self) -> Option<u32> {
+        self.take().map(u32::from_le_bytes)
+    }
+
+    fn u64(&mut self) -> Option<u64> {
+        self.take().map(u64::from_le_bytes)
+    }
+
+    fn u128(&mut self) -> Option<u128> {
+        self.take().map(u128::from_le_bytes)
+    }
+
+    fn be_u16(&mut self) -> Option<u16> {
+        self.take().map(u16::from_be_bytes)
+    }
+
+    fn be_u64(&mut self) -> Option<u64> {
+        self.take().map(u64::from_be_bytes)
+    }
+
+    fn be_u128(&mut self) -> Option<u128> {
+        self.take().map(u128::from_be_bytes)
+    }
+
+    fn rest(&mut self) -> &'a [u8] {
+        std::mem::take(&mut self.0)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}

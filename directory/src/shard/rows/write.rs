@@ -1,0 +1,291 @@
+//! The rows that changed since the last checkpoint.
+
+use answerback_proto::id::{DeviceId, PartitionId, UserId};
+
+use super::super::chat::{Chat, Sender};
+use super::super::checkpoint::{Rows, Table};
+use super::super::effect::EntryBody;
+use super::super::inbox::{Inbox, InboxEntry};
+use super::super::parts::{Incoming, Outgoing, PartBody};
+use super::super::state::State;
+use super::super::user::{Device, NEVER, User};
+use super::{COPIED, DELIVERED, FAILED, MESSAGE, READ_BY, READ_ELSEWHERE};
+
+/// Every row that changed since the last checkpoint, which it now is.
+pub(crate) fn freeze(state: &mut State, changed_users: &[UserId]) -> Rows {
+    let mut writer = Writer::new(state.partition);
+    writer.partition_row(state);
+    let changed = changed_users.iter();
+    changed.filter_map(|id| state.users.get(*id)).for_each(|user| writer.user(user));
+    let changed = state.changed_senders.iter();
+    for counted in changed.filter_map(|id| state.outstanding.get(*id)) {
+        writer.key(&[&counted.sender.0.to_be_bytes()]);
+        match counted.count {
+            0 if counted.is_stored => writer.delete(Table::Sender),
+            0 => {}
+            count => writer.u32(count).put(Table::Sender),
+        }
+    }
+    for (destination, outgoing) in &state.outgoing {
+        writer.outgoing(*destination, outgoing);
+    }
+    for (source, incoming) in &state.incoming {
+        writer.incoming(*source, incoming);
+    }
+    state.handle_frozen(changed_users);
+    writer.rows
+}
+
+/// The key of a row: the partition, then its parts.
+pub(crate) fn key(partition: PartitionId, parts: &[&[u8]]) -> Vec<u8> {
+    [&partition.0.to_be_bytes()]
+        .into_iter()
+        .map(|bytes| bytes.as_slice())
+        .chain(parts.iter().copied())
+        .collect::<Vec<_>>()
+        .concat()
+}
+
+/// The keys of all rows that begin with these parts: the first, and the one behind them.
+pub(crate) fn range(partition: PartitionId, parts: &[&[u8]]) -> (Vec<u8>, Vec<u8>) {
+    let from = key(partition, parts);
+    let mut to = from.clone();
+    while let Some(last) = to.pop() {
+        if last < u8::MAX {
+            to.push(last + 1);
+            break;
+        }
+    }
+    (from, to)
+}
+
+/// Collects one row after the other.
+struct Writer {
+    rows: Rows,
+    partition: PartitionId,
+    key: Vec<u8>,
+    value: Vec<u8>,
+}
+
+impl Writer {
+    fn new(partition: PartitionId) -> Self {
+        Self { rows: Rows::default(), partition, key: Vec::new(), value: Vec::new() }
+    }
+
+    fn partition_row(&mut self, state: &State) {
+        let settings = state.settings.clone();
+        self.key(&[]).u64(state.clock_ms).u64(state.digest.value()).u16(state.version);
+        self.u8(u8::from(state.is_clock_doubted));
+        self.u32(settings.inbox_messages_max).u64(settings.inbox_bytes_max);
+        self.u32(settings.sender_messages_max).u32(settings.device_lag_max);
+        self.u16(settings.devices_max).u32(settings.lapse_s).u32(settings.gap_s);
+        self.u16(settings.retry_limit).u32(settings.retry_span_s).u32(settings.clock_jump_s);
+        self.put(Table::Partition);
+    }
+
+    fn user(&mut self, user: &User) {
+        if !user.exists {
+            return;
+        }
+        let id = user.id.0.to_be_bytes();
+        self.key(&[&id]).u64(user.inbox.next_position().0).u64(user.floor.0);
+        self.u32(user.live).u32(user.above).u32(user.messages).u64(user.bytes).u64(user.due_ms);
+        user.gaps.iter().for_each(|peer| {
+            self.u128(peer.0);
+        });
+        self.put(Table::Cursor);
+        for device in user.devices.iter().filter(|device| device.changed) {
+            self.device(&id, device);
+        }
+        for (peer, chat) in &user.chats {
+            self.chat(&id, *peer, chat);
+        }
+        self.inbox(&id, &user.inbox);
+        self.due(&id, user);
+    }
+
+    fn due(&mut self, user: &[u8; 16], User { due_ms, stored_due_ms, .. }: &User) {
+        if due_ms == stored_due_ms {
+            return;
+        }
+        if *stored_due_ms != NEVER {
+            self.key(&[&stored_due_ms.to_be_bytes(), user]).delete(Table::Expiry);
+        }
+        if *due_ms != NEVER {
+            self.key(&[&due_ms.to_be_bytes(), user]).put(Table::Expiry);
+        }
+    }
+
+    fn device(&mut self, user: &[u8; 16], device: &Device) {
+        self.key(&[user, &device.id.0.to_be_bytes()]);
+        self.u64(device.cursor.0).u64(device.connection_counter).u8(device.standing as u8);
+        if let Some(attempts) = &device.attempts {
+            self.u64(attempts.position.0).u16(attempts.count).u64(attempts.first_ms);
+        }
+        self.put(Table::Device);
+    }
+
+    fn chat(&mut self, user: &[u8; 16], peer: UserId, chat: &Chat) {
+        let peer = peer.0.to_be_bytes();
+        if chat.is_changed() {
+            self.key(&[user, &peer]).u64(chat.last_accepted_ms).u32(chat.waiting);
+            self.u8(u8::from(chat.has_gap()));
+            for receipt in &chat.receipts {
+                self.u8(receipt.kind as u8).u128(receipt.device.0).u64(receipt.position.0);
+            }
+            self.put(Table::Chat);
+        }
+        for sender in chat.senders.iter().filter(|sender| sender.changed) {
+            self.sender(user, &peer, sender);
+        }
+    }
+
+    fn sender(&mut self, user: &[u8; 16], peer: &[u8; 16], sender: &Sender) {
+        let device = sender.device.0.to_be_bytes();
+        self.key(&[user, peer, &device]);
+        self.u64(sender.decisions.last().0).u64(sender.delivered_up_to.0);
+        self.u64(sender.read_up_to.0).u64(sender.gap_since_ms);
+        for packed in sender.decisions.recent() {
+            self.u64(packed);
+        }
+        self.put(Table::Sequence);
+        for number in &sender.unparked {
+            self.key(&[user, peer, &device, &number.0.to_be_bytes()]).delete(Table::Parked);
+        }
+        for (number, parked) in sender.parked.iter().filter(|(_, parked)| !parked.is_stored) {
+            self.key(&[user, peer, &device, &number.0.to_be_bytes()]);
+            self.u64(parked.recalled.0).u64(parked.seen_ms).u32(parked.life_s);
+            self.u16(parked.content_type).u16(parked.flags).bytes(&parked.payload);
+            self.put(Table::Parked);
+        }
+    }
+
+    fn inbox(&mut self, user: &[u8; 16], inbox: &Inbox) {
+        for position in inbox.removed() {
+            self.key(&[user, &position.0.to_be_bytes()]).delete(Table::Inbox);
+        }
+        for (position, entry) in inbox.unstored() {
+            self.key(&[user, &position.0.to_be_bytes()]).entry(entry).put(Table::Inbox);
+        }
+    }
+
+    fn outgoing(&mut self, destination: PartitionId, outgoing: &Outgoing) {
+        if !outgoing.changed() {
+            return;
+        }
+        let key = destination.0.to_be_bytes();
+        self.key(&[&key]).u64(outgoing.next().0).u64(outgoing.confirmed().0).put(Table::Outgoing);
+        for number in outgoing.removed() {
+            self.key(&[&key, &number.0.to_be_bytes()]).delete(Table::Outgoing);
+        }
+        for (number, _, body) in outgoing.behind(outgoing.stored_up_to()) {
+            self.key(&[&key, &number.0.to_be_bytes()]).part(body).put(Table::Outgoing);
+        }
+    }
+
+    fn incoming(&mut self, source: PartitionId, incoming: &Incoming) {
+        if incoming.changed {
+            self.key(&[&source.0.to_be_bytes()]);
+            self.u64(incoming.generation.0).u64(incoming.taken.0).put(Table::Incoming);
+        }
+    }
+
+    fn entry(&mut self, entry: &InboxEntry) -> &mut Self {
+        let &InboxEntry { peer, put_at_ms, expires_at_ms, .. } = entry;
+        match &entry.body {
+            EntryBody::Message { device, sequence, accepted_at_ms, content_type, payload } => {
+                self.entry_head(MESSAGE, peer, *device, put_at_ms);
+                self.u64(sequence.0).u64(*accepted_at_ms).u64(expires_at_ms);
+                self.u16(*content_type).bytes(payload)
+            }
+            EntryBody::Copied { device, sequence, accepted_at_ms, content_type, payload } => {
+                self.entry_head(COPIED, peer, *device, put_at_ms);
+                self.u64(sequence.0).u64(*accepted_at_ms).u16(*content_type).bytes(payload)
+            }
+            EntryBody::Delivered { device, up_to, delivered_at_ms } => {
+                self.entry_head(DELIVERED, peer, *device, put_at_ms);
+                self.u64(up_to.0).u64(*delivered_at_ms)
+            }
+            EntryBody::ReadBy { device, up_to, read_at_ms } => {
+                self.entry_head(READ_BY, peer, *device, put_at_ms);
+                self.u64(up_to.0).u64(*read_at_ms)
+            }
+            EntryBody::ReadElsewhere { device, up_to, read_at_ms, reader } => {
+                self.entry_head(READ_ELSEWHERE, peer, *device, put_at_ms);
+                self.u64(up_to.0).u64(*read_at_ms).u128(reader.0)
+            }
+            EntryBody::Failed { device, sequence, code } => {
+                self.entry_head(FAILED, peer, *device, put_at_ms);
+                self.u64(sequence.0).u16(*code)
+            }
+        }
+    }
+
+    fn entry_head(&mut self, kind: u8, peer: UserId, device: DeviceId, put_at_ms: u64) {
+        self.u8(kind).u128(peer.0).u128(device.0).u64(put_at_ms);
+    }
+
+    fn part(&mut self, body: &PartBody) -> &mut Self {
+        let about = body.about();
+        let (user, peer, device) = (about.user.0, about.peer.0, about.device.0);
+        match body {
+            PartBody::Delivered { up_to, delivered_at_ms, .. } => {
+                self.u8(DELIVERED).u128(user).u128(peer).u128(device);
+                self.u64(*up_to).u64(*delivered_at_ms)
+            }
+            PartBody::Read { up_to, read_at_ms, .. } => {
+                self.u8(READ_BY).u128(user).u128(peer).u128(device);
+                self.u64(*up_to).u64(*read_at_ms)
+            }
+            PartBody::Failed { sequence, code, .. } => {
+                self.u8(FAILED).u128(user).u128(peer).u128(device);
+                self.u64(*sequence).u16(*code)
+            }
+            PartBody::Copy { sequence, accepted_at_ms, content_type, payload, .. } => {
+                self.u8(COPIED).u128(user).u128(peer).u128(device);
+                self.u64(*sequence).u64(*accepted_at_ms).u16(*content_type).bytes(payload)
+            }
+        }
+    }
+
+    fn key(&mut self, parts: &[&[u8]]) -> &mut Self {
+        self.key.clear();
+        self.value.clear();
+        self.key.extend_from_slice(&self.partition.0.to_be_bytes());
+        parts.iter().for_each(|part| self.key.extend_from_slice(part));
+        self
+    }
+
+    fn u8(&mut self, value: u8) -> &mut Self {
+        self.bytes(&[value])
+    }
+
+    fn u16(&mut self, value: u16) -> &mut Self {
+        self.bytes(&value.to_le_bytes())
+    }
+
+    fn u32(&mut self, value: u32) -> &mut Self {
+        self.bytes(&value.to_le_bytes())
+    }
+
+    fn u64(&mut self, value: u64) -> &mut Self {
+        self.bytes(&value.to_le_bytes())
+    }
+
+    fn u128(&mut self, value: u128) -> &mut Self {
+        self.bytes(&value.to_le_bytes())
+    }
+
+    fn bytes(&mut self, value: &[u8]) -> &mut Self {
+        self.value.extend_from_slice(value);
+        self
+    }
+
+    fn put(&mut self, table: Table) {
+        self.rows.put(table, &self.key, &self.value);
+    }
+
+    fn delete(&mut self, table: Table) {
+        self.rows.delete(table, &self.key);
+    }
+}

@@ -1,0 +1,121 @@
+//! A device has stored its inbox up to a position: what any device has is delivered, what
+//! every device has leaves.
+
+use answerback_proto::id::{DeviceId, Position, Sequence, UserId};
+use answerback_proto::record::Acknowledge;
+
+use super::super::effect::EntryBody;
+use super::super::parts::{About, PartBody};
+use super::super::user::{NEVER, Standing, User};
+use super::{Consequences, Missing, State, Verdict, chat_of, require_known};
+
+/// Messages of a device that have just been delivered for the first time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Newly {
+    peer: UserId,
+    device: DeviceId,
+    up_to: Sequence,
+    count: u32,
+    bytes: u64,
+}
+
+impl State {
+    pub(super) fn acknowledge(
+        &mut self,
+        record: &Acknowledge,
+        consequences: &mut Consequences,
+    ) -> Result<Verdict, Missing> {
+        let (acting, device) = (UserId(record.user), DeviceId(record.device));
+        let user = self.user(acting)?;
+        let up_to = Position(record.up_to).min(user.inbox.last_position());
+        let known = user.device(device).filter(|known| known.standing == Standing::Active);
+        let Some(cursor) = known.map(|known| known.cursor).filter(|cursor| *cursor < up_to) else {
+            return Ok(Verdict::Silent);
+        };
+        let left_up_to = user.left_up_to();
+        require_known(user, cursor, up_to)?;
+        let newly = newly_delivered(user, up_to);
+        for Newly { peer, .. } in &newly {
+            chat_of(self.user(acting)?, *peer)?;
+            self.require_outstanding(*peer)?;
+        }
+        self.take_cursor(acting, device, up_to);
+        for newly in newly {
+            self.deliver(acting, newly, consequences);
+        }
+        self.digest.mix(up_to.0);
+        self.let_leave(acting, left_up_to);
+        Ok(Verdict::Silent)
+    }
+
+    /// The device's cursor and the floor rise, over a range that is known.
+    fn take_cursor(&mut self, acting: UserId, device: DeviceId, up_to: Position) {
+        let (now_ms, lag_max) = (self.clock_ms, self.settings.device_lag_max);
+        let Some(user) = self.users.get_mut(acting) else { return };
+        if let Some(known) = user.device_mut(device) {
+            known.cursor = up_to;
+            known.changed = true;
+            known.attempts.take_if(|attempts| attempts.position <= up_to);
+        }
+        if up_to > user.floor {
+            user.above -= user.inbox.known(user.floor, up_to).count() as u32;
+        }
+        if user.live - user.above > lag_max {
+            user.due_by(now_ms);
+        }
+        self.list(acting);
+    }
+
+    /// Tells the sender what was delivered, and that it waits no more.
+    fn deliver(&mut self, acting: UserId, newly: Newly, consequences: &mut Consequences) {
+        let Newly { peer, device, up_to, count, bytes } = newly;
+        let Some(user) = self.users.get_mut(acting) else { return };
+        user.messages -= count;
+        user.bytes -= bytes;
+        if let Some(chat) = user.chats.get_mut(&peer) {
+            chat.waiting -= count;
+            chat.changed = true;
+            let sender = chat.sender_or_new(device);
+            sender.delivered_up_to = sender.delivered_up_to.max(up_to);
+            sender.changed = true;
+        }
+        self.count_out(peer, count);
+        let delivered_at_ms = self.clock_ms;
+        let about = About { user: peer, peer: acting, device };
+        let part = PartBody::Delivered { about, up_to: up_to.0, delivered_at_ms };
+        self.outgoing_to(peer).push(part);
+        let body = EntryBody::Delivered { device, up_to, delivered_at_ms };
+        consequences.shown.push((peer, acting, body));
+    }
+
+    /// Entries leave once every device that owes an acknowledgement has given it: those behind
+    /// what had left before. They are known.
+    pub(super) fn let_leave(&mut self, acting: UserId, left_before: Position) {
+        let Some(user) = self.users.get_mut(acting) else { return };
+        let cursors = user.devices.iter().map(|device| device.cursor);
+        user.floor = cursors.max().map_or(user.floor, |greatest| greatest.max(user.floor));
+        let up_to = user.left_up_to();
+        user.live -= user.inbox.leave(left_before, up_to);
+        if user.live == 0 && user.gaps.is_empty() {
+            user.due_ms = NEVER;
+        }
+    }
+}
+
+/// What lies between the floor and a position, by sender and device.
+fn newly_delivered(user: &User, up_to: Position) -> Vec<Newly> {
+    let mut found: Vec<Newly> = Vec::new();
+    for (_, entry) in user.inbox.known(user.floor, up_to) {
+        let &EntryBody::Message { device, sequence, .. } = &entry.body else { continue };
+        let (peer, bytes) = (entry.peer, u64::from(entry.payload_bytes));
+        match found.iter_mut().rev().find(|known| known.peer == peer && known.device == device) {
+            Some(known) => {
+                known.up_to = known.up_to.max(sequence);
+                known.count += 1;
+                known.bytes += bytes;
+            }
+            None => found.push(Newly { peer, device, up_to: sequence, count: 1, bytes }),
+        }
+    }
+    found
+}

@@ -1,0 +1,104 @@
+//! Users and devices come and go.
+
+use answerback_proto::code::Code;
+use answerback_proto::id::{DeviceId, UserId};
+use answerback_proto::record::{Connect, Revoke};
+
+use super::super::effect::Administered;
+use super::super::user::{Device, Standing, User};
+use super::{Consequences, Missing, State, Verdict, require_known};
+
+impl State {
+    /// A login; nothing changes where it is refused.
+    pub(super) fn connect(
+        &mut self,
+        record: &Connect,
+        consequences: &mut Consequences,
+    ) -> Result<Verdict, Missing> {
+        let (acting, id) = (UserId(record.user), DeviceId(record.device));
+        let (counter, devices_max) = (record.connection_counter, self.settings.devices_max);
+        let user = self.user(acting)?;
+        let (floor, is_full) = (user.floor, has_enough(user, devices_max));
+        let lapsed = match user.device_mut(id) {
+            Some(device) if device.standing == Standing::Revoked => {
+                return Ok(Verdict::Refused(Code::DeviceRevoked));
+            }
+            Some(device) if counter <= device.connection_counter => {
+                return Ok(Verdict::Refused(Code::DeviceRolledBack));
+            }
+            Some(device) => {
+                device.connection_counter = counter;
+                device.changed = true;
+                let was = std::mem::take(&mut device.standing);
+                if was == Standing::Lapsed {
+                    device.cursor = floor;
+                }
+                was == Standing::Lapsed
+            }
+            None if is_full => {
+                return Ok(Verdict::Refused(Code::TooManyDevices));
+            }
+            None => {
+                user.exists = true;
+                user.add_device(Device {
+                    id,
+                    cursor: floor,
+                    connection_counter: counter,
+                    changed: true,
+                    ..Device::default()
+                });
+                consequences.devices_changed.push(acting);
+                false
+            }
+        };
+        if lapsed {
+            consequences.devices_changed.push(acting);
+        }
+        self.digest.mix(counter);
+        self.list(acting);
+        Ok(Verdict::Connected { lapsed })
+    }
+
+    pub(super) fn add_user(&mut self, added: UserId) -> Result<Verdict, Missing> {
+        let user = self.user(added)?;
+        if std::mem::replace(&mut user.exists, true) {
+            return Ok(Verdict::Administered(Administered::WasSo));
+        }
+        self.digest.mix(added.0 as u64);
+        self.list(added);
+        Ok(Verdict::Administered(Administered::Done))
+    }
+
+    /// What the device owed, it owes no more.
+    pub(super) fn revoke(
+        &mut self,
+        record: &Revoke,
+        consequences: &mut Consequences,
+    ) -> Result<Verdict, Missing> {
+        let (acting, id) = (UserId(record.user), DeviceId(record.device));
+        let user = self.user(acting)?;
+        match user.device(id).map(|device| device.standing) {
+            None => return Ok(Verdict::Administered(Administered::Unknown)),
+            Some(Standing::Revoked) => return Ok(Verdict::Administered(Administered::WasSo)),
+            Some(_) => {}
+        }
+        let left_up_to = user.left_up_to();
+        require_known(user, left_up_to, user.inbox.last_position())?;
+        if let Some(device) = user.device_mut(id) {
+            device.standing = Standing::Revoked;
+            device.changed = true;
+        }
+        consequences.devices_changed.push(acting);
+        self.digest.mix(id.0 as u64);
+        self.let_leave(acting, left_up_to);
+        self.list(acting);
+        Ok(Verdict::Administered(Administered::Done))
+    }
+}
+
+/// Revoked ones are remembered, and count for the memory that they take: a tenth as many.
+fn has_enough(user: &User, devices_max: u16) -> bool {
+    let revoked = user.devices.iter().filter(|device| device.standing == Standing::Revoked).count();
+    let others = user.devices.len() - revoked;
+    others >= usize::from(devices_max) || revoked >= 10 * usize::from(devices_max)
+}

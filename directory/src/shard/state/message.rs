@@ -1,0 +1,392 @@
+//! A message, a recall or a skip is decided: accepted, rejected, given up, or kept until its
+//! turn comes. Whatever is decided consumes the number.
+
+use answerback_proto::code::Code;
+use answerback_proto::id::{DeviceId, Sequence, UserId};
+use answerback_proto::record::{COPIES, Message, Post, RecallPost, SkipRange};
+use bytes::Bytes;
+
+use super::super::chat::Parked;
+use super::super::effect::{Answer, EntryBody};
+use super::super::parts::{About, PartBody};
+use super::super::sequence::{Decision, Standing};
+use super::super::user::User;
+use super::{Consequences, Missing, State, Verdict, chat_of, require_known};
+use crate::limits::{GAPS_MAX, INBOX_SHARE_OF_A_SENDER};
+
+/// How far an answer may be sorted ahead of this home's clock, so that it never sorts
+/// above a question that another home's clock has stamped.
+const SEEN_AHEAD_MAX_MS: u64 = 10_000;
+
+/// A message as a record holds it, whichever.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Posted {
+    recipient: UserId,
+    sender: UserId,
+    device: DeviceId,
+    sequence: Sequence,
+    /// The number that it takes back, 0 for none.
+    recalled: Sequence,
+    seen_ms: u64,
+    life_s: u32,
+    content_type: u16,
+    flags: u16,
+}
+
+macro_rules! posted {
+    ($record:ident, $value:ident, $recalled:expr, $flags:expr) => {
+        impl From<&$record> for Posted {
+            fn from($value: &$record) -> Self {
+                Self {
+                    recipient: UserId($value.recipient),
+                    sender: UserId($value.sender),
+                    device: DeviceId($value.device),
+                    sequence: Sequence($value.sequence),
+                    recalled: Sequence($recalled),
+                    seen_ms: $value.seen_ms,
+                    life_s: $value.life_s,
+                    content_type: $value.content_type,
+                    flags: $flags,
+                }
+            }
+        }
+    };
+}
+
+posted!(Message, record, 0, 0);
+posted!(Post, record, 0, record.flags);
+posted!(RecallPost, record, record.recalled, record.flags);
+
+impl State {
+    pub(super) fn post(
+        &mut self,
+        posted: &Posted,
+        payload: &Bytes,
+        consequences: &mut Consequences,
+    ) -> Result<Verdict, Missing> {
+        let &Posted { recipient, sender, device, sequence, .. } = posted;
+        let user = self.user(recipient)?;
+        if !user.exists {
+            return Ok(refused(sequence, Code::UnknownUser));
+        }
+        let chat = chat_of(user, sender)?;
+        let (standing, expected) = (chat.standing(device, sequence), chat.expected(device));
+        match standing {
+            Standing::Next => {
+                self.require_for_decisions(posted)?;
+                let decision = self.decide_next(posted, payload, consequences);
+                self.drain_parked(recipient, sender, device, consequences);
+                Ok(Verdict::Answer(answer(device, sequence, decision)))
+            }
+            Standing::Ahead => {
+                self.park(posted, payload);
+                Ok(Verdict::Answer(Answer::OutOfOrder { sequence, expected }))
+            }
+            Standing::Repeat(Some(decision)) => {
+                Ok(Verdict::Answer(answer(device, sequence, decision)))
+            }
+            Standing::Repeat(None) => Ok(refused(sequence, Code::DecisionForgotten)),
+            Standing::TooFar => Ok(refused(sequence, Code::SequenceTooFar)),
+        }
+    }
+
+    pub(super) fn skip(
+        &mut self,
+        range: &SkipRange,
+        consequences: &mut Consequences,
+    ) -> Result<Verdict, Missing> {
+        let (recipient, sender) = (UserId(range.recipient), UserId(range.sender));
+        let (from, to) = (Sequence(range.from), Sequence(range.to));
+        let device = DeviceId(range.device);
+        let user = self.user(recipient)?;
+        if !user.exists {
+            return Ok(refused(from, Code::UnknownUser));
+        }
+        let expected = chat_of(user, sender)?.expected(device);
+        if from > expected {
+            return Ok(Verdict::Answer(Answer::OutOfOrder { sequence: from, expected }));
+        }
+        self.require_for_parked(recipient, sender, device)?;
+        if let Some(chat) = self.chat_mut(recipient, sender) {
+            chat.sender_or_new(device).drop_parked_up_to(to);
+            for _ in expected.0..=to.0 {
+                chat.decide(device, Decision::Skipped);
+            }
+        }
+        self.drain_parked(recipient, sender, device, consequences);
+        let decisions = self.chat_mut(recipient, sender);
+        let accepted = decisions
+            .and_then(|chat| chat.sender(device))
+            .map_or(0, |known| known.decisions.accepted_between(from, to));
+        self.digest.mix(to.0);
+        self.list(recipient);
+        Ok(Verdict::Answer(Answer::Skipped { from, to, accepted }))
+    }
+
+    /// Closes a gap: the missing numbers are rejected, and what waited behind them decided.
+    /// All that needs is in memory.
+    pub(super) fn close_gap(
+        &mut self,
+        recipient: UserId,
+        sender: UserId,
+        device: DeviceId,
+        consequences: &mut Consequences,
+    ) {
+        while let Some(chat) = self.chat_mut(recipient, sender)
+            && let Some(known) = chat.sender_mut(device)
+            && let Some((&first, _)) = known.parked.first_key_value()
+        {
+            let (missing, code) = (known.decisions.expected(), Code::GapClosed);
+            for number in missing.0..first.0 {
+                if let Some(chat) = self.chat_mut(recipient, sender) {
+                    chat.decide(device, Decision::Rejected(code));
+                }
+                self.tell_failed(recipient, sender, device, Sequence(number), code);
+            }
+            self.drain_parked(recipient, sender, device, consequences);
+        }
+    }
+
+    /// Before anything is decided: the sender's count, and the entries that recalls among
+    /// what is decided now look for.
+    fn require_for_decisions(&mut self, posted: &Posted) -> Result<(), Missing> {
+        let &Posted { recipient, sender, device, .. } = posted;
+        if posted.recalled != Sequence(0) {
+            require_undelivered(self.user(recipient)?, sender)?;
+        }
+        self.require_for_parked(recipient, sender, device)
+    }
+
+    /// As above, for what is parked.
+    pub(super) fn require_for_parked(
+        &mut self,
+        recipient: UserId,
+        sender: UserId,
+        device: DeviceId,
+    ) -> Result<(), Missing> {
+        self.require_outstanding(sender)?;
+        let user = self.user(recipient)?;
+        let known = chat_of(user, sender)?.sender(device);
+        let recalls = |parked: &Parked| parked.recalled != Sequence(0);
+        if known.is_some_and(|known| known.parked.values().any(recalls)) {
+            require_undelivered(user, sender)?;
+        }
+        Ok(())
+    }
+
+    /// Decides the next number of a device.
+    #[inline]
+    fn decide_next(
+        &mut self,
+        posted: &Posted,
+        payload: &Bytes,
+        consequences: &mut Consequences,
+    ) -> Decision {
+        let &Posted { recipient, sender, device, sequence, .. } = posted;
+        if self.version > 1
+            && let Some(code) = self.over_quota(recipient, sender, payload.len())
+        {
+            let decision = Decision::Rejected(code);
+            if let Some(chat) = self.chat_mut(recipient, sender) {
+                chat.decide(device, decision);
+            }
+            self.list(recipient);
+            self.tell_failed(recipient, sender, device, sequence, code);
+            return decision;
+        }
+        if posted.recalled != Sequence(0) {
+            self.recall(posted);
+        }
+        self.accept(posted, payload, consequences)
+    }
+
+    fn accept(
+        &mut self,
+        posted: &Posted,
+        payload: &Bytes,
+        consequences: &mut Consequences,
+    ) -> Decision {
+        let &Posted { recipient, sender, device, sequence, content_type, .. } = posted;
+        let at_ms = self.stamp(posted);
+        let (accepted_at_ms, payload) = (at_ms, payload.clone());
+        if posted.flags & COPIES != 0 {
+            let about = About { user: sender, peer: recipient, device };
+            self.outgoing_to(sender).push(PartBody::Copy {
+                about,
+                sequence: sequence.0,
+                accepted_at_ms,
+                content_type,
+                payload: payload.clone(),
+            });
+        }
+        let body = EntryBody::Message { device, sequence, accepted_at_ms, content_type, payload };
+        let life_ms = u64::from(posted.life_s) * 1000;
+        self.put(recipient, sender, body, life_ms, consequences);
+        self.count_in(sender);
+        Decision::Accepted { at_ms }
+    }
+
+    /// Accepts the next number; returns its place in the shown order: not behind the clock,
+    /// the chat's last one, or what its sender had seen.
+    fn stamp(&mut self, posted: &Posted) -> u64 {
+        let now_ms = self.clock_ms;
+        let Some(chat) = self.chat_mut(posted.recipient, posted.sender) else { return now_ms };
+        let answer_ms = posted.seen_ms.saturating_add(1).min(now_ms + SEEN_AHEAD_MAX_MS);
+        let at_ms = now_ms.max(chat.last_accepted_ms).max(answer_ms);
+        chat.last_accepted_ms = at_ms;
+        chat.waiting += 1;
+        chat.changed = true;
+        chat.decide(posted.device, Decision::Accepted { at_ms });
+        self.digest.mix(at_ms);
+        at_ms
+    }
+
+    /// Why a message may not wait here, as far as memory tells.
+    pub(crate) fn over_quota(
+        &self,
+        recipient: UserId,
+        sender: UserId,
+        payload_bytes: usize,
+    ) -> Option<Code> {
+        let user = self.users.get(recipient)?;
+        let settings = &self.settings;
+        let bytes = user.bytes.saturating_add(payload_bytes as u64);
+        if user.messages >= settings.inbox_messages_max || bytes > settings.inbox_bytes_max {
+            return Some(Code::InboxFull);
+        }
+        let waiting = user.chats.get(&sender).map_or(0, |chat| chat.waiting);
+        let outstanding = self.outstanding.get(sender).map_or(0, |counted| counted.count);
+        let share_max = (settings.inbox_messages_max / INBOX_SHARE_OF_A_SENDER).max(1);
+        let is_over = waiting >= share_max || outstanding >= settings.sender_messages_max;
+        is_over.then_some(Code::SenderQuota)
+    }
+
+    /// The message that is taken back leaves, where nobody has it; its sender is told.
+    fn recall(&mut self, posted: &Posted) {
+        let &Posted { recipient, sender, device, recalled, .. } = posted;
+        let Some(user) = self.users.get(recipient) else { return };
+        let is_it = |body: &EntryBody| {
+            matches!(body, EntryBody::Message { device: of, sequence, .. }
+                if *of == device && *sequence == recalled)
+        };
+        let found = {
+            let mut waiting = user.inbox.known(user.floor, user.inbox.last_position());
+            let found = waiting.find(|(_, entry)| entry.peer == sender && is_it(&entry.body));
+            found.map(|(position, entry)| (position, entry.clone()))
+        };
+        let Some((position, entry)) = found else { return };
+        self.end_undelivered(recipient, position, &entry);
+        self.tell_failed(recipient, sender, device, recalled, Code::Recalled);
+    }
+
+    /// Keeps what came early, where its sender may keep anything here.
+    fn park(&mut self, posted: &Posted, payload: &Bytes) {
+        let &Posted { recipient, sender, device, sequence, .. } = posted;
+        let is_kept = self.version > 1
+            && self.over_quota(recipient, sender, payload.len()).is_none()
+            && self
+                .users
+                .get(recipient)
+                .is_some_and(|user| user.gaps.len() < GAPS_MAX || user.gaps.contains(&sender));
+        if !is_kept {
+            return;
+        }
+        let (now_ms, gap_ms) = (self.clock_ms, u64::from(self.settings.gap_s) * 1000);
+        let Some(user) = self.users.get_mut(recipient) else { return };
+        let Some(chat) = user.chats.get_mut(&sender) else { return };
+        let known = chat.sender_or_new(device);
+        known.changed = true;
+        if known.parked.is_empty() {
+            known.gap_since_ms = now_ms;
+        }
+        known.parked.entry(sequence).or_insert_with(|| Parked {
+            recalled: posted.recalled,
+            seen_ms: posted.seen_ms,
+            life_s: posted.life_s,
+            content_type: posted.content_type,
+            flags: posted.flags,
+            payload: Bytes::copy_from_slice(payload),
+            is_stored: false,
+        });
+        user.note_gap(sender, true);
+        user.due_by(now_ms.saturating_add(gap_ms));
+        self.digest.mix(sequence.0);
+        self.list(recipient);
+    }
+
+    /// Decides what is parked, as far as its turn has come.
+    fn drain_parked(
+        &mut self,
+        recipient: UserId,
+        sender: UserId,
+        device: DeviceId,
+        consequences: &mut Consequences,
+    ) {
+        let now_ms = self.clock_ms;
+        loop {
+            let Some(user) = self.users.get_mut(recipient) else { return };
+            let Some(chat) = user.chats.get_mut(&sender) else { return };
+            let Some(known) = chat.sender_mut(device) else { return };
+            let Some((sequence, parked)) = known.unpark_next() else {
+                if known.gap_since_ms > 0 {
+                    known.gap_since_ms = if known.parked.is_empty() { 0 } else { now_ms };
+                    let is_open = chat.has_gap();
+                    user.note_gap(sender, is_open);
+                }
+                return;
+            };
+            let posted = Posted {
+                recipient,
+                sender,
+                device,
+                sequence,
+                recalled: parked.recalled,
+                seen_ms: parked.seen_ms,
+                life_s: parked.life_s,
+                content_type: parked.content_type,
+                flags: parked.flags,
+            };
+            self.decide_next(&posted, &parked.payload, consequences);
+        }
+    }
+
+    /// A durable failure: a part to the sender's home.
+    pub(super) fn tell_failed(
+        &mut self,
+        recipient: UserId,
+        sender: UserId,
+        device: DeviceId,
+        sequence: Sequence,
+        code: Code,
+    ) {
+        let about = About { user: sender, peer: recipient, device };
+        let (sequence, code) = (sequence.0, code.number());
+        self.outgoing_to(sender).push(PartBody::Failed { about, sequence, code });
+        self.digest.mix(sequence ^ u64::from(code) << 48);
+    }
+
+    fn chat_mut(&mut self, user: UserId, peer: UserId) -> Option<&mut super::super::chat::Chat> {
+        self.users.get_mut(user)?.chats.get_mut(&peer)
+    }
+}
+
+/// All entries above the floor have to be known, where any of them is a sender's.
+fn require_undelivered(user: &mut User, sender: UserId) -> Result<(), Missing> {
+    if chat_of(user, sender)?.waiting == 0 {
+        return Ok(());
+    }
+    require_known(user, user.floor, user.inbox.last_position())
+}
+
+fn refused(sequence: Sequence, code: Code) -> Verdict {
+    Verdict::Answer(Answer::Refused { sequence, code, retry_after_ms: 0 })
+}
+
+/// The answer that a decision makes.
+fn answer(device: DeviceId, sequence: Sequence, decision: Decision) -> Answer {
+    match decision {
+        Decision::Accepted { at_ms } => Answer::Accepted { sequence, accepted_at_ms: at_ms },
+        Decision::Rejected(code) => Answer::Failed { device, sequence, code },
+        Decision::Skipped => Answer::Failed { device, sequence, code: Code::Skipped },
+    }
+}
