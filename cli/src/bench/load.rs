@@ -23,9 +23,9 @@ use crate::exit::Failure;
 /// Bytes of a payload that carry the time at which the message was due.
 pub(super) const STAMP_BYTES: usize = 8;
 /// A refusal without a time of its own is tried again after this one.
-const RETRY_NS_MIN: u64 = 1_000_000;
+pub(super) const RETRY_NS_MIN: u64 = 1_000_000;
 /// Latencies up to 200 s, in ns, to three digits.
-const LATENCY_NS_MAX: u64 = 200_000_000_000;
+pub(super) const LATENCY_NS_MAX: u64 = 200_000_000_000;
 
 /// When senders send.
 #[derive(Clone, Copy, Debug)]
@@ -355,7 +355,8 @@ fn is_sender(at: usize) -> bool {
     at.is_multiple_of(2)
 }
 
-fn out_of_place(kind: Option<Kind>) -> Failure {
+/// A frame that this load has no use for.
+pub(super) fn out_of_place(kind: Option<Kind>) -> Failure {
     let name = kind.map_or("an unknown kind", Kind::name);
     Failure::new(format_args!("the server sent {name}, which has no place here"))
 }

@@ -68,7 +68,8 @@ impl Sockets {
 
     /// The first frame of a connection.
     pub(super) fn send_hello(&mut self, at: usize) -> Result<(), Failure> {
-        let Some(Login { user, device, token }) = self.login(at).cloned() else { return Ok(()) };
+        let Some(login) = self.login(at).cloned() else { return Ok(()) };
+        let Login { user, device, token, connection_counter } = login;
         let hello = Hello {
             version_min: 1,
             version_max: 1,
@@ -79,7 +80,7 @@ impl Sockets {
             mode: 0,
             credit_frames: CREDIT_FRAMES_MAX,
             credit_bytes: CREDIT_BYTES_MAX,
-            connection_counter: 1,
+            connection_counter,
             generation: 0,
             cursor: 0,
         };
