@@ -7,6 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use fastrand::Rng;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::common::{Place, Server};
@@ -128,15 +129,17 @@ impl<'a> Victim<'a> {
         self.start(stage);
     }
 
-    /// How far the start comes is drawn: so many reads and writes.
+    /// How far the start comes is drawn: so many reads and writes, or until it listens where
+    /// this start needs fewer than the last one.
     fn kill_while_starting(&mut self, stage: &Stage) {
         self.server.kill();
         let enough = self.random.u64(..self.calls_of_start);
         let mut serve = serve(self.place, self.cores, self.address());
-        let mut child = serve.stdout(Stdio::null()).spawn().unwrap();
-        while calls(&child) < enough {
+        let mut child = serve.stdout(Stdio::piped()).spawn().unwrap();
+        while calls(&child) < enough && !says_something(&child) {
             let ended = child.try_wait().unwrap();
             assert!(ended.is_none(), "the box does not start: {ended:?}");
+            stage.check();
             thread::yield_now();
         }
         child.kill().unwrap();
@@ -178,6 +181,12 @@ fn serve(place: &Place, cores: u16, listen: &str) -> Command {
     let mut command = place.serve(listen);
     command.args(["--cores", &cores.to_string(), "--checkpoint-ms", "50"]);
     command
+}
+
+/// Whether a process has printed something, as a box does once it listens.
+fn says_something(child: &Child) -> bool {
+    let mut stdout = [PollFd::new(child.stdout.as_ref().unwrap(), PollFlags::IN)];
+    poll(&mut stdout, Some(&Timespec::default())).unwrap() > 0
 }
 
 /// How often a process has read and written so far.

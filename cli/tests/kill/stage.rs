@@ -102,9 +102,13 @@ impl Stage {
     }
 
     fn returns(&self) -> u32 {
-        let told = self.lock();
-        assert!(!told.has_failed, "another thread failed");
-        told.returns
+        self.check();
+        self.lock().returns
+    }
+
+    /// Fails where another thread did.
+    pub(crate) fn check(&self) {
+        assert!(!self.lock().has_failed, "another thread failed");
     }
 
     pub(crate) fn wait_for_accepted(&self, count: u64) {
