@@ -7,6 +7,7 @@
 mod bench;
 mod clock;
 mod command;
+mod control;
 mod exit;
 mod keys;
 mod random;
@@ -36,6 +37,8 @@ struct Arguments {
 enum Command {
     /// Run a box.
     Serve(command::serve::Arguments),
+    /// Say how a running box is.
+    Status(command::status::Arguments),
     /// Make the keys that sign tokens for development.
     DevKeys(command::dev_keys::Arguments),
     /// Print a token for a user's device.
@@ -52,6 +55,7 @@ enum Command {
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Serve(arguments) => command::serve::run(&arguments),
+        Command::Status(arguments) => command::status::run(&arguments),
         Command::DevKeys(arguments) => command::dev_keys::run(&arguments),
         Command::Token(arguments) => command::token::run(&arguments),
         Command::Send(arguments) => command::send::run(&arguments),

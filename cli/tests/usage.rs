@@ -11,10 +11,11 @@ use serde_json::Value;
 
 #[test]
 fn every_command_explains_itself_with_an_example() {
-    let commands: [&[&str]; 10] = [
+    let commands: [&[&str]; 11] = [
         &[],
         &["dev-keys"],
         &["serve"],
+        &["status"],
         &["token"],
         &["send"],
         &["recv"],

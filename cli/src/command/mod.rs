@@ -5,4 +5,5 @@ mod device;
 pub(crate) mod recv;
 pub(crate) mod send;
 pub(crate) mod serve;
+pub(crate) mod status;
 pub(crate) mod token;
