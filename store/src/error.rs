@@ -4,6 +4,8 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use answerback_directory::ports::StorageFault;
+
 /// Why a data directory cannot be opened.
 #[derive(Debug)]
 pub enum OpenError {
@@ -24,6 +26,8 @@ pub enum OpenError {
         /// The newest that this binary knows.
         known: u32,
     },
+    /// Its journal lacks records that were acknowledged; what of which partition.
+    LostRecords(PathBuf, String),
     /// It holds what no version can have written.
     Corrupt(PathBuf, String),
 }
@@ -56,6 +60,11 @@ impl fmt::Display for OpenError {
                 "the data directory {} has on-disk version {found}, this binary knows up to {known}: start a newer binary",
                 path.display()
             ),
+            Self::LostRecords(path, what) => write!(
+                f,
+                "the data directory {} lost records that were acknowledged ({what}): restore a backup, or run `answerback repair --accept-loss`",
+                path.display()
+            ),
             Self::Corrupt(path, what) => write!(
                 f,
                 "the data directory {} is damaged ({what}): restore a backup, or keep a copy and ask for help",
@@ -80,7 +89,7 @@ impl OpenError {
     /// an I/O error apart in its text alone.
     pub(crate) fn from_rocksdb(path: &Path, error: &rocksdb::Error) -> Self {
         let text = error.to_string();
-        if text.contains("No space left") {
+        if is_full(&text) {
             Self::Full(path.into())
         } else if text.contains("LOCK") || text.contains("lock hold by current process") {
             Self::InUse(path.into())
@@ -90,4 +99,29 @@ impl OpenError {
             Self::Corrupt(path.into(), text)
         }
     }
+}
+
+/// What a failed read or write of RocksDB means to a box that runs.
+pub(crate) fn storage_fault(error: &rocksdb::Error) -> StorageFault {
+    fault_of_text(error.as_ref())
+}
+
+/// What a failed system call means to a box that runs.
+pub(crate) fn storage_fault_of_io(error: &io::Error) -> StorageFault {
+    fault_of_text(&error.to_string())
+}
+
+fn fault_of_text(text: &str) -> StorageFault {
+    if is_full(text) {
+        StorageFault::new(format_args!(
+            "the disk is full: free some space and start again ({text})"
+        ))
+    } else {
+        StorageFault::new(text)
+    }
+}
+
+/// RocksDB hands on the text of the system alone.
+fn is_full(text: &str) -> bool {
+    text.contains("No space left") || text.contains("quota exceeded")
 }

@@ -21,16 +21,31 @@ const NAME: &str = "answerback data ";
 /// Whoever has what is returned has the directory: RocksDB's own lock comes only after it
 /// has moved files of whoever holds that.
 pub(crate) fn take(path: &Path) -> Result<File, OpenError> {
-    let failed = |error| OpenError::from_io(path, error);
-    fs::create_dir_all(path).map_err(failed)?;
-    let directory = File::open(path).map_err(failed)?;
-    match directory.try_lock() {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => return Err(OpenError::InUse(path.into())),
-        Err(TryLockError::Error(error)) => return Err(failed(error)),
-    }
+    fs::create_dir_all(path).map_err(|error| OpenError::from_io(path, error))?;
+    let directory = lock(path)?;
     check_or_mark(path, &directory)?;
     Ok(directory)
+}
+
+/// As [`take`], of a directory that must hold a box's data.
+pub(crate) fn take_existing(path: &Path) -> Result<File, OpenError> {
+    let directory = lock(path)?;
+    match fs::read_to_string(path.join(FILE)) {
+        Ok(text) => check(path, &text).map(|()| directory),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            Err(OpenError::Foreign(path.into()))
+        }
+        Err(error) => Err(OpenError::from_io(path, error)),
+    }
+}
+
+fn lock(path: &Path) -> Result<File, OpenError> {
+    let directory = File::open(path).map_err(|error| OpenError::from_io(path, error))?;
+    match directory.try_lock() {
+        Ok(()) => Ok(directory),
+        Err(TryLockError::WouldBlock) => Err(OpenError::InUse(path.into())),
+        Err(TryLockError::Error(error)) => Err(OpenError::from_io(path, error)),
+    }
 }
 
 fn check_or_mark(path: &Path, directory: &File) -> Result<(), OpenError> {

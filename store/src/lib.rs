@@ -3,6 +3,7 @@
 //! ```text
 //! DIR/                    locked by whoever has it open
 //! DIR/answerback.format   which on-disk version this is, before RocksDB is asked anything
+//! DIR/answerback.high-water   up to where the journal was committed, see `high_water`
 //! DIR/db/                 one RocksDB, one WAL
 //!     meta                the box: partitions, generation, secret · a partition: its `applied`
 //!     journal             partition, first offset → one batch
@@ -15,8 +16,10 @@
 //! This crate knows nothing of sockets, sessions or what a record means, and never
 //! retries: after a failed write nothing else is written.
 
+mod database;
 mod error;
 mod format;
+mod high_water;
 mod journal;
 mod meta;
 mod open;
