@@ -9,6 +9,7 @@ mod clock;
 mod command;
 mod control;
 mod exit;
+mod inspection;
 mod keys;
 mod random;
 
@@ -39,6 +40,8 @@ enum Command {
     Serve(command::serve::Arguments),
     /// Say how a running box is.
     Status(command::status::Arguments),
+    /// Count what a box holds, running or stopped.
+    Inspect(command::inspect::Arguments),
     /// Make the keys that sign tokens for development.
     DevKeys(command::dev_keys::Arguments),
     /// Print a token for a user's device.
@@ -56,6 +59,7 @@ fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Serve(arguments) => command::serve::run(&arguments),
         Command::Status(arguments) => command::status::run(&arguments),
+        Command::Inspect(arguments) => command::inspect::run(&arguments),
         Command::DevKeys(arguments) => command::dev_keys::run(&arguments),
         Command::Token(arguments) => command::token::run(&arguments),
         Command::Send(arguments) => command::send::run(&arguments),

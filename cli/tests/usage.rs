@@ -11,11 +11,12 @@ use serde_json::Value;
 
 #[test]
 fn every_command_explains_itself_with_an_example() {
-    let commands: [&[&str]; 11] = [
+    let commands: [&[&str]; 12] = [
         &[],
         &["dev-keys"],
         &["serve"],
         &["status"],
+        &["inspect"],
         &["token"],
         &["send"],
         &["recv"],

@@ -1,7 +1,9 @@
 //! What a person types, one module a command.
 
+mod data;
 pub(crate) mod dev_keys;
 mod device;
+pub(crate) mod inspect;
 pub(crate) mod recv;
 pub(crate) mod send;
 pub(crate) mod serve;

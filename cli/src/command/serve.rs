@@ -82,7 +82,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     serve(config(arguments), table, shards, store.writer(), verifier, &stop, |address| {
         let status = status(address, meta, cores, restored_ms);
         say(&status);
-        control = serve_control(socket, Desk { status, clock });
+        control = serve_control(socket, Desk { status, clock, store: store.clone() });
     })?;
     Ok(())
 }

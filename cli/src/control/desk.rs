@@ -4,15 +4,21 @@ use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
+use answerback_proto::id::UserId;
+use answerback_store::Store;
+use serde_json::Value;
+
 use super::{Answer, Request};
 use crate::clock::Clock;
 use crate::exit::Failure;
+use crate::inspection;
 
 /// What requests are answered from.
 #[derive(Debug)]
 pub(crate) struct Desk {
     pub(crate) status: Status,
     pub(crate) clock: Clock,
+    pub(crate) store: Store,
 }
 
 /// How a box is.
@@ -36,15 +42,28 @@ impl Desk {
     pub(super) fn answer(&self, request: Request) -> Answer {
         let done = match request {
             Request::Status {} => self.status(),
+            Request::Inspect { user } => self.inspect(user.as_deref()),
         };
-        match done.and_then(|done| Ok(serde_json::to_value(done)?)) {
+        match done {
             Ok(value) => Answer::Done(value),
             Err(failure) => Answer::Error(failure.line().to_owned()),
         }
     }
 
-    fn status(&self) -> Result<Status, Failure> {
+    fn status(&self) -> Result<Value, Failure> {
         let uptime_s = self.clock.elapsed().as_secs();
-        Ok(Status { uptime_s, ..self.status.clone() })
+        Ok(serde_json::to_value(Status { uptime_s, ..self.status.clone() })?)
     }
+
+    fn inspect(&self, user: Option<&str>) -> Result<Value, Failure> {
+        let inspection = match user {
+            Some(user) => inspection::of_user(&self.store, parse_user(user)?)?,
+            None => inspection::of_box(&self.store)?,
+        };
+        Ok(serde_json::to_value(inspection)?)
+    }
+}
+
+fn parse_user(text: &str) -> Result<UserId, Failure> {
+    text.parse().map_err(|error| Failure::new(format_args!("{text:?} is no user's id: {error}")))
 }

@@ -35,6 +35,8 @@ const LINE_BYTES_MAX: u64 = 1024 * 1024;
 pub(crate) enum Request {
     /// How it is.
     Status {},
+    /// What it holds: all, or what belongs to a user.
+    Inspect { user: Option<String> },
 }
 
 /// What it says.
