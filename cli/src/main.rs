@@ -42,6 +42,8 @@ enum Command {
     Status(command::status::Arguments),
     /// Count what a box holds, running or stopped.
     Inspect(command::inspect::Arguments),
+    /// Let a box start again whose data is damaged.
+    Repair(command::repair::Arguments),
     /// Make the keys that sign tokens for development.
     DevKeys(command::dev_keys::Arguments),
     /// Print a token for a user's device.
@@ -60,6 +62,7 @@ fn main() -> ExitCode {
         Command::Serve(arguments) => command::serve::run(&arguments),
         Command::Status(arguments) => command::status::run(&arguments),
         Command::Inspect(arguments) => command::inspect::run(&arguments),
+        Command::Repair(arguments) => command::repair::run(&arguments),
         Command::DevKeys(arguments) => command::dev_keys::run(&arguments),
         Command::Token(arguments) => command::token::run(&arguments),
         Command::Send(arguments) => command::send::run(&arguments),

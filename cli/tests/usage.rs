@@ -11,12 +11,13 @@ use serde_json::Value;
 
 #[test]
 fn every_command_explains_itself_with_an_example() {
-    let commands: [&[&str]; 12] = [
+    let commands: [&[&str]; 13] = [
         &[],
         &["dev-keys"],
         &["serve"],
         &["status"],
         &["inspect"],
+        &["repair"],
         &["token"],
         &["send"],
         &["recv"],

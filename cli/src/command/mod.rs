@@ -5,6 +5,7 @@ pub(crate) mod dev_keys;
 mod device;
 pub(crate) mod inspect;
 pub(crate) mod recv;
+pub(crate) mod repair;
 pub(crate) mod send;
 pub(crate) mod serve;
 pub(crate) mod status;
