@@ -24,6 +24,7 @@ mod journal;
 mod meta;
 mod open;
 mod reader;
+mod reserve;
 mod schema;
 
 pub use error::OpenError;
@@ -31,3 +32,4 @@ pub use journal::JournalWriter;
 pub use meta::Meta;
 pub use open::{NewBox, Store};
 pub use reader::Reader;
+pub use reserve::{FreeSpace, Reserve, ReserveMarks};
