@@ -11,7 +11,7 @@ use answerback_proto::code::{Class, Code};
 use answerback_proto::encode::Address;
 use answerback_proto::frame_buffer::Frame;
 use answerback_proto::kind::{
-    Accepted, Ack, Deliver, Delivered, Failed, Kind, OutOfOrder, Refused, Resync, Send, Welcome,
+    Accepted, Deliver, Delivered, Failed, Kind, OutOfOrder, Refused, Send, Welcome,
 };
 use hdrhistogram::Histogram;
 
@@ -329,15 +329,8 @@ impl Job for ChatLoad {
     }
 
     fn handle_read_end(&mut self, at: usize, sockets: &mut Sockets) {
-        let Some(inbox) = self.inbox(at) else { return };
-        let (ack, resync) = (inbox.take_ack(), inbox.take_resync());
-        let Some(target) = sockets.login(at).map(|login| login.user.0) else { return };
-        let address = Address { flags: 0, tag: 0, target };
-        if let Some(up_to) = ack {
-            sockets.send(at, address, &Ack { up_to }, &[]);
-        }
-        if let Some(cursor) = resync {
-            sockets.send(at, address, &Resync { cursor }, &[]);
+        if let Some(inbox) = self.inbox(at) {
+            sockets.acknowledge(at, inbox);
         }
     }
 

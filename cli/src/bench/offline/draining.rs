@@ -7,7 +7,7 @@
 use answerback_proto::access::access;
 use answerback_proto::encode::Address;
 use answerback_proto::frame_buffer::Frame;
-use answerback_proto::kind::{Ack, Deliver, Kind, Ping, Resync, Welcome};
+use answerback_proto::kind::{Deliver, Kind, Ping, Welcome};
 
 use super::plan::Plan;
 use super::stamp;
@@ -131,14 +131,7 @@ impl Job for DrainingLoad {
 
     fn handle_read_end(&mut self, at: usize, sockets: &mut Sockets) {
         let Some(recipient) = self.recipients.get_mut(at) else { return };
-        let target = self.user_base.wrapping_add(at as u128);
-        let address = Address { flags: 0, tag: 0, target };
-        if let Some(up_to) = recipient.inbox.take_ack() {
-            sockets.send(at, address, &Ack { up_to }, &[]);
-        }
-        if let Some(cursor) = recipient.inbox.take_resync() {
-            sockets.send(at, address, &Resync { cursor }, &[]);
-        }
+        sockets.acknowledge(at, &mut recipient.inbox);
         if recipient.is_complete() && !recipient.has_pinged {
             recipient.has_pinged = true;
             let address = Address { flags: 0, tag: 1, target: 0 };

@@ -124,7 +124,7 @@ fn store(arguments: &Arguments, plan: Plan, bases: Bases) -> Result<(), Failure>
     load.start();
     let mut pace = Pace::new(arguments, &engine);
     engine.run(&mut load, false, |load, now_ns| {
-        load.is_settled() || pace.is_stuck(now_ns, load.counts.accepted, &mut progress)
+        load.is_settled() || pace.is_stuck(now_ns, load.decided(), &mut progress)
     })?;
     let costs = watch.end(&engine, load.counts.accepted)?;
     engine.reset_all();
@@ -153,9 +153,10 @@ fn store_report(
         messages: load.counts.accepted,
         accepted: Latency::of(&load.accepted),
         costs,
+        failed: load.counts.failed,
         refused: load.counts.refused,
         out_of_order: load.counts.out_of_order,
-        undecided: arguments.messages - load.counts.accepted,
+        undecided: arguments.messages - load.decided(),
     }
 }
 

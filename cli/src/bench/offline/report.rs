@@ -29,24 +29,28 @@ pub(super) struct StoreReport {
     pub(super) accepted: Option<Latency>,
     #[serde(flatten)]
     pub(super) costs: Costs,
+    /// Rejected for good by their recipient's home.
+    pub(super) failed: u64,
     pub(super) refused: u64,
     pub(super) out_of_order: u64,
     pub(super) undecided: u64,
 }
 
 impl StoreReport {
-    /// Whether every message was accepted; else the code of the last refusal says why.
+    /// Whether every message was accepted; else the code of the last refusal or rejection
+    /// says why.
     pub(super) fn verdict(&self, last_code: u16) -> Result<(), Failure> {
-        let (left, code) = (self.undecided, code_name(last_code));
-        match (left, self.refused) {
-            (0, _) => Ok(()),
-            (_, 0) => Err(Failure::new(format_args!(
-                "{left} messages were neither accepted nor refused; look at what the box says"
-            ))),
-            _ => Err(Failure::new(format_args!(
-                "{left} messages were not accepted; the last refusal was {code}"
-            ))),
+        let Self { failed, undecided, .. } = self;
+        if failed + undecided == 0 {
+            return Ok(());
         }
+        let reason = match last_code {
+            0 => "the box said nothing",
+            code => code_name(code),
+        };
+        Err(Failure::new(format_args!(
+            "{failed} messages failed and {undecided} are undecided; the last reason: {reason}"
+        )))
     }
 }
 
@@ -67,10 +71,10 @@ impl fmt::Display for StoreReport {
             )?;
         }
         write_costs(f, self.costs)?;
-        let Self { refused, out_of_order, undecided, user_base, device_base, .. } = self;
+        let Self { failed, refused, out_of_order, undecided, user_base, device_base, .. } = self;
         writeln!(
             f,
-            "  {undecided} undecided, {refused} refused, {out_of_order} out of order on the way"
+            "  {failed} failed, {undecided} undecided, {refused} refused, {out_of_order} out of order on the way"
         )?;
         write!(f, "  to drain   --drain --user-base {user_base} --device-base {device_base}")
     }

@@ -7,14 +7,14 @@ use answerback_proto::access::{access, read};
 use answerback_proto::code::{Class, Code};
 use answerback_proto::encode::Address;
 use answerback_proto::frame_buffer::Frame;
-use answerback_proto::kind::{Accepted, Kind, OutOfOrder, Refused, Send, Welcome};
+use answerback_proto::kind::{Accepted, Failed, Kind, OutOfOrder, Refused, Send, Welcome};
 use hdrhistogram::Histogram;
 
 use super::plan::Plan;
 use super::stamp;
 use crate::bench::engine::{Job, bad_frame};
 use crate::bench::load::{LATENCY_NS_MAX, RETRY_NS_MIN, out_of_place};
-use crate::bench::pair::Sending;
+use crate::bench::pair::{Inbox, Sending};
 use crate::bench::sockets::Sockets;
 use crate::exit::Failure;
 
@@ -22,9 +22,11 @@ use crate::exit::Failure;
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Counts {
     pub(super) accepted: u64,
+    /// Rejected by their recipient's home.
+    pub(super) failed: u64,
     pub(super) refused: u64,
     pub(super) out_of_order: u64,
-    /// The code of the last refusal, 0 before the first.
+    /// The code of the last refusal or rejection, 0 before the first.
     pub(super) last_code: u16,
 }
 
@@ -46,8 +48,9 @@ pub(super) struct StoringLoad {
 struct Sender {
     /// By chat, in the order of the plan.
     chats: Vec<Sending>,
+    inbox: Inbox,
     generated: u64,
-    accepted: u64,
+    decided: u64,
     /// Chats that may have something to write.
     ready: Vec<usize>,
     is_touched: bool,
@@ -81,9 +84,14 @@ impl StoringLoad {
         (0..self.senders.len()).for_each(|at| self.touch(at));
     }
 
-    /// Whether all of the plan is accepted.
+    /// Whether all of the plan is decided.
     pub(super) fn is_settled(&self) -> bool {
-        self.counts.accepted == self.plan.messages
+        self.decided() == self.plan.messages
+    }
+
+    /// Messages that are accepted or failed for good.
+    pub(super) fn decided(&self) -> u64 {
+        self.counts.accepted + self.counts.failed
     }
 
     fn touch(&mut self, at: usize) {
@@ -122,20 +130,39 @@ impl StoringLoad {
     fn handle_accepted(&mut self, at: usize, now_ns: u64, frame: Frame<'_>) -> Result<(), Failure> {
         let (accepted, _) = access::<Accepted>(frame.envelope).map_err(bad_frame)?;
         let sequence = accepted.sequence.to_native();
-        let Some((sender, chat, _)) = self.chat_of(at, frame) else { return Ok(()) };
-        let Some(sending) = sender.chats.get_mut(chat) else { return Ok(()) };
-        let (before, due_ns) = (sending.accepted, sending.due(sequence));
-        if !sending.decide(sequence) {
-            return Ok(());
-        }
-        sending.forget(sequence);
-        sender.accepted += sequence - before;
-        sender.ready.push(chat);
-        self.counts.accepted += sequence - before;
-        if let Some(due_ns) = due_ns {
+        if let Some((count, due_ns)) = self.decide(at, frame, sequence) {
+            self.counts.accepted += count;
             self.accepted.saturating_record(now_ns.saturating_sub(due_ns).max(1));
         }
         Ok(())
+    }
+
+    /// Tagged it is the answer to a message; the same comes as an entry of the inbox.
+    fn handle_failed(&mut self, at: usize, frame: Frame<'_>) -> Result<(), Failure> {
+        let Failed { position, after, sequence, code, .. } =
+            read(frame.envelope).map_err(bad_frame)?;
+        if frame.header.tag != 0 {
+            let count = self.decide(at, frame, sequence).map_or(0, |(count, _)| count);
+            self.counts.failed += count;
+            self.counts.last_code = code;
+        } else if let Some(sender) = self.senders.get_mut(at) {
+            sender.inbox.take(after, position);
+        }
+        Ok(())
+    }
+
+    /// How many messages that decides, and when the last of them was due.
+    fn decide(&mut self, at: usize, frame: Frame<'_>, sequence: u64) -> Option<(u64, u64)> {
+        let (sender, chat, _) = self.chat_of(at, frame)?;
+        let sending = sender.chats.get_mut(chat)?;
+        let (before, due_ns) = (sending.accepted, sending.due(sequence)?);
+        if !sending.decide(sequence) {
+            return None;
+        }
+        sending.forget(sequence);
+        sender.decided += sequence - before;
+        sender.ready.push(chat);
+        Some((sequence - before, due_ns))
     }
 
     fn handle_refused(&mut self, at: usize, now_ns: u64, frame: Frame<'_>) -> Result<(), Failure> {
@@ -179,12 +206,19 @@ impl StoringLoad {
 impl Sender {
     fn new(chats: usize) -> Self {
         let chats = (0..chats).map(|_| Sending::default()).collect();
-        Self { chats, generated: 0, accepted: 0, ready: Vec::new(), is_touched: false }
+        Self {
+            chats,
+            inbox: Inbox::default(),
+            generated: 0,
+            decided: 0,
+            ready: Vec::new(),
+            is_touched: false,
+        }
     }
 
     /// Makes messages, chats in turn, until the window or the plan is full.
     fn generate(&mut self, count: u64, window: u64, now_ns: u64) {
-        let up_to = count.min(self.accepted + window);
+        let up_to = count.min(self.decided + window);
         while self.generated < up_to {
             let chat = (self.generated % self.chats.len() as u64) as usize;
             if let Some(sending) = self.chats.get_mut(chat) {
@@ -197,7 +231,11 @@ impl Sender {
 }
 
 impl Job for StoringLoad {
-    fn handle_open(&mut self, _at: usize, _welcome: &Welcome) {}
+    fn handle_open(&mut self, at: usize, welcome: &Welcome) {
+        if let Some(sender) = self.senders.get_mut(at) {
+            sender.inbox.cursor = welcome.cursor;
+        }
+    }
 
     fn handle_frame(
         &mut self,
@@ -208,6 +246,7 @@ impl Job for StoringLoad {
     ) -> Result<(), Failure> {
         match frame.header.kind() {
             Some(Kind::Accepted) => self.handle_accepted(at, now_ns, frame)?,
+            Some(Kind::Failed) => self.handle_failed(at, frame)?,
             Some(Kind::Refused) => self.handle_refused(at, now_ns, frame)?,
             Some(Kind::OutOfOrder) => self.handle_out_of_order(at, frame)?,
             Some(Kind::CaughtUp | Kind::Pong) => {}
@@ -217,7 +256,11 @@ impl Job for StoringLoad {
         Ok(())
     }
 
-    fn handle_read_end(&mut self, _at: usize, _sockets: &mut Sockets) {}
+    fn handle_read_end(&mut self, at: usize, sockets: &mut Sockets) {
+        if let Some(sender) = self.senders.get_mut(at) {
+            sockets.acknowledge(at, &mut sender.inbox);
+        }
+    }
 
     fn pump(&mut self, now_ns: u64, sockets: &mut Sockets) {
         if !self.is_started {
