@@ -54,14 +54,17 @@ impl Database {
         self.guard(|db| db.write_opt(batch, options).map_err(|error| storage_fault(&error)))
     }
 
+    /// The first fault, if there was one.
+    pub(crate) fn check(&self) -> Result<(), StorageFault> {
+        self.fault.get().map_or(Ok(()), |fault| Err(fault.clone()))
+    }
+
     /// Does what changes files, unless something of that kind has failed before.
     pub(crate) fn guard<T>(
         &self,
         change: impl FnOnce(&DB) -> Result<T, StorageFault>,
     ) -> Result<T, StorageFault> {
-        if let Some(fault) = self.fault.get() {
-            return Err(fault.clone());
-        }
+        self.check()?;
         change(&self.db).map_err(|fault| self.fault.get_or_init(|| fault).clone())
     }
 }

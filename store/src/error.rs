@@ -1,4 +1,5 @@
-//! Why a data directory cannot be opened, in one line that says what to do.
+//! Why a data directory cannot be opened, backed up or restored, in one line that says what to
+//! do.
 
 use std::fmt;
 use std::io;
@@ -97,6 +98,77 @@ impl OpenError {
             Self::Inaccessible(path.into(), io::Error::other(text))
         } else {
             Self::Corrupt(path.into(), text)
+        }
+    }
+}
+
+/// Why a backup or a restore failed.
+#[derive(Debug)]
+pub enum BackupError {
+    /// The place that it should go to holds something.
+    Used(PathBuf),
+    /// The place that it should go to cannot be written, or a file of the backup not read.
+    Inaccessible(PathBuf, io::Error),
+    /// The disk that it should go to is full.
+    Full(PathBuf),
+    /// What should be restored is no backup.
+    NoBackup(PathBuf),
+    /// The backup, or what was made of it, cannot be opened.
+    Open(OpenError),
+    /// The storage of the box that should be backed up has failed.
+    Fault(StorageFault),
+}
+
+impl fmt::Display for BackupError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Used(path) => write!(
+                f,
+                "{} exists and is not an empty directory: give a new or an empty one",
+                path.display()
+            ),
+            Self::Inaccessible(path, cause) => write!(
+                f,
+                "{} cannot be written ({cause}): check that the directory around it exists and that this user may write there",
+                path.display()
+            ),
+            Self::Full(path) => write!(
+                f,
+                "the disk of {} is full: free some space there, or choose another disk",
+                path.display()
+            ),
+            Self::NoBackup(path) => write!(
+                f,
+                "{} holds no backup: give the directory that `answerback backup` made",
+                path.display()
+            ),
+            Self::Open(cause) => write!(f, "the backup is of no use: {cause}"),
+            Self::Fault(cause) => {
+                write!(f, "the box's own storage has failed, nothing was backed up: {cause}")
+            }
+        }
+    }
+}
+
+impl std::error::Error for BackupError {}
+
+impl BackupError {
+    /// What an error of the file system means for the place that something should go to.
+    pub(crate) fn from_io(path: &Path, error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::StorageFull => Self::Full(path.into()),
+            _ => Self::Inaccessible(path.into(), error),
+        }
+    }
+
+    /// What an error of RocksDB means for a backup.
+    pub(crate) fn from_rocksdb(path: &Path, error: &rocksdb::Error) -> Self {
+        if is_full(error.as_ref()) {
+            Self::Full(path.into())
+        } else if error.kind() == rocksdb::ErrorKind::IOError {
+            Self::Inaccessible(path.into(), io::Error::other(error.clone()))
+        } else {
+            Self::Fault(storage_fault(error))
         }
     }
 }

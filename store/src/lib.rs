@@ -16,6 +16,7 @@
 //! This crate knows nothing of sockets, sessions or what a record means, and never
 //! retries: after a failed write nothing else is written.
 
+mod backup;
 mod database;
 mod error;
 mod format;
@@ -27,7 +28,8 @@ mod reader;
 mod reserve;
 mod schema;
 
-pub use error::OpenError;
+pub use backup::restore;
+pub use error::{BackupError, OpenError};
 pub use journal::JournalWriter;
 pub use meta::Meta;
 pub use open::{NewBox, Store};

@@ -63,6 +63,10 @@ impl Store {
         Ok(generation)
     }
 
+    pub(crate) fn database(&self) -> &Database {
+        &self.db
+    }
+
     /// What was fixed when the data directory was made.
     pub fn meta(&self) -> Meta {
         self.meta
