@@ -89,10 +89,12 @@ fn nothing_that_is_there_is_written_over() {
     fs::create_dir(&used).unwrap();
     fs::write(used.join("thesis.txt"), "years of work").unwrap();
     let file = used.join("thesis.txt");
+    let backup = dir.path().join("backup");
+    store.backup(&backup).unwrap();
     for place in [&used, &file] {
         let refused = store.backup(place);
         assert!(matches!(refused, Err(BackupError::Used(_))), "{refused:?}");
-        let refused = restore(&dir.path().join("box"), place);
+        let refused = restore(&backup, place);
         assert!(matches!(refused, Err(BackupError::Used(_))), "{refused:?}");
     }
     assert_eq!(files(&used), [file]);
