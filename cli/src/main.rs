@@ -42,6 +42,10 @@ enum Command {
     Status(command::status::Arguments),
     /// Count what a box holds, running or stopped.
     Inspect(command::inspect::Arguments),
+    /// Copy all that a box has committed, running or stopped.
+    Backup(command::backup::Arguments),
+    /// Make a new data directory from a backup.
+    Restore(command::restore::Arguments),
     /// Let a box start again whose data is damaged.
     Repair(command::repair::Arguments),
     /// Make the keys that sign tokens for development.
@@ -62,6 +66,8 @@ fn main() -> ExitCode {
         Command::Serve(arguments) => command::serve::run(&arguments),
         Command::Status(arguments) => command::status::run(&arguments),
         Command::Inspect(arguments) => command::inspect::run(&arguments),
+        Command::Backup(arguments) => command::backup::run(&arguments),
+        Command::Restore(arguments) => command::restore::run(&arguments),
         Command::Repair(arguments) => command::repair::run(&arguments),
         Command::DevKeys(arguments) => command::dev_keys::run(&arguments),
         Command::Token(arguments) => command::token::run(&arguments),

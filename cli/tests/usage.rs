@@ -11,12 +11,14 @@ use serde_json::Value;
 
 #[test]
 fn every_command_explains_itself_with_an_example() {
-    let commands: [&[&str]; 13] = [
+    let commands: [&[&str]; 15] = [
         &[],
         &["dev-keys"],
         &["serve"],
         &["status"],
         &["inspect"],
+        &["backup"],
+        &["restore"],
         &["repair"],
         &["token"],
         &["send"],

@@ -1,12 +1,13 @@
 //! What a box answers.
 
 use std::net::SocketAddr;
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
 use answerback_proto::id::UserId;
 use answerback_store::Store;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{Answer, Request};
 use crate::clock::Clock;
@@ -43,6 +44,7 @@ impl Desk {
         let done = match request {
             Request::Status {} => self.status(),
             Request::Inspect { user } => self.inspect(user.as_deref()),
+            Request::Backup { to } => self.backup(&to),
         };
         match done {
             Ok(value) => Answer::Done(value),
@@ -61,6 +63,11 @@ impl Desk {
             None => inspection::of_box(&self.store)?,
         };
         Ok(serde_json::to_value(inspection)?)
+    }
+
+    fn backup(&self, to: &Path) -> Result<Value, Failure> {
+        self.store.backup(to)?;
+        Ok(json!({ "to": to }))
     }
 }
 

@@ -18,6 +18,8 @@ mod desk;
 mod server;
 mod socket;
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -37,6 +39,8 @@ pub(crate) enum Request {
     Status {},
     /// What it holds: all, or what belongs to a user.
     Inspect { user: Option<String> },
+    /// To copy all that is committed; an absolute path.
+    Backup { to: PathBuf },
 }
 
 /// What it says.
