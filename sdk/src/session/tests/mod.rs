@@ -1,7 +1,9 @@
 //! A session against a scripted server, and two sessions against a model of one.
 
+mod codes;
 mod exchange;
 mod reads;
+mod recall;
 mod script;
 
 use answerback_proto::access::decode;
@@ -155,6 +157,16 @@ fn message(sequence: u64) -> Outgoing {
         payload: format!("message {sequence}").into_bytes(),
         recalled: None,
     }
+}
+
+/// A session of Alice that is open with a server that takes only these kinds.
+fn opened_with_kinds(kinds: &[Kind]) -> ClientSession {
+    let mut session = ClientSession::new(device(ALICE, PHONE));
+    session.handle_connected(1, "token");
+    let Written::Hello { tag, .. } = written(&mut session)[0] else { panic!("no Hello") };
+    session.handle_received(0, &welcome_with_kinds(tag, GENERATION, 0, kinds)).unwrap();
+    events(&mut session);
+    session
 }
 
 /// A session of Alice that is open, its cursor at `cursor`.
