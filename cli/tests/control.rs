@@ -108,6 +108,16 @@ fn what_is_no_request_is_answered_with_the_reason() {
 }
 
 #[test]
+fn what_a_request_may_not_say_is_answered_too() {
+    let place = Place::new();
+    let _server = Server::serve(&place, 1);
+    let answer = exchange(&socket(&place), b"{\"request\":\"backup\",\"to\":\"monday\"}\n");
+    assert_eq!(answer["error"], "a backup goes to an absolute path");
+    let answer = exchange(&socket(&place), b"{\"request\":\"inspect\",\"user\":\"two\"}\n");
+    assert!(answer["error"].as_str().unwrap().contains("\"two\" is no user's id"), "{answer}");
+}
+
+#[test]
 fn a_command_that_goes_away_harms_nobody() {
     let place = Place::new();
     let server = Server::serve(&place, 1);

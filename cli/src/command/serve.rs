@@ -25,7 +25,10 @@ const EXAMPLE: &str = "\
   answerback serve --data run/data --jwks run/keys/jwks.json --listen 127.0.0.1:7400
 
 Ctrl-C or SIGTERM stops it in good order: what was taken is committed, clients are told
-to go. A kill -9 loses nothing that was accepted; the next start takes a little longer.";
+to go. A kill -9 loses nothing that was accepted; the next start takes a little longer.
+
+While it runs, `answerback status`, `inspect` and `backup` ask it through DIR/control.sock,
+which only the user that runs it may open.";
 
 /// How a box is run.
 #[derive(Args)]

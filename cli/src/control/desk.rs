@@ -66,6 +66,9 @@ impl Desk {
     }
 
     fn backup(&self, to: &Path) -> Result<Value, Failure> {
+        if to.is_relative() {
+            return Err(Failure::new("a backup goes to an absolute path"));
+        }
         self.store.backup(to)?;
         Ok(json!({ "to": to }))
     }
