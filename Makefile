@@ -1,7 +1,7 @@
 # Thin: what a target does stands in tools/, which runs without make as well.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test build bench compare simulate loom deny
+.PHONY: help run test build bench compare offline simulate torture loom deny
 
 help: ## What there is
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 16
@@ -25,9 +25,17 @@ bench: ## The benchmarks of the parts, measured
 compare: build ## The box beside the bare relay, under load: two processors, nothing else to do
 	tools/compare
 
+offline: build ## What users who are away cost: COUNT=5000000 messages, and a burst of 200000
+	tools/offline 200000 $(or $(COUNT),5000000)
+
 simulate: ## Worlds of a box: SEEDS=1000 of them on CORES=2, or one with its trace, SEED=7
 	cargo run --release --locked -p answerback-sim -- --cores $(or $(CORES),2) \
 		$(if $(SEED),--first $(SEED) --seeds 1 --trace,--seeds $(or $(SEEDS),1000))
+
+torture: ## Real kills of a box under load: KILLS=200 of them on CORES=2, for SECONDS at least, SEED=7
+	tools/install-build-deps
+	$(if $(SEED),ANSWERBACK_SEED=$(SEED)) tools/torture \
+		$(or $(KILLS),200) $(or $(CORES),2) $(or $(SECONDS),0)
 
 loom: ## The mailbox's protocol in every order of its steps
 	tools/loom

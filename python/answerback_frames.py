@@ -21,6 +21,9 @@ KINDS = {
     "Skip": (0x0011, "client", "request", RANGE),
     "Ack": (0x0012, "client", "none", "up_to:8"),
     "Resync": (0x0013, "client", "none", "cursor:8"),
+    "Read": (0x0014, "client", "request", "peer:16:1 device:16:1 up_to:8:1"),
+    "Recall": (0x0015, "client", "request", "sequence:8 recalled:8:1 seen_ms:8 life_s:4:0:2592000 "
+               "content_type:2"),
     "Welcome": (0x0101, "server", "answer", "version:2:1 kinds_count:2:0:256 ticket_length:2:0:1024 "
                 "lapsed:2:0:1 server_time_ms:8 session:8 generation:8:1 cursor:8 pending_count:8 "
                 "pending_bytes:8 frame_bytes_max:4:4096:983040 undecided_max:2:1:64 "
@@ -32,13 +35,19 @@ KINDS = {
     "Refused": (0x0111, "server", "answer", "sequence:8:1 retry_after_ms:4 code:2:1000:6999"),
     "OutOfOrder": (0x0112, "server", "answer", "sequence:8 expected:8:1"),
     "Skipped": (0x0113, "server", "answer", RANGE + " accepted:8"),
+    "ReadNoted": (0x0114, "server", "answer", "up_to:8"),
     "Deliver": (0x0120, "server", "none", ENTRY + " sequence:8:1 accepted_at_ms:8 content_type:2"),
     "Delivered": (0x0121, "server", "none", ENTRY + " up_to:8:1 delivered_at_ms:8 except_count:2:0:16"),
     "Failed": (0x0122, "server", "any", ENTRY + " sequence:8:1 code:2:1000:6999"),
     "CaughtUp": (0x0123, "server", "none", "position:8"),
+    "ReadBy": (0x0124, "server", "none", ENTRY + " up_to:8:1 read_at_ms:8"),
+    "ReadElsewhere": (0x0125, "server", "none", ENTRY + " up_to:8:1 read_at_ms:8"),
+    "Copied": (0x0126, "server", "none", ENTRY + " sequence:8:1 accepted_at_ms:8 content_type:2"),
 }
 NAMES = {number: name for name, (number, *_) in KINDS.items()}
 COUNTS = {"Hello": "token", "Welcome": "ticket"}
+WITH_PAYLOAD = ("Send", "Recall", "Deliver", "Copied")
+FIRST_WORDS = ("Delivered", "ReadBy", "Failed")  # entries whose position may be 0
 
 
 class Fault(Exception):
@@ -89,7 +98,7 @@ def decode(data, limit=LIMIT, sender="server"):
     need(tagged[tag_rule] == bool(tag), "TagMismatch")
     body = data[HEADER.size:length]
     envelope, payload = body[:envelope_length], body[envelope_length:]
-    need(not payload or kind in ("Send", "Deliver"))
+    need(not payload or kind in WITH_PAYLOAD)
     fields, at = {}, 0
     for name, size, least, most in fields_of(kind):
         need(at + size <= len(envelope))
@@ -107,12 +116,13 @@ def check(kind, f):
     if kind in ("Skip", "Skipped"):
         need(1 <= f["from"] <= f["to"] <= f["from"] + 63, "RangeInvalid")
         need(f.get("accepted", 0) >> (f["to"] - f["from"] + 1) == 0)
-    if kind in ("Deliver", "Delivered", "Failed"):
-        first_word = kind != "Deliver" and f["position"] == 0 == f["after"]
+    if "after" in f:
+        first_word = kind in FIRST_WORDS and f["position"] == 0 == f["after"]
         need(f["after"] < f["position"] or first_word)
     need(kind != "Hello" or f["version_min"] <= f["version_max"])
     need(kind != "Welcome" or f["heartbeat_min_s"] <= f["heartbeat_max_s"])
     need(kind != "OutOfOrder" or f["expected"] < f["sequence"])
+    need(kind != "Recall" or f["recalled"] < f["sequence"])
 
 
 def decode_tail(kind, f, tail):

@@ -30,7 +30,13 @@ fn now() -> Instant {
 }
 
 /// Seconds since 1970, for tokens.
-#[expect(clippy::disallowed_methods, reason = "the clock module")]
 pub(crate) fn unix_s() -> u64 {
-    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |age| age.as_secs())
+    unix_ms() / 1000
+}
+
+/// Milliseconds since 1970: grows from one command to the next.
+#[expect(clippy::disallowed_methods, reason = "the clock module")]
+pub(crate) fn unix_ms() -> u64 {
+    let age = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    age.map_or(0, |age| age.as_millis() as u64)
 }

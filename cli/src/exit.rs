@@ -45,6 +45,16 @@ impl Failure {
     }
 }
 
+impl Failure {
+    /// The line, where there is one.
+    pub(crate) fn line(&self) -> &str {
+        match self {
+            Self::Failed(line) | Self::TimedOut(line) => line,
+            Self::NobodyReads => "nobody reads the output",
+        }
+    }
+}
+
 impl<E: std::error::Error> From<E> for Failure {
     fn from(error: E) -> Self {
         Self::new(error)

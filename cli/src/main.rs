@@ -7,7 +7,9 @@
 mod bench;
 mod clock;
 mod command;
+mod control;
 mod exit;
+mod inspection;
 mod keys;
 mod random;
 
@@ -36,6 +38,16 @@ struct Arguments {
 enum Command {
     /// Run a box.
     Serve(command::serve::Arguments),
+    /// Say how a running box is.
+    Status(command::status::Arguments),
+    /// Count what a box holds, running or stopped.
+    Inspect(command::inspect::Arguments),
+    /// Copy all that a box has committed, running or stopped.
+    Backup(command::backup::Arguments),
+    /// Make a new data directory from a backup.
+    Restore(command::restore::Arguments),
+    /// Let a box start again whose data is damaged.
+    Repair(command::repair::Arguments),
     /// Make the keys that sign tokens for development.
     DevKeys(command::dev_keys::Arguments),
     /// Print a token for a user's device.
@@ -52,6 +64,11 @@ enum Command {
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Serve(arguments) => command::serve::run(&arguments),
+        Command::Status(arguments) => command::status::run(&arguments),
+        Command::Inspect(arguments) => command::inspect::run(&arguments),
+        Command::Backup(arguments) => command::backup::run(&arguments),
+        Command::Restore(arguments) => command::restore::run(&arguments),
+        Command::Repair(arguments) => command::repair::run(&arguments),
         Command::DevKeys(arguments) => command::dev_keys::run(&arguments),
         Command::Token(arguments) => command::token::run(&arguments),
         Command::Send(arguments) => command::send::run(&arguments),

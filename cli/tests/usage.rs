@@ -11,14 +11,20 @@ use serde_json::Value;
 
 #[test]
 fn every_command_explains_itself_with_an_example() {
-    let commands: [&[&str]; 9] = [
+    let commands: [&[&str]; 15] = [
         &[],
         &["dev-keys"],
         &["serve"],
+        &["status"],
+        &["inspect"],
+        &["backup"],
+        &["restore"],
+        &["repair"],
         &["token"],
         &["send"],
         &["recv"],
         &["bench", "chat"],
+        &["bench", "offline"],
         &["bench", "idle"],
         &["bench", "relay"],
     ];
@@ -32,13 +38,15 @@ fn every_command_explains_itself_with_an_example() {
 
 #[test]
 fn wrong_usage_is_exit_code_2() {
-    let wrong: [&[&str]; 6] = [
+    let wrong: [&[&str]; 8] = [
         &[],
         &["chat"],
         &["send", "--user", "1", "--to", "2"],
         &["send", "--user", "one", "--to", "2", "hello"],
         &["bench", "chat", "--window", "8", "--rate", "10"],
         &["bench", "chat", "--rate", "0"],
+        &["bench", "offline", "--drain", "--user-base", "7"],
+        &["bench", "offline", "--senders", "3"],
     ];
     for arguments in wrong {
         let output = answerback().args(arguments).output().unwrap();

@@ -2,6 +2,31 @@
 //!
 //! Nothing happens between two calls: a program that waits for messages calls
 //! [`Client::receive`] again and again. What it returns is stored already.
+//!
+//! ```no_run
+//! use std::path::Path;
+//! use std::time::Duration;
+//!
+//! use answerback_proto::id::{DeviceId, UserId};
+//! use answerback_sdk::driver::{Client, ClientError};
+//! use answerback_sdk::storage::{Draft, Storage};
+//!
+//! # fn show(_: &[u8]) {}
+//! # fn main() -> Result<(), ClientError> {
+//! let (alice, bob) = (UserId(1), UserId(2));
+//! let storage = Storage::open(Path::new("phone.sqlite"), alice, DeviceId(11))?;
+//! let mut client = Client::connect("127.0.0.1:7400", "a token", storage)?;
+//! client.send([Draft::new(bob, 1, "dinner at eight?").with_life_s(3600)])?;
+//! loop {
+//!     client.receive(Duration::from_secs(60))?;
+//!     for message in client.storage().to_hand_over(100)? {
+//!         show(&message.payload);
+//!         client.storage().handed_over(message.row)?;
+//!         client.read(message.sender, message.device, message.sequence)?;
+//!     }
+//! }
+//! # }
+//! ```
 
 use std::fmt;
 use std::io::{self, ErrorKind, Read, Write};
@@ -9,11 +34,11 @@ use std::net::{TcpStream, ToSocketAddrs};
 use std::time::Duration;
 
 use answerback_proto::code::Code;
-use answerback_proto::id::{Sequence, UserId};
+use answerback_proto::id::{DeviceId, Sequence, UserId};
 
 use crate::clock::Clock;
 use crate::session::{ClientSession, Event, SessionError};
-use crate::storage::{Storage, StorageError};
+use crate::storage::{Draft, Storage, StorageError};
 
 /// A server that says nothing for so long while a session is opened is not there.
 const WELCOME_TIMEOUT: Duration = Duration::from_secs(10);
@@ -123,20 +148,86 @@ impl Client {
         self.leaves_entries = true;
     }
 
-    /// Stores messages (recipient, content type, payload), then sends them. Returns their
-    /// numbers; what became of them comes as events, or from the storage.
+    /// Stores messages, then sends them: drafts, or (recipient, content type, payload).
+    /// Returns their numbers; what became of them comes as events, or from the storage.
     ///
     /// # Errors
     /// A file that fails, a connection that ended: then they go after `reconnect`.
+    ///
+    /// ```no_run
+    /// # use answerback_proto::id::UserId;
+    /// # use answerback_sdk::driver::{Client, ClientError};
+    /// # use answerback_sdk::storage::Draft;
+    /// # fn example(client: &mut Client, bob: UserId) -> Result<(), ClientError> {
+    /// client.send([(bob, 1, b"whenever he is there".to_vec())])?;
+    /// client.send([Draft::new(bob, 1, "only if he is there within a minute").with_life_s(60)])?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn send(
         &mut self,
-        messages: impl IntoIterator<Item = (UserId, u16, Vec<u8>)>,
+        messages: impl IntoIterator<Item: Into<Draft>>,
     ) -> Result<Vec<Sequence>, ClientError> {
         let queued = self.storage.queue(messages)?;
         let sequences = queued.iter().map(|message| message.sequence).collect();
         queued.into_iter().for_each(|message| self.session.send(message));
         self.transmit()?;
         Ok(sequences)
+    }
+
+    /// Takes back what this device sent to `peer` as number `recalled`, and tells `peer` so by
+    /// a message, whose number is returned. Where nobody had the recalled one yet, nobody
+    /// gets it, and it becomes [`SentState::Recalled`](crate::storage::SentState::Recalled).
+    ///
+    /// # Errors
+    /// As for `send`; a number that this device never sent.
+    ///
+    /// ```no_run
+    /// # use answerback_proto::id::UserId;
+    /// # use answerback_sdk::driver::{Client, ClientError};
+    /// # fn example(client: &mut Client, bob: UserId) -> Result<(), ClientError> {
+    /// let numbers = client.send([(bob, 1, b"not meant for you".to_vec())])?;
+    /// client.recall(bob, numbers[0], 1, "forget the last one")?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn recall(
+        &mut self,
+        peer: UserId,
+        recalled: Sequence,
+        content_type: u16,
+        payload: impl Into<Vec<u8>>,
+    ) -> Result<Sequence, ClientError> {
+        let sequences = self.send([Draft::recall(peer, recalled, content_type, payload)])?;
+        Ok(sequences.first().copied().unwrap_or_default())
+    }
+
+    /// The user has read all messages of one of `peer`'s devices up to a number: stores it,
+    /// then says so until the server has noted it.
+    ///
+    /// # Errors
+    /// A file that fails, a connection that ended: then it goes after `reconnect`.
+    ///
+    /// ```no_run
+    /// # use answerback_sdk::driver::{Client, ClientError};
+    /// # fn example(client: &mut Client) -> Result<(), ClientError> {
+    /// for message in client.storage().to_hand_over(100)? {
+    ///     client.read(message.sender, message.device, message.sequence)?;
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn read(
+        &mut self,
+        peer: UserId,
+        device: DeviceId,
+        up_to: Sequence,
+    ) -> Result<(), ClientError> {
+        if let Some(mark) = self.storage.read(peer, device, up_to)? {
+            self.session.read(mark.peer, mark.device, mark.up_to);
+            self.transmit()?;
+        }
+        Ok(())
     }
 
     /// Waits until something happened, or for `timeout`; it is stored on return.
@@ -190,7 +281,7 @@ impl Client {
             self.session.handle_timeout(self.clock.now_ms());
             self.transmit()?;
             let left = deadline.saturating_sub(self.clock.elapsed());
-            self.read(left.min(self.until_session_timeout()))?;
+            self.read_socket(left.min(self.until_session_timeout()))?;
             let events = self.store_events()?;
             self.transmit()?;
             if !events.is_empty() || left.is_zero() {
@@ -209,7 +300,7 @@ impl Client {
     }
 
     /// One read; nothing within `timeout` is no error.
-    fn read(&mut self, timeout: Duration) -> Result<(), ClientError> {
+    fn read_socket(&mut self, timeout: Duration) -> Result<(), ClientError> {
         let at_least_a_moment = timeout.max(Duration::from_millis(1));
         let length = self
             .stream

@@ -77,7 +77,9 @@ impl Client {
             sequence,
             content_type: 1,
             seen_ms: self.store.seen_ms.get(&peer).copied().unwrap_or_default(),
+            life_s: 0,
             payload: message.payload(),
+            recalled: None,
         };
         self.store.undecided.insert((peer, sequence), outgoing.clone());
         self.session.send(outgoing);
@@ -157,7 +159,7 @@ impl Client {
             Event::Closed { code, .. } => {
                 return Err(Breach(format!("{}.{} was closed: {code}", self.user, self.device)));
             }
-            Event::CaughtUp | Event::Silent | Event::GoAway { .. } => {}
+            Event::CaughtUp | Event::Silent | Event::GoAway { .. } | Event::ReadNoted { .. } => {}
         }
         Ok(())
     }
@@ -176,6 +178,9 @@ impl Client {
             EntryBody::Failed { sequence, code, .. } => {
                 Err(Breach(format!("{} failed: {code}", self.identity(entry.peer, *sequence))))
             }
+            EntryBody::ReadBy { .. }
+            | EntryBody::ReadElsewhere { .. }
+            | EntryBody::Copied { .. } => Ok(()),
         }
     }
 
@@ -197,8 +202,15 @@ impl Client {
 fn session(user: UserId, device: DeviceId, credit: Credit, store: &Store) -> ClientSession {
     let (generation, cursor) = (store.generation, store.cursor);
     let undecided = store.undecided.values().cloned().collect();
-    let mut session =
-        ClientSession::new(DeviceState { user, device, generation, cursor, undecided });
+    let unnoted_reads = Vec::new();
+    let mut session = ClientSession::new(DeviceState {
+        user,
+        device,
+        generation,
+        cursor,
+        undecided,
+        unnoted_reads,
+    });
     session.set_credit(credit);
     session
 }

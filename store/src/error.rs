@@ -1,8 +1,11 @@
-//! Why a data directory cannot be opened, in one line that says what to do.
+//! Why a data directory cannot be opened, backed up or restored, in one line that says what to
+//! do.
 
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
+
+use answerback_directory::ports::StorageFault;
 
 /// Why a data directory cannot be opened.
 #[derive(Debug)]
@@ -24,6 +27,8 @@ pub enum OpenError {
         /// The newest that this binary knows.
         known: u32,
     },
+    /// Its journal lacks records that were acknowledged; what of which partition.
+    LostRecords(PathBuf, String),
     /// It holds what no version can have written.
     Corrupt(PathBuf, String),
 }
@@ -56,6 +61,11 @@ impl fmt::Display for OpenError {
                 "the data directory {} has on-disk version {found}, this binary knows up to {known}: start a newer binary",
                 path.display()
             ),
+            Self::LostRecords(path, what) => write!(
+                f,
+                "the data directory {} lost records that were acknowledged ({what}): restore a backup, or run `answerback repair --accept-loss`",
+                path.display()
+            ),
             Self::Corrupt(path, what) => write!(
                 f,
                 "the data directory {} is damaged ({what}): restore a backup, or keep a copy and ask for help",
@@ -80,7 +90,7 @@ impl OpenError {
     /// an I/O error apart in its text alone.
     pub(crate) fn from_rocksdb(path: &Path, error: &rocksdb::Error) -> Self {
         let text = error.to_string();
-        if text.contains("No space left") {
+        if is_full(&text) {
             Self::Full(path.into())
         } else if text.contains("LOCK") || text.contains("lock hold by current process") {
             Self::InUse(path.into())
@@ -90,4 +100,100 @@ impl OpenError {
             Self::Corrupt(path.into(), text)
         }
     }
+}
+
+/// Why a backup or a restore failed.
+#[derive(Debug)]
+pub enum BackupError {
+    /// The place that it should go to holds something.
+    Used(PathBuf),
+    /// The place that it should go to cannot be written, or a file of the backup not read.
+    Inaccessible(PathBuf, io::Error),
+    /// The disk that it should go to is full.
+    Full(PathBuf),
+    /// What should be restored is no backup.
+    NoBackup(PathBuf),
+    /// The backup, or what was made of it, cannot be opened.
+    Open(OpenError),
+    /// The storage of the box that should be backed up has failed.
+    Fault(StorageFault),
+}
+
+impl fmt::Display for BackupError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Used(path) => write!(
+                f,
+                "{} exists and is not an empty directory: give a new or an empty one",
+                path.display()
+            ),
+            Self::Inaccessible(path, cause) => write!(
+                f,
+                "{} cannot be written ({cause}): check that the directory around it exists and that this user may write there",
+                path.display()
+            ),
+            Self::Full(path) => write!(
+                f,
+                "the disk of {} is full: free some space there, or choose another disk",
+                path.display()
+            ),
+            Self::NoBackup(path) => write!(
+                f,
+                "{} holds no backup: give the directory that `answerback backup` made",
+                path.display()
+            ),
+            Self::Open(cause) => write!(f, "the backup is of no use: {cause}"),
+            Self::Fault(cause) => {
+                write!(f, "the box's own storage has failed, nothing was backed up: {cause}")
+            }
+        }
+    }
+}
+
+impl std::error::Error for BackupError {}
+
+impl BackupError {
+    /// What an error of the file system means for the place that something should go to.
+    pub(crate) fn from_io(path: &Path, error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::StorageFull => Self::Full(path.into()),
+            _ => Self::Inaccessible(path.into(), error),
+        }
+    }
+
+    /// What an error of RocksDB means for a backup.
+    pub(crate) fn from_rocksdb(path: &Path, error: &rocksdb::Error) -> Self {
+        if is_full(error.as_ref()) {
+            Self::Full(path.into())
+        } else if error.kind() == rocksdb::ErrorKind::IOError {
+            Self::Inaccessible(path.into(), io::Error::other(error.clone()))
+        } else {
+            Self::Fault(storage_fault(error))
+        }
+    }
+}
+
+/// What a failed read or write of RocksDB means to a box that runs.
+pub(crate) fn storage_fault(error: &rocksdb::Error) -> StorageFault {
+    fault_of_text(error.as_ref())
+}
+
+/// What a failed system call means to a box that runs.
+pub(crate) fn storage_fault_of_io(error: &io::Error) -> StorageFault {
+    fault_of_text(&error.to_string())
+}
+
+fn fault_of_text(text: &str) -> StorageFault {
+    if is_full(text) {
+        StorageFault::new(format_args!(
+            "the disk is full: free some space and start again ({text})"
+        ))
+    } else {
+        StorageFault::new(text)
+    }
+}
+
+/// RocksDB hands on the text of the system alone.
+fn is_full(text: &str) -> bool {
+    text.contains("No space left") || text.contains("quota exceeded")
 }

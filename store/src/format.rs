@@ -12,7 +12,7 @@ use crate::error::OpenError;
 /// The on-disk version that this code writes.
 pub(crate) const VERSION: u32 = 1;
 
-const FILE: &str = "answerback.format";
+pub(crate) const FILE: &str = "answerback.format";
 /// It is written under this name, then renamed: nobody ever reads half of it.
 const NEW_FILE: &str = "answerback.format.new";
 const NAME: &str = "answerback data ";
@@ -21,40 +21,57 @@ const NAME: &str = "answerback data ";
 /// Whoever has what is returned has the directory: RocksDB's own lock comes only after it
 /// has moved files of whoever holds that.
 pub(crate) fn take(path: &Path) -> Result<File, OpenError> {
-    let failed = |error| OpenError::from_io(path, error);
-    fs::create_dir_all(path).map_err(failed)?;
-    let directory = File::open(path).map_err(failed)?;
-    match directory.try_lock() {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => return Err(OpenError::InUse(path.into())),
-        Err(TryLockError::Error(error)) => return Err(failed(error)),
-    }
+    fs::create_dir_all(path).map_err(|error| OpenError::from_io(path, error))?;
+    let directory = lock(path)?;
     check_or_mark(path, &directory)?;
     Ok(directory)
 }
 
-fn check_or_mark(path: &Path, directory: &File) -> Result<(), OpenError> {
-    let failed = |error| OpenError::from_io(path, error);
-    match fs::read_to_string(path.join(FILE)) {
-        Ok(text) => check(path, &text),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            if is_foreign(path).map_err(failed)? {
-                return Err(OpenError::Foreign(path.into()));
-            }
-            mark(path, directory).map_err(failed)
-        }
-        Err(error) => Err(failed(error)),
+/// As [`take`], of a directory that must hold a box's data.
+pub(crate) fn take_existing(path: &Path) -> Result<File, OpenError> {
+    let directory = lock(path)?;
+    match version(path)? {
+        Some(_) => Ok(directory),
+        None => Err(OpenError::Foreign(path.into())),
     }
 }
 
-fn check(path: &Path, text: &str) -> Result<(), OpenError> {
-    let version = text.strip_prefix(NAME).and_then(|rest| rest.trim_end().parse().ok());
-    match version {
+/// The version of a directory; none where it holds no box's data.
+pub(crate) fn version(path: &Path) -> Result<Option<u32>, OpenError> {
+    match fs::read_to_string(path.join(FILE)) {
+        Ok(text) => known_version(path, &text).map(Some),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(OpenError::from_io(path, error)),
+    }
+}
+
+fn lock(path: &Path) -> Result<File, OpenError> {
+    let directory = File::open(path).map_err(|error| OpenError::from_io(path, error))?;
+    match directory.try_lock() {
+        Ok(()) => Ok(directory),
+        Err(TryLockError::WouldBlock) => Err(OpenError::InUse(path.into())),
+        Err(TryLockError::Error(error)) => Err(OpenError::from_io(path, error)),
+    }
+}
+
+fn check_or_mark(path: &Path, directory: &File) -> Result<(), OpenError> {
+    let failed = |error| OpenError::from_io(path, error);
+    if version(path)?.is_some() {
+        return Ok(());
+    }
+    if is_foreign(path).map_err(failed)? {
+        return Err(OpenError::Foreign(path.into()));
+    }
+    mark(path, directory).map_err(failed)
+}
+
+fn known_version(path: &Path, text: &str) -> Result<u32, OpenError> {
+    match text.strip_prefix(NAME).and_then(|rest| rest.trim_end().parse().ok()) {
         None => Err(OpenError::Corrupt(path.into(), format!("{FILE} cannot be read"))),
         Some(found) if found > VERSION => {
             Err(OpenError::Newer { path: path.into(), found, known: VERSION })
         }
-        Some(_) => Ok(()),
+        Some(found) => Ok(found),
     }
 }
 
@@ -64,7 +81,8 @@ fn is_foreign(path: &Path) -> io::Result<bool> {
     entries.try_fold(false, |found, entry| Ok(found || entry?.file_name() != NEW_FILE))
 }
 
-fn mark(path: &Path, directory: &File) -> io::Result<()> {
+/// Says that a directory has the version that this code writes, durably.
+pub(crate) fn mark(path: &Path, directory: &File) -> io::Result<()> {
     let new = path.join(NEW_FILE);
     let mut file = File::create(&new)?;
     writeln!(file, "{NAME}{VERSION}")?;

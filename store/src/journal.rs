@@ -7,10 +7,13 @@ use answerback_directory::ports::{Journal, StorageFault};
 use answerback_directory::shard::checkpoint::{Change, Checkpoint, Table};
 use answerback_proto::id::{Offset, PartitionId};
 use answerback_proto::record::Batch;
-use rocksdb::{ColumnFamily, DB, WriteBatch, WriteOptions};
+use rocksdb::{WriteBatch, WriteOptions};
 
+use crate::database::{Database, durable};
+use crate::error::storage_fault_of_io;
+use crate::high_water::HighWater;
 use crate::meta::{applied_key, applied_to_bytes};
-use crate::schema::{self, Database, JOURNAL, META, journal_key};
+use crate::schema::{JOURNAL, META, journal_key};
 
 /// Writes the journal and the checkpoints of all partitions.
 pub struct JournalWriter {
@@ -20,20 +23,31 @@ pub struct JournalWriter {
     /// Up to where each partition's journal was trimmed by this writer, so that its range
     /// deletions do not overlap.
     trimmed: BTreeMap<PartitionId, Offset>,
-    /// The first fault; nothing is written after it.
-    fault: Option<StorageFault>,
+    high_water: HighWater,
 }
 
 impl JournalWriter {
-    pub(crate) fn new(db: Arc<Database>) -> Self {
-        let mut durable = WriteOptions::default();
-        durable.set_sync(true);
+    pub(crate) fn new(db: Arc<Database>, high_water: HighWater) -> Self {
         let ordered = WriteOptions::default();
-        Self { db, durable, ordered, trimmed: BTreeMap::new(), fault: None }
+        Self { db, durable: durable(), ordered, trimmed: BTreeMap::new(), high_water }
+    }
+
+    /// Writes the high-water mark, if anything was committed since the last time: a later start
+    /// refuses a journal that ends below it. Meant for every 100 ms to 1 s, and for the
+    /// orderly stop; what was committed since the last mark is not covered by it.
+    ///
+    /// # Errors
+    /// As for [`Journal::commit`].
+    pub fn mark(&mut self) -> Result<(), StorageFault> {
+        let Self { db, high_water, .. } = self;
+        db.guard(|_| {
+            let written = high_water.write(db.path(), db.directory());
+            written.map_err(|error| storage_fault_of_io(&error))
+        })
     }
 
     fn commit_batch(&self, batches: &[Batch]) -> Result<WriteBatch, StorageFault> {
-        let journal = family(&self.db, JOURNAL)?;
+        let journal = self.db.family(JOURNAL)?;
         let bytes = batches.iter().map(|batch| batch.as_bytes().len() + 64).sum();
         let mut write = WriteBatch::with_capacity_bytes(bytes);
         for batch in batches {
@@ -47,7 +61,7 @@ impl JournalWriter {
         let mut write = WriteBatch::with_capacity_bytes(checkpoint.rows.byte_length() + 256);
         let mut families = Vec::with_capacity(Table::ALL.len());
         for table in Table::ALL {
-            families.push(family(&self.db, table.name())?);
+            families.push(self.db.family(table.name())?);
         }
         for row in checkpoint.rows.iter() {
             let Some(&family) = families.get(row.table as usize) else { continue };
@@ -61,44 +75,27 @@ impl JournalWriter {
             }
         }
         let (partition, applied) = (checkpoint.partition, checkpoint.applied);
-        let meta = family(&self.db, META)?;
+        let meta = self.db.family(META)?;
         write.put_cf(meta, applied_key(partition), applied_to_bytes(applied));
         let trimmed = self.trimmed.get(&partition).copied().unwrap_or_default();
         let from = journal_key(partition, trimmed.plus(1));
         let to = journal_key(partition, applied.offset.plus(1));
         if from < to {
-            write.delete_range_cf(family(&self.db, JOURNAL)?, from, to);
+            write.delete_range_cf(self.db.family(JOURNAL)?, from, to);
         }
         Ok(write)
-    }
-
-    /// Does one write; after the first that fails, none.
-    fn write(
-        &mut self,
-        batch: Result<WriteBatch, StorageFault>,
-        options: fn(&Self) -> &WriteOptions,
-    ) -> Result<(), StorageFault> {
-        if let Some(fault) = &self.fault {
-            return Err(fault.clone());
-        }
-        let written = batch
-            .and_then(|batch| self.db.write_opt(batch, options(self)).map_err(StorageFault::new));
-        if let Err(fault) = &written {
-            self.fault = Some(fault.clone());
-        }
-        written
     }
 }
 
 impl Journal for JournalWriter {
     fn commit(&mut self, batches: &[Batch]) -> Result<(), StorageFault> {
-        let write = self.commit_batch(batches);
-        self.write(write, |writer| &writer.durable)
+        self.db.write(self.commit_batch(batches)?, &self.durable)?;
+        batches.iter().for_each(|batch| self.high_water.raise(batch));
+        Ok(())
     }
 
     fn checkpoint(&mut self, checkpoint: &Checkpoint) -> Result<(), StorageFault> {
-        let write = self.checkpoint_batch(checkpoint);
-        self.write(write, |writer| &writer.ordered)?;
+        self.db.write(self.checkpoint_batch(checkpoint)?, &self.ordered)?;
         self.trimmed.insert(checkpoint.partition, checkpoint.applied.offset);
         Ok(())
     }
@@ -109,8 +106,4 @@ impl Journal for JournalWriter {
 /// memtable (measured: 0.6 B a message remain, against 12 of a plain deletion).
 fn is_written_once(table: Table) -> bool {
     table == Table::Inbox
-}
-
-fn family<'a>(db: &'a DB, name: &str) -> Result<&'a ColumnFamily, StorageFault> {
-    schema::family(db, name).map_err(StorageFault::new)
 }

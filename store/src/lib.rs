@@ -3,6 +3,7 @@
 //! ```text
 //! DIR/                    locked by whoever has it open
 //! DIR/answerback.format   which on-disk version this is, before RocksDB is asked anything
+//! DIR/answerback.high-water   up to where the journal was committed, see `high_water`
 //! DIR/db/                 one RocksDB, one WAL
 //!     meta                the box: partitions, generation, secret · a partition: its `applied`
 //!     journal             partition, first offset → one batch
@@ -15,16 +16,22 @@
 //! This crate knows nothing of sockets, sessions or what a record means, and never
 //! retries: after a failed write nothing else is written.
 
+mod backup;
+mod database;
 mod error;
 mod format;
+mod high_water;
 mod journal;
 mod meta;
 mod open;
 mod reader;
+mod reserve;
 mod schema;
 
-pub use error::OpenError;
+pub use backup::restore;
+pub use error::{BackupError, OpenError};
 pub use journal::JournalWriter;
 pub use meta::Meta;
 pub use open::{NewBox, Store};
 pub use reader::Reader;
+pub use reserve::{FreeSpace, Reserve, ReserveMarks};

@@ -10,8 +10,10 @@ use answerback_proto::record::Batch;
 use bytes::Bytes;
 use rocksdb::{DBRawIterator, ReadOptions};
 
+use crate::database::Database;
+use crate::error::storage_fault;
 use crate::meta::{applied_from_bytes, applied_key};
-use crate::schema::{self, Database, JOURNAL, META, journal_key};
+use crate::schema::{JOURNAL, META, journal_key};
 
 /// Reads the state and the journal of all partitions.
 #[derive(Debug)]
@@ -24,6 +26,31 @@ impl Reader {
         Self { db }
     }
 
+    /// The last batch of a partition that begins at or before `offset`.
+    pub(crate) fn last_batch(
+        &self,
+        partition: PartitionId,
+        offset: Offset,
+    ) -> Result<Option<Batch>, StorageFault> {
+        let mut options = ReadOptions::default();
+        options.set_iterate_lower_bound(partition.0.to_be_bytes());
+        let mut iterator = self.db.raw_iterator_cf_opt(self.db.family(JOURNAL)?, options);
+        iterator.seek_for_prev(journal_key(partition, offset));
+        let Some(value) = iterator.value() else {
+            return iterator.status().map(|()| None).map_err(|error| storage_fault(&error));
+        };
+        let batch = Batch::parse(Bytes::copy_from_slice(value));
+        batch.map(Some).map_err(|corrupt| {
+            StorageFault::new(format_args!(
+                "partition {partition}: the journal is damaged at or before offset {offset}: {corrupt}"
+            ))
+        })
+    }
+
+    fn value(&self, family: &str, key: &[u8]) -> Result<Option<Vec<u8>>, StorageFault> {
+        self.db.get_cf(self.db.family(family)?, key).map_err(|error| storage_fault(&error))
+    }
+
     /// Calls `each` with the keys and values of a family in `[from, end)`.
     fn scan(
         &self,
@@ -32,7 +59,7 @@ impl Reader {
         end: Vec<u8>,
         each: &mut EachRow<'_>,
     ) -> Result<(), StorageFault> {
-        let family = schema::family(&self.db, family).map_err(StorageFault::new)?;
+        let family = self.db.family(family)?;
         let mut options = ReadOptions::default();
         options.set_iterate_upper_bound(end);
         options.set_readahead_size(1 << 20);
@@ -44,14 +71,13 @@ impl Reader {
             }
             iterator.next();
         }
-        iterator.status().map_err(StorageFault::new)
+        iterator.status().map_err(|error| storage_fault(&error))
     }
 }
 
 impl StateReader for Reader {
     fn applied(&self, partition: PartitionId) -> Result<Applied, StorageFault> {
-        let family = schema::family(&self.db, META).map_err(StorageFault::new)?;
-        let found = self.db.get_cf(family, applied_key(partition)).map_err(StorageFault::new)?;
+        let found = self.value(META, &applied_key(partition))?;
         let Some(bytes) = found else { return Ok(Applied::default()) };
         applied_from_bytes(&bytes).ok_or_else(|| {
             StorageFault::new(format_args!("partition {partition}: its `applied` cannot be read"))
@@ -59,8 +85,7 @@ impl StateReader for Reader {
     }
 
     fn row(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StorageFault> {
-        let family = schema::family(&self.db, table.name()).map_err(StorageFault::new)?;
-        self.db.get_cf(family, key).map_err(StorageFault::new)
+        self.value(table.name(), key)
     }
 
     fn range(

@@ -1,16 +1,13 @@
 //! Column families and options.
 
-use std::fs::File;
-use std::ops::Deref;
 use std::path::Path;
 
 use answerback_directory::shard::checkpoint::Table;
 use answerback_proto::id::{Offset, PartitionId};
-use rocksdb::{
-    ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType, DBRecoveryMode, LogLevel, Options,
-};
+use rocksdb::{ColumnFamilyDescriptor, DB, DBCompressionType, DBRecoveryMode, LogLevel, Options};
 
-use crate::error::OpenError;
+/// Where RocksDB lies in the data directory.
+pub(crate) const DIRECTORY: &str = "db";
 
 pub(crate) const META: &str = "meta";
 pub(crate) const JOURNAL: &str = "journal";
@@ -21,27 +18,11 @@ const MEMTABLE_BYTES: usize = 16 * 1024 * 1024;
 const WAL_BYTES_MAX: u64 = 256 * 1024 * 1024;
 const INFO_LOG_BYTES_MAX: usize = 4 * 1024 * 1024;
 
-/// An open RocksDB, and the lock of the directory that it lies in.
-#[derive(Debug)]
-pub(crate) struct Database {
-    db: DB,
-    _directory: File,
-}
-
-impl Deref for Database {
-    type Target = DB;
-
-    fn deref(&self) -> &DB {
-        &self.db
-    }
-}
-
 /// Opens RocksDB, and makes it where it is missing.
-pub(crate) fn open(path: &Path, directory: File) -> Result<Database, rocksdb::Error> {
+pub(crate) fn open(path: &Path) -> Result<DB, rocksdb::Error> {
     let names = [META, JOURNAL].into_iter().chain(Table::ALL.iter().map(|table| table.name()));
     let families = names.map(|name| ColumnFamilyDescriptor::new(name, family_options()));
-    let db = DB::open_cf_descriptors(&database_options(), path, families)?;
-    Ok(Database { db, _directory: directory })
+    DB::open_cf_descriptors(&database_options(), path, families)
 }
 
 /// What the invariants ask for: no write that can be lost or reordered, no WAL that keeps
@@ -68,12 +49,6 @@ fn family_options() -> Options {
     options.set_write_buffer_size(MEMTABLE_BYTES);
     options.set_compression_type(DBCompressionType::None);
     options
-}
-
-/// A column family that every open store has.
-pub(crate) fn family<'a>(db: &'a DB, name: &str) -> Result<&'a ColumnFamily, OpenError> {
-    db.cf_handle(name)
-        .ok_or_else(|| OpenError::Corrupt(db.path().into(), format!("no column family {name}")))
 }
 
 /// The key of a batch.

@@ -3,78 +3,20 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by it")]
 
-use std::collections::BTreeMap;
+mod common;
+
 use std::fs;
 use std::io::{BufRead, BufReader};
-use std::ops::ControlFlow;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
 use answerback_directory::ports::{Applied, Journal, StateReader};
-use answerback_directory::shard::checkpoint::{Checkpoint, Rows, Table, partition_end};
+use answerback_directory::shard::checkpoint::{Rows, Table};
 use answerback_proto::id::{Offset, PartitionId};
 use answerback_proto::record::{Batch, BatchBuilder, ChainHash, Tick};
 use answerback_store::{NewBox, OpenError, Store};
-use rocksdb::{DB, Options};
-
-const NEW_BOX: NewBox = NewBox { partitions: 4, secret: [3; 16] };
-const P: PartitionId = PartitionId(1);
-const NEIGHBOUR: PartitionId = PartitionId(2);
-
-/// Makes batches that continue each other.
-#[derive(Default)]
-struct Author {
-    ends: BTreeMap<PartitionId, Applied>,
-}
-
-impl Author {
-    fn batch(&mut self, partition: PartitionId, records: u64) -> Batch {
-        let end = self.ends.entry(partition).or_default();
-        let mut builder = BatchBuilder::default();
-        for number in 0..records {
-            builder.push(&Tick { now_ms: end.offset.0 + number }, b"payload");
-        }
-        let batch = builder.finish(partition, end.offset.plus(1), end.chain);
-        *end = Applied { offset: end.offset.plus(records), chain: batch.chain_after() };
-        batch
-    }
-}
-
-fn open(path: &Path) -> Store {
-    Store::open(path, NEW_BOX).unwrap()
-}
-
-fn batches(store: &Store, partition: PartitionId) -> Result<Vec<Batch>, String> {
-    let reader = store.reader();
-    let after = reader.applied(partition).unwrap();
-    let mut found = Vec::new();
-    let read = reader.batches(partition, after, &mut |batch| {
-        found.push(batch);
-        Ok(())
-    });
-    read.map(|()| found).map_err(|fault| fault.message)
-}
-
-fn rows(store: &Store, partition: PartitionId) -> Vec<(Table, Vec<u8>, Vec<u8>)> {
-    let mut found = Vec::new();
-    let (from, to) = (partition.0.to_be_bytes(), partition_end(partition));
-    for &table in Table::ALL {
-        let mut each = |key: &[u8], value: &[u8]| {
-            found.push((table, key.to_vec(), value.to_vec()));
-            Ok(ControlFlow::Continue(()))
-        };
-        store.reader().range(table, &from, &to, &mut each).unwrap();
-    }
-    found
-}
-
-fn checkpoint(partition: PartitionId, applied: Applied, rows: Rows) -> Checkpoint {
-    Checkpoint { partition, applied, rows }
-}
-
-fn key(partition: PartitionId, rest: &[u8]) -> Vec<u8> {
-    [&partition.0.to_be_bytes(), rest].concat()
-}
+use common::*;
+use rocksdb::DB;
 
 #[test]
 fn committed_batches_come_back_in_order_after_a_reopen() {
@@ -133,13 +75,6 @@ fn a_box_keeps_what_it_was_made_with() {
     assert_eq!((made.partitions, made.secret, made.generation.0), (4, [3; 16], 1));
 }
 
-/// Opens the raw database of a store to damage it.
-fn raw(path: &Path) -> DB {
-    let path = path.join("db");
-    let families = DB::list_cf(&Options::default(), &path).unwrap();
-    DB::open_cf(&Options::default(), &path, families).unwrap()
-}
-
 /// A journal of three batches of three records, damaged.
 fn damaged(damage: impl FnOnce(&DB, &[Batch])) -> String {
     let dir = tempfile::tempdir().unwrap();
@@ -150,10 +85,6 @@ fn damaged(damage: impl FnOnce(&DB, &[Batch])) -> String {
     drop(writer);
     damage(&raw(dir.path()), &committed);
     batches(&open(dir.path()), P).unwrap_err()
-}
-
-fn journal_key(first_offset: u64) -> Vec<u8> {
-    key(P, &first_offset.to_be_bytes())
 }
 
 #[test]
@@ -275,8 +206,7 @@ fn child() {
     let mut author = Author::default();
     let known = batches(&store, P).unwrap();
     if let Some(last) = known.last() {
-        let applied = Applied { offset: Offset(last.end().0 - 1), chain: last.chain_after() };
-        author.ends.insert(P, applied);
+        author.ends.insert(P, end_of(last));
     }
     let mut writer = store.writer();
     if role == "limited" {

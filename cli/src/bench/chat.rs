@@ -1,6 +1,5 @@
 //! `answerback bench chat`: logs in, warms up, measures, drains, counts.
 
-use std::io::{self, IsTerminal};
 use std::net::SocketAddr;
 
 use clap::Args;
@@ -8,6 +7,7 @@ use clap::Args;
 use super::engine::Engine;
 use super::load::{ChatLoad, Counts, Pace, STAMP_BYTES};
 use super::process::{Process, allow_connections, own_cpu_us};
+use super::progress::Progress;
 use super::report::{ChatReport, GeneratorLoad, Latency, ServerCost, hundredths};
 use super::users;
 use crate::exit::Failure;
@@ -97,7 +97,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let mut progress = Progress::new();
     let mut engine = Engine::new(arguments.addr)?;
     let mut load = ChatLoad::new(pairs, arguments.bytes, !arguments.no_receipts)?;
-    let logins = arguments.users.logins(2 * pairs)?;
+    let logins = arguments.users.logins(arguments.users.bases()?, 0..2 * pairs)?;
     engine.log_in(logins, &mut load, |count| progress.say(&format!("{count} logged in")))?;
 
     let start_ns = engine.now_ns();
@@ -218,28 +218,4 @@ fn finish(arguments: &Arguments, report: &ChatReport) -> Result<(), Failure> {
     Err(Failure::new(format_args!(
         "{lost} lost, {doubled} doubled, {reordered} reordered, {undecided} undecided, {failed} failed"
     )))
-}
-
-/// A line on a terminal that is written over.
-pub(super) struct Progress {
-    is_shown: bool,
-}
-
-impl Progress {
-    /// Shown only where somebody looks.
-    pub(super) fn new() -> Self {
-        Self { is_shown: io::stderr().is_terminal() }
-    }
-
-    /// Replaces the line.
-    pub(super) fn say(&mut self, line: &str) {
-        if self.is_shown {
-            eprint!("\r\x1b[K{line}");
-        }
-    }
-
-    /// Removes the line.
-    pub(super) fn clear(&mut self) {
-        self.say("");
-    }
 }

@@ -6,9 +6,9 @@ use answerback_proto::frame_buffer::Frame;
 use answerback_proto::kind::{Kind, Welcome};
 use clap::Args;
 
-use super::chat::Progress;
 use super::engine::{Engine, Job};
 use super::process::{Memory, Process, allow_connections};
+use super::progress::Progress;
 use super::report::{IdleReport, tenths};
 use super::sockets::Sockets;
 use super::users;
@@ -48,7 +48,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let connections = arguments.connections as usize;
     allow_connections(connections)?;
     let server = arguments.server_pid.map(Process::new).transpose()?;
-    let logins = arguments.users.logins(connections)?;
+    let logins = arguments.users.logins(arguments.users.bases()?, 0..connections)?;
     let mut progress = Progress::new();
     let mut engine = Engine::new(arguments.addr)?;
     let before = server.map(Process::memory).transpose()?;
@@ -82,7 +82,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
 }
 
 /// Nothing to do but to be there.
-struct Idle;
+pub(super) struct Idle;
 
 impl Job for Idle {
     fn handle_open(&mut self, _at: usize, _welcome: &Welcome) {}

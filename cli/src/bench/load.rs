@@ -11,7 +11,7 @@ use answerback_proto::code::{Class, Code};
 use answerback_proto::encode::Address;
 use answerback_proto::frame_buffer::Frame;
 use answerback_proto::kind::{
-    Accepted, Ack, Deliver, Delivered, Failed, Kind, OutOfOrder, Refused, Resync, Send, Welcome,
+    Accepted, Deliver, Delivered, Failed, Kind, OutOfOrder, Refused, Send, Welcome,
 };
 use hdrhistogram::Histogram;
 
@@ -23,9 +23,9 @@ use crate::exit::Failure;
 /// Bytes of a payload that carry the time at which the message was due.
 pub(super) const STAMP_BYTES: usize = 8;
 /// A refusal without a time of its own is tried again after this one.
-const RETRY_NS_MIN: u64 = 1_000_000;
+pub(super) const RETRY_NS_MIN: u64 = 1_000_000;
 /// Latencies up to 200 s, in ns, to three digits.
-const LATENCY_NS_MAX: u64 = 200_000_000_000;
+pub(super) const LATENCY_NS_MAX: u64 = 200_000_000_000;
 
 /// When senders send.
 #[derive(Clone, Copy, Debug)]
@@ -329,15 +329,8 @@ impl Job for ChatLoad {
     }
 
     fn handle_read_end(&mut self, at: usize, sockets: &mut Sockets) {
-        let Some(inbox) = self.inbox(at) else { return };
-        let (ack, resync) = (inbox.take_ack(), inbox.take_resync());
-        let Some(target) = sockets.login(at).map(|login| login.user.0) else { return };
-        let address = Address { flags: 0, tag: 0, target };
-        if let Some(up_to) = ack {
-            sockets.send(at, address, &Ack { up_to }, &[]);
-        }
-        if let Some(cursor) = resync {
-            sockets.send(at, address, &Resync { cursor }, &[]);
+        if let Some(inbox) = self.inbox(at) {
+            sockets.acknowledge(at, inbox);
         }
     }
 
@@ -355,7 +348,8 @@ fn is_sender(at: usize) -> bool {
     at.is_multiple_of(2)
 }
 
-fn out_of_place(kind: Option<Kind>) -> Failure {
+/// A frame that this load has no use for.
+pub(super) fn out_of_place(kind: Option<Kind>) -> Failure {
     let name = kind.map_or("an unknown kind", Kind::name);
     Failure::new(format_args!("the server sent {name}, which has no place here"))
 }

@@ -7,8 +7,10 @@ mod chat;
 mod engine;
 mod idle;
 mod load;
+mod offline;
 mod pair;
 mod process;
+mod progress;
 mod relay;
 mod report;
 mod sockets;
@@ -23,6 +25,8 @@ use crate::exit::Failure;
 pub(crate) enum Command {
     /// Pairs of users who write to each other: throughput, latency, losses, CPU.
     Chat(chat::Arguments),
+    /// Users who are away while others write to them, and who come back at once.
+    Offline(offline::Arguments),
     /// Users who log in and stay: logins a second, memory a connection.
     Idle(idle::Arguments),
     /// Run the bare relay, to compare a box with: it forwards and stores nothing.
@@ -33,6 +37,7 @@ pub(crate) enum Command {
 pub(crate) fn run(command: Command) -> Result<(), Failure> {
     match command {
         Command::Chat(arguments) => chat::run(&arguments),
+        Command::Offline(arguments) => offline::run(&arguments),
         Command::Idle(arguments) => idle::run(&arguments),
         Command::Relay(arguments) => relay::run(&arguments),
     }

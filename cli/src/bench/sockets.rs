@@ -3,10 +3,11 @@
 use answerback_proto::code::Code;
 use answerback_proto::encode::{Address, append_frame};
 use answerback_proto::frame_buffer::FrameBuffer;
-use answerback_proto::kind::{End, Envelope, Hello, Kind};
+use answerback_proto::kind::{Ack, End, Envelope, Hello, Kind, Resync};
 use answerback_proto::limits::{CREDIT_BYTES_MAX, CREDIT_FRAMES_MAX};
 use mio::net::TcpStream;
 
+use super::pair::Inbox;
 use super::users::Login;
 use crate::exit::Failure;
 
@@ -66,9 +67,22 @@ impl Sockets {
         self.connections.get(at).map(|connection| &connection.login)
     }
 
+    /// Acknowledges what a connection's inbox took, and asks for what it lacks.
+    pub(super) fn acknowledge(&mut self, at: usize, inbox: &mut Inbox) {
+        let Some(target) = self.login(at).map(|login| login.user.0) else { return };
+        let address = Address { flags: 0, tag: 0, target };
+        if let Some(up_to) = inbox.take_ack() {
+            self.send(at, address, &Ack { up_to }, &[]);
+        }
+        if let Some(cursor) = inbox.take_resync() {
+            self.send(at, address, &Resync { cursor }, &[]);
+        }
+    }
+
     /// The first frame of a connection.
     pub(super) fn send_hello(&mut self, at: usize) -> Result<(), Failure> {
-        let Some(Login { user, device, token }) = self.login(at).cloned() else { return Ok(()) };
+        let Some(login) = self.login(at).cloned() else { return Ok(()) };
+        let Login { user, device, token, connection_counter } = login;
         let hello = Hello {
             version_min: 1,
             version_max: 1,
@@ -79,7 +93,7 @@ impl Sockets {
             mode: 0,
             credit_frames: CREDIT_FRAMES_MAX,
             credit_bytes: CREDIT_BYTES_MAX,
-            connection_counter: 1,
+            connection_counter,
             generation: 0,
             cursor: 0,
         };

@@ -1,10 +1,12 @@
 //! The users of a run: new ones each time, so that nothing of an earlier run is in the way.
 
+use std::ops::Range;
 use std::path::PathBuf;
 
 use answerback_proto::id::{DeviceId, UserId};
 use clap::Args;
 
+use crate::clock::unix_ms;
 use crate::exit::Failure;
 use crate::keys::Signer;
 use crate::random;
@@ -30,29 +32,47 @@ pub(super) struct UserArguments {
     device_base: Option<u128>,
 }
 
+/// The first ids of a run's users and devices; a connection's lie `index` behind them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Bases {
+    pub(super) user: u128,
+    pub(super) device: u128,
+}
+
 /// Who logs in on a connection.
 #[derive(Clone, Debug)]
 pub(super) struct Login {
     pub(super) user: UserId,
     pub(super) device: DeviceId,
     pub(super) token: String,
+    /// Greater than at any login of this device before.
+    pub(super) connection_counter: u64,
 }
 
 impl UserArguments {
-    /// The logins of a run.
-    pub(super) fn logins(&self, count: usize) -> Result<Vec<Login>, Failure> {
-        let signer = self.keys.as_deref().map(Signer::open).transpose()?;
+    /// Where the ids of this run begin.
+    pub(super) fn bases(&self) -> Result<Bases, Failure> {
         let base = |fixed: Option<u128>| fixed.map_or_else(drawn, Ok);
-        let (users, devices) = (base(self.user_base)?, base(self.device_base)?);
-        (0..count as u128)
+        Ok(Bases { user: base(self.user_base)?, device: base(self.device_base)? })
+    }
+
+    /// The logins of a range of a run's users.
+    pub(super) fn logins(
+        &self,
+        bases: Bases,
+        indexes: Range<usize>,
+    ) -> Result<Vec<Login>, Failure> {
+        let signer = self.keys.as_deref().map(Signer::open).transpose()?;
+        let connection_counter = unix_ms();
+        indexes
             .map(|index| {
-                let user = UserId(users.wrapping_add(index));
-                let device = DeviceId(devices.wrapping_add(index));
+                let user = UserId(bases.user.wrapping_add(index as u128));
+                let device = DeviceId(bases.device.wrapping_add(index as u128));
                 let token = match &signer {
                     Some(signer) => signer.token(user, device, TOKEN_HOURS)?,
                     None => String::new(),
                 };
-                Ok(Login { user, device, token })
+                Ok(Login { user, device, token, connection_counter })
             })
             .collect()
     }

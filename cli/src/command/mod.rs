@@ -1,8 +1,14 @@
 //! What a person types, one module a command.
 
+pub(crate) mod backup;
+mod data;
 pub(crate) mod dev_keys;
 mod device;
+pub(crate) mod inspect;
 pub(crate) mod recv;
+pub(crate) mod repair;
+pub(crate) mod restore;
 pub(crate) mod send;
 pub(crate) mod serve;
+pub(crate) mod status;
 pub(crate) mod token;

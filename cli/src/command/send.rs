@@ -183,13 +183,17 @@ impl Waiting {
         match state {
             SentState::Queued => false,
             SentState::Accepted => self.wait == Wait::Accepted,
-            SentState::Delivered | SentState::Failed | SentState::Refused => true,
+            SentState::Delivered
+            | SentState::Read
+            | SentState::Recalled
+            | SentState::Failed
+            | SentState::Refused => true,
         }
     }
 }
 
 fn is_failure(state: SentState) -> bool {
-    matches!(state, SentState::Failed | SentState::Refused)
+    matches!(state, SentState::Recalled | SentState::Failed | SentState::Refused)
 }
 
 fn line(to: UserId, sequence: Sequence, sent: Sent) -> Line {
@@ -197,6 +201,8 @@ fn line(to: UserId, sequence: Sequence, sent: Sent) -> Line {
         SentState::Queued => "queued",
         SentState::Accepted => "accepted",
         SentState::Delivered => "delivered",
+        SentState::Read => "read",
+        SentState::Recalled => "recalled",
         SentState::Failed => "failed",
         SentState::Refused => "refused",
     };

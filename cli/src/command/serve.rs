@@ -10,13 +10,14 @@ use answerback_directory::partition_table::PartitionTable;
 use answerback_directory::recovery::load_shards;
 use answerback_gateway::{GatewayConfig, StopHandle, Verifier, serve};
 use answerback_proto::limits::{PARTITIONS_DEFAULT, PARTITIONS_MAX};
-use answerback_store::{NewBox, Store};
+use answerback_store::{Meta, NewBox, Store};
 use clap::Args;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use crate::clock::Clock;
+use crate::control::{ControlServer, ControlSocket, Desk, Status};
 use crate::exit::Failure;
 use crate::random;
 
@@ -24,7 +25,10 @@ const EXAMPLE: &str = "\
   answerback serve --data run/data --jwks run/keys/jwks.json --listen 127.0.0.1:7400
 
 Ctrl-C or SIGTERM stops it in good order: what was taken is committed, clients are told
-to go. A kill -9 loses nothing that was accepted; the next start takes a little longer.";
+to go. A kill -9 loses nothing that was accepted; the next start takes a little longer.
+
+While it runs, `answerback status`, `inspect` and `backup` ask it through DIR/control.sock,
+which only the user that runs it may open.";
 
 /// How a box is run.
 #[derive(Args)]
@@ -74,17 +78,43 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let table = PartitionTable::new(&meta.secret, meta.partitions, cores);
     let shards = load_shards(&store.reader(), table, meta.generation)
         .map_err(|fault| cannot_restore(&arguments.data, &fault))?;
-    let restored_ms = clock.elapsed().as_millis();
+    let restored_ms = clock.elapsed().as_millis() as u64;
+    let socket = ControlSocket::bind(&arguments.data)?;
     let stop = stop_on_signals()?;
+    let mut control = None;
     serve(config(arguments), table, shards, store.writer(), verifier, &stop, |address| {
-        // Whoever started the box may be gone; the box serves all the same.
-        let _ = writeln!(
-            std::io::stdout(),
-            "listening on {address}, {} partitions on {cores} cores, restored in {restored_ms} ms",
-            meta.partitions
-        );
+        let status = status(address, meta, cores, restored_ms);
+        say(&status);
+        control = serve_control(socket, Desk { status, clock, store: store.clone() });
     })?;
     Ok(())
+}
+
+fn status(listen: SocketAddr, meta: Meta, cores: u16, restored_ms: u64) -> Status {
+    Status {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        process: std::process::id(),
+        listen,
+        partitions: meta.partitions,
+        cores,
+        generation: meta.generation.0,
+        restored_ms,
+        uptime_s: 0,
+    }
+}
+
+/// Whoever started the box may be gone; the box serves all the same.
+fn say(Status { listen, partitions, cores, restored_ms, .. }: &Status) {
+    let _ = writeln!(
+        std::io::stdout(),
+        "listening on {listen}, {partitions} partitions on {cores} cores, restored in {restored_ms} ms"
+    );
+}
+
+/// Messages need no control thread: a box without one serves them all the same.
+fn serve_control(socket: ControlSocket, desk: Desk) -> Option<ControlServer> {
+    let server = socket.serve(desk);
+    server.inspect_err(|error| eprintln!("alarm: the box cannot be asked: {error}")).ok()
 }
 
 fn config(arguments: &Arguments) -> GatewayConfig {

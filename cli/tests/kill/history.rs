@@ -7,16 +7,15 @@ use answerback_sdk::storage::{SentState, Storage};
 
 use crate::common::Place;
 use crate::device::{path, text};
-
-/// As many numbers are shown to each side of a breach.
-const SHOWN: usize = 8;
+use crate::judge::Verdict;
 
 /// A chat's direction: sender, its device, recipient.
 type Direction = (UserId, DeviceId, UserId);
 
 /// Checks that what each device sent is decided and delivered, and that each device of each
-/// recipient has it once, in order, as it was sent; returns how many messages there were.
-pub(crate) fn check(place: &Place, devices: &[(u32, u32)]) -> u64 {
+/// recipient has it once, in order, as it was sent.
+pub(crate) fn check(place: &Place, devices: &[(u32, u32)]) -> Verdict {
+    let mut verdict = Verdict::default();
     let storages: Vec<_> = devices
         .iter()
         .map(|&(user, device)| {
@@ -27,59 +26,56 @@ pub(crate) fn check(place: &Place, devices: &[(u32, u32)]) -> u64 {
     let mut sent = BTreeMap::new();
     for (user, device, storage) in &storages {
         for (peer, _, _) in &storages {
-            let last = last_sent(storage, *peer);
-            if last > 0 {
-                sent.insert((*user, *device, *peer), last);
-            }
+            sent.insert((*user, *device, *peer), last_sent(storage, *peer));
+        }
+    }
+    for (direction, (last, untold)) in &sent {
+        verdict.sent += last;
+        verdict.untold += untold;
+        if *untold > 0 {
+            verdict.tell(format!("{direction:?}: {untold} of {last} are not known as delivered"));
         }
     }
     for (user, device, storage) in &storages {
-        let received = received(storage, *user);
-        for direction in received.keys() {
-            assert!(sent.contains_key(direction), "{direction:?} was never sent");
-        }
-        for (direction, last) in sent.iter().filter(|((_, _, to), _)| to == user) {
+        let received = received(storage, *user, &mut verdict);
+        for (direction, (last, _)) in sent.iter().filter(|((_, _, to), _)| to == user) {
             let numbers = received.get(direction).map_or(&[][..], Vec::as_slice);
-            compare(numbers, *last, &format!("{direction:?} in the file of {user}.{device}"));
+            verdict.compare(numbers, *last, &format!("{direction:?} in {user}.{device}"));
+        }
+        for (direction, numbers) in received.iter().filter(|(key, _)| !sent.contains_key(*key)) {
+            verdict.compare(numbers, 0, &format!("{direction:?} in {user}.{device}"));
         }
     }
-    sent.values().sum()
+    verdict
 }
 
-/// What came must be all numbers up to the last one, in order; else says what came where
-/// it first is not.
-fn compare(received: &[u64], last: u64, direction: &str) {
-    let breach = (1..).zip(received).position(|(number, came)| number != *came);
-    if breach.is_none() && received.len() as u64 == last {
-        return;
-    }
-    let breach = breach.unwrap_or(received.len());
-    let first = breach.saturating_sub(SHOWN);
-    let shown: Vec<_> = received.iter().skip(first).take(2 * SHOWN).collect();
-    let (count, first) = (received.len(), first + 1);
-    panic!("{direction}: {count} of {last} came; from place {first} on they are {shown:?}");
-}
-
-/// The last number to a peer; all up to it are delivered.
-fn last_sent(storage: &Storage, peer: UserId) -> u64 {
+/// The last number to a peer, and how many up to it are not known as delivered.
+fn last_sent(storage: &Storage, peer: UserId) -> (u64, u64) {
     let states = (1..).map_while(|number| storage.sent(peer, Sequence(number)).unwrap());
-    let mut last = 0;
-    for (number, sent) in (1..).zip(states) {
-        assert_eq!(sent.state, SentState::Delivered, "message {number} to {peer}");
-        last = number;
-    }
-    last
+    states.fold((0, 0), |(last, untold), sent| {
+        (last + 1, untold + u64::from(sent.state != SentState::Delivered))
+    })
 }
 
 /// The numbers that came from each device, in the order in which they came.
-fn received(storage: &Storage, user: UserId) -> BTreeMap<Direction, Vec<u64>> {
+fn received(
+    storage: &Storage,
+    user: UserId,
+    verdict: &mut Verdict,
+) -> BTreeMap<Direction, Vec<u64>> {
     let mut received: BTreeMap<_, Vec<_>> = BTreeMap::new();
     let mut shown_ms = BTreeMap::new();
     for message in storage.to_hand_over(u32::MAX).unwrap() {
         let (sender, device, number) = (message.sender, message.device, message.sequence.0);
-        assert_eq!(message.payload, text(sender, device, user, number));
+        if message.payload != text(sender, device, user, number) {
+            verdict.foreign += 1;
+            verdict.tell(format!("{number} of {sender}.{device} to {user} says something else"));
+        }
         let last_ms = shown_ms.insert(sender, message.accepted_at_ms).unwrap_or(0);
-        assert!(last_ms <= message.accepted_at_ms, "{number} of {sender}.{device} goes back");
+        if last_ms > message.accepted_at_ms {
+            verdict.reordered += 1;
+            verdict.tell(format!("{number} of {sender}.{device} to {user} is shown too early"));
+        }
         received.entry((sender, device, user)).or_default().push(number);
     }
     received

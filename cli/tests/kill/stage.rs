@@ -19,8 +19,8 @@ pub(crate) struct Stage {
 
 #[derive(Debug, Default)]
 struct Told {
-    /// How often the box was started again.
-    starts: u32,
+    /// How often the box came back.
+    returns: u32,
     /// Decisions seen by the devices, repeats included.
     accepted: u64,
     is_sending_over: bool,
@@ -84,13 +84,13 @@ impl Stage {
     /// One read after the other, on as many connections as it takes, until `is_over`.
     fn keep_going(&self, device: &mut Device, mut is_over: impl FnMut(&mut Device) -> bool) {
         loop {
-            let starts = self.starts();
+            let returns = self.returns();
             match device.turn() {
                 Ok(accepted) => self.tell(|told| told.accepted += accepted),
                 Err(Ended) => {
                     // The box may have come back before this device heard of its end.
                     if !device.reconnect() {
-                        self.wait_for(|told| told.starts > starts);
+                        self.wait_for(|told| told.returns > returns);
                     }
                     continue;
                 }
@@ -101,10 +101,14 @@ impl Stage {
         }
     }
 
-    fn starts(&self) -> u32 {
-        let told = self.lock();
-        assert!(!told.has_failed, "another thread failed");
-        told.starts
+    fn returns(&self) -> u32 {
+        self.check();
+        self.lock().returns
+    }
+
+    /// Fails where another thread did.
+    pub(crate) fn check(&self) {
+        assert!(!self.lock().has_failed, "another thread failed");
     }
 
     pub(crate) fn wait_for_accepted(&self, count: u64) {
@@ -112,8 +116,15 @@ impl Stage {
         self.wait_for(|told| told.accepted >= enough);
     }
 
-    pub(crate) fn announce_start(&self) {
-        self.tell(|told| told.starts += 1);
+    pub(crate) fn announce_return(&self) {
+        self.tell(|told| told.returns += 1);
+    }
+
+    /// Lets some time pass, unless a thread fails.
+    pub(crate) fn rest(&self, time: Duration) {
+        let waits = |told: &mut Told| !told.has_failed;
+        let rested = self.changed.wait_timeout_while(self.lock(), time, waits);
+        drop(rested.unwrap_or_else(PoisonError::into_inner));
     }
 
     pub(crate) fn finish_sending(&self) {

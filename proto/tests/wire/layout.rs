@@ -74,6 +74,10 @@ layouts! {
     Skip / ArchivedSkip, access::read::<Skip>, { from, to };
     Ack / ArchivedAck, access::read::<Ack>, { up_to };
     Resync / ArchivedResync, access::read::<Resync>, { cursor };
+    Read / ArchivedRead, access::read::<Read>, { peer, device, up_to };
+    Recall / ArchivedRecall, access::read::<Recall>, {
+        sequence, recalled, seen_ms, life_s, content_type,
+    };
     Welcome / ArchivedWelcome, Welcome::read, {
         version, kinds_count, ticket_length, lapsed, server_time_ms, session, generation, cursor,
         pending_count, pending_bytes, frame_bytes_max, undecided_max, heartbeat_min_s,
@@ -86,6 +90,7 @@ layouts! {
     Refused / ArchivedRefused, access::read::<Refused>, { sequence, retry_after_ms, code };
     OutOfOrder / ArchivedOutOfOrder, access::read::<OutOfOrder>, { sequence, expected };
     Skipped / ArchivedSkipped, access::read::<Skipped>, { from, to, accepted };
+    ReadNoted / ArchivedReadNoted, access::read::<ReadNoted>, { up_to };
     Deliver / ArchivedDeliver, access::read::<Deliver>, {
         position, after, device, sequence, accepted_at_ms, content_type,
     };
@@ -94,6 +99,15 @@ layouts! {
     };
     Failed / ArchivedFailed, access::read::<Failed>, { position, after, device, sequence, code };
     CaughtUp / ArchivedCaughtUp, access::read::<CaughtUp>, { position };
+    ReadBy / ArchivedReadBy, access::read::<ReadBy>, {
+        position, after, device, up_to, read_at_ms,
+    };
+    ReadElsewhere / ArchivedReadElsewhere, access::read::<ReadElsewhere>, {
+        position, after, device, up_to, read_at_ms,
+    };
+    Copied / ArchivedCopied, access::read::<Copied>, {
+        position, after, device, sequence, accepted_at_ms, content_type,
+    };
 }
 
 /// The values, and the tail as it is.

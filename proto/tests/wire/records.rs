@@ -3,10 +3,7 @@
 use std::collections::HashSet;
 
 use answerback_proto::id::{Offset, PartitionId};
-use answerback_proto::record::{
-    Acknowledge, Batch, BatchBuilder, ChainHash, Confirmed, Connect, DeliveredPart, FailedPart,
-    Message, PlacedRecord, Record, RecordKind, SkipRange, Tick,
-};
+use answerback_proto::record::*;
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
@@ -49,6 +46,35 @@ records! {
         source: 2, generation: 8, number: 8, previous: 8, user: 16, peer: 16, device: 16,
         sequence: 8, code: 2
     };
+    Post {
+        recipient: 16, sender: 16, device: 16, sequence: 8, seen_ms: 8, life_s: 4,
+        content_type: 2, flags: 2
+    };
+    RecallPost {
+        recipient: 16, sender: 16, device: 16, sequence: 8, recalled: 8, seen_ms: 8, life_s: 4,
+        content_type: 2, flags: 2
+    };
+    ReadUpTo { user: 16, reader_device: 16, peer: 16, device: 16, up_to: 8 };
+    ReadPart {
+        source: 2, generation: 8, number: 8, previous: 8, user: 16, peer: 16, device: 16,
+        up_to: 8, read_at_ms: 8
+    };
+    CopyPart {
+        source: 2, generation: 8, number: 8, previous: 8, user: 16, peer: 16, device: 16,
+        sequence: 8, accepted_at_ms: 8, content_type: 2
+    };
+    Due { user: 16, up_to_ms: 8 };
+    Attempt { user: 16, device: 16, position: 8 };
+    Settings {
+        inbox_messages_max: 4, inbox_bytes_max: 8, sender_messages_max: 4, device_lag_max: 4,
+        devices_max: 2, lapse_s: 4, gap_s: 4, retry_limit: 2, retry_span_s: 4, clock_jump_s: 4
+    };
+    ApplyVersion { version: 2 };
+    AddUser { user: 16 };
+    Revoke { user: 16, device: 16 };
+    StateDigest { offset: 8, digest: 8 };
+    ConfirmClock { now_ms: 8 };
+    Repair { offset: 8 };
 }
 
 /// The batches of the vectors.

@@ -9,18 +9,23 @@
 
 use std::collections::BTreeMap;
 
+use answerback_proto::code::Code;
 use answerback_proto::encode::{Address, append_frame};
 use answerback_proto::header::{HEADER_BYTES, USER_ACTION};
 use answerback_proto::id::{Sequence, UserId};
-use answerback_proto::kind::{Envelope, Send, Skip};
+use answerback_proto::kind::{Envelope, Recall, Send, Skip};
 use answerback_proto::limits::UNDECIDED_MAX;
+
+use super::reads::ReadMark;
+use super::{Limits, Outgoing};
 
 /// What an answer answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Request {
     Hello,
     Ping,
-    /// A `Send` (one number) or a `Skip` (a range).
+    Read(ReadMark),
+    /// A `Send` or a `Recall` (one number), or a `Skip` (a range).
     Numbers {
         peer: UserId,
         first: Sequence,
@@ -31,13 +36,35 @@ pub(super) enum Request {
 /// What goes out under a number.
 #[derive(Debug)]
 pub(super) enum Content {
-    Message {
-        content_type: u16,
-        seen_ms: u64,
-        payload: Vec<u8>,
+    Message(Words),
+    /// A message that takes an earlier one back.
+    Recall {
+        recalled: Sequence,
+        words: Words,
     },
     /// The number is given up: it goes out as a `Skip`.
     Hole,
+}
+
+impl Content {
+    /// What an app queued; its peer and number stand beside it.
+    pub(super) fn of(message: Outgoing) -> Self {
+        let Outgoing { content_type, seen_ms, life_s, payload, recalled, .. } = message;
+        let words = Words { content_type, seen_ms, life_s, payload };
+        match recalled {
+            Some(recalled) => Self::Recall { recalled, words },
+            None => Self::Message(words),
+        }
+    }
+}
+
+/// What a message says.
+#[derive(Debug)]
+pub(super) struct Words {
+    content_type: u16,
+    seen_ms: u64,
+    life_s: u32,
+    payload: Vec<u8>,
 }
 
 /// A message, or neighbouring holes, to be written now.
@@ -49,31 +76,65 @@ pub(super) struct Due<'a> {
 }
 
 impl Due<'_> {
-    pub(super) fn frame_bytes(&self) -> usize {
+    /// Appends the frame. A recall goes as a `Send` where the server knows no other: then its
+    /// words are all that happens.
+    ///
+    /// # Errors
+    /// What the server would say to it; nothing is appended.
+    pub(super) fn append_to(
+        &self,
+        out: &mut Vec<u8>,
+        address: Address,
+        limits: Limits,
+    ) -> Result<(), Code> {
+        let by_user = Address { flags: USER_ACTION, ..address };
         match self.content {
-            Content::Message { payload, .. } => HEADER_BYTES + Send::BYTES + payload.len(),
-            Content::Hole => HEADER_BYTES + Skip::BYTES,
-        }
-    }
-
-    pub(super) fn append_to(&self, out: &mut Vec<u8>, address: Address) {
-        match self.content {
-            Content::Message { content_type, seen_ms, payload } => {
-                let send = Send {
-                    sequence: self.first.0,
-                    seen_ms: *seen_ms,
-                    life_s: 0,
-                    content_type: *content_type,
-                };
-                let address = Address { flags: USER_ACTION, ..address };
-                append_frame(out, address, &send, &[], payload);
+            Content::Recall { recalled, words } if limits.takes_recalls => {
+                append(out, by_user, &self.recall(*recalled, words), &words.payload, limits)
+            }
+            Content::Message(words) | Content::Recall { words, .. } => {
+                append(out, by_user, &self.send(words), &words.payload, limits)
             }
             Content::Hole => {
                 let skip = Skip { from: self.first.0, to: self.last.0 };
-                append_frame(out, address, &skip, &[], &[]);
+                append(out, address, &skip, &[], limits)
             }
         }
     }
+
+    fn send(&self, words: &Words) -> Send {
+        Send {
+            sequence: self.first.0,
+            seen_ms: words.seen_ms,
+            life_s: words.life_s,
+            content_type: words.content_type,
+        }
+    }
+
+    fn recall(&self, recalled: Sequence, words: &Words) -> Recall {
+        Recall {
+            sequence: self.first.0,
+            recalled: recalled.0,
+            seen_ms: words.seen_ms,
+            life_s: words.life_s,
+            content_type: words.content_type,
+        }
+    }
+}
+
+fn append<E: Envelope>(
+    out: &mut Vec<u8>,
+    address: Address,
+    envelope: &E,
+    payload: &[u8],
+    limits: Limits,
+) -> Result<(), Code> {
+    envelope.check()?;
+    if HEADER_BYTES + E::BYTES + payload.len() > limits.frame_bytes_max {
+        return Err(Code::FrameTooLarge);
+    }
+    append_frame(out, address, envelope, &[], payload);
+    Ok(())
 }
 
 #[derive(Debug)]
@@ -125,7 +186,7 @@ impl ChatWindow {
         let (&first, item) = self.items.range_mut(self.next..window_end).next()?;
         item.tag = tag;
         let last = match item.content {
-            Content::Message { .. } => first,
+            Content::Message(_) | Content::Recall { .. } => first,
             Content::Hole => self.tag_neighbouring_holes(first, tag),
         };
         self.next = last.next();

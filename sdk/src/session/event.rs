@@ -47,6 +47,16 @@ pub enum Event {
         /// Why.
         code: u16,
     },
+    /// The server knows that the user has read all up to this number; as far as it was
+    /// delivered, a receipt goes to the peer.
+    ReadNoted {
+        /// The other end of the chat.
+        peer: UserId,
+        /// The peer's device that had sent the messages.
+        device: DeviceId,
+        /// The number that was asked for.
+        up_to: Sequence,
+    },
     /// The server lacks numbers before those that this session holds. For each of them,
     /// call `send` again where it is still kept, else `skip`; the chat waits for that.
     Missing {
@@ -119,6 +129,37 @@ pub enum EntryBody {
         except: Vec<(Sequence, Sequence)>,
         /// When the last of them was.
         delivered_at_ms: u64,
+    },
+    /// `peer` has read messages.
+    ReadBy {
+        /// The user's device that had sent them.
+        device: DeviceId,
+        /// The greatest number: all up to here that were delivered.
+        up_to: Sequence,
+        /// When it was.
+        read_at_ms: u64,
+    },
+    /// Another device of the user has read messages of `peer`'s.
+    ReadElsewhere {
+        /// The peer's device that had sent them.
+        device: DeviceId,
+        /// The greatest number: all up to here.
+        up_to: Sequence,
+        /// When it was.
+        read_at_ms: u64,
+    },
+    /// A message that another device of the user has sent to `peer`.
+    Copied {
+        /// The user's device that had sent it.
+        device: DeviceId,
+        /// Its number.
+        sequence: Sequence,
+        /// Its place in the shown order.
+        accepted_at_ms: u64,
+        /// Opaque to the server.
+        content_type: u16,
+        /// Opaque to the server.
+        payload: Vec<u8>,
     },
     /// A message to `peer` will not be delivered.
     Failed {

@@ -2,7 +2,8 @@
 //!
 //! It knows no socket, disk or clock. Verbs, in the order in which a driver uses them:
 //!
-//! 1. [`ClientSession::send`] queues a message, connected or not.
+//! 1. [`ClientSession::send`] queues a message, [`ClientSession::read`] says what the user has
+//!    read; connected or not.
 //! 2. [`ClientSession::handle_connected`]: a socket is open; the `Hello` waits to be sent.
 //! 3. [`ClientSession::poll_transmit`] into the socket, until it says that nothing is left.
 //! 4. [`ClientSession::handle_received`] with what the socket gave.
@@ -17,6 +18,7 @@ mod chat;
 mod error;
 mod event;
 mod inbox;
+mod reads;
 mod receive;
 #[cfg(test)]
 mod tests;
@@ -27,12 +29,14 @@ use answerback_proto::code::Code;
 use answerback_proto::encode::{Address, append_frame};
 use answerback_proto::frame_buffer::FrameBuffer;
 use answerback_proto::id::{DeviceId, Generation, Position, Sequence, UserId};
-use answerback_proto::kind::{Ack, End, Hello, Kind, Ping, Pong, Resync};
+use answerback_proto::kind::{Ack, End, Envelope, Hello, Kind, Ping, Pong, Read, Resync};
 
 use chat::{ChatWindow, Request};
 pub use error::SessionError;
 pub use event::{Entry, EntryBody, Event};
 use inbox::InboxCursor;
+pub use reads::ReadMark;
+use reads::Reads;
 
 /// The protocol version that this client speaks.
 const VERSION: u16 = 1;
@@ -52,6 +56,8 @@ pub struct DeviceState {
     pub cursor: Position,
     /// Messages without a decision, in any order.
     pub undecided: Vec<Outgoing>,
+    /// What was read and is not noted at the server, in any order.
+    pub unnoted_reads: Vec<ReadMark>,
 }
 
 /// A message on its way out.
@@ -65,8 +71,12 @@ pub struct Outgoing {
     pub content_type: u16,
     /// Greatest `accepted_at_ms` of the chat that the device had when it was written.
     pub seen_ms: u64,
+    /// How long it may wait at the server, seconds, up to 30 days; 0 for the longest.
+    pub life_s: u32,
     /// Opaque.
     pub payload: Vec<u8>,
+    /// The earlier number of this chat that it takes back, where it does.
+    pub recalled: Option<Sequence>,
 }
 
 /// What may be under way to this device without an acknowledgement.
@@ -103,6 +113,8 @@ struct Limits {
     frame_bytes_max: usize,
     undecided_max: u64,
     heartbeat_ms: u64,
+    takes_reads: bool,
+    takes_recalls: bool,
 }
 
 /// The device's end of its connections, one after the other.
@@ -115,6 +127,7 @@ pub struct ClientSession {
     frames: FrameBuffer,
     inbox: InboxCursor,
     chats: BTreeMap<UserId, ChatWindow>,
+    reads: Reads,
     /// What was asked on this connection and not answered, by tag.
     requests: BTreeMap<u32, Request>,
     last_tag: u32,
@@ -136,6 +149,7 @@ impl ClientSession {
             frames: FrameBuffer::default(),
             inbox: InboxCursor::new(device.generation, device.cursor),
             chats: BTreeMap::new(),
+            reads: Reads::default(),
             requests: BTreeMap::new(),
             last_tag: 0,
             control: Vec::new(),
@@ -144,6 +158,9 @@ impl ClientSession {
             events: VecDeque::new(),
         };
         device.undecided.into_iter().for_each(|message| session.send(message));
+        for ReadMark { peer, device, up_to } in device.unnoted_reads {
+            session.read(peer, device, up_to);
+        }
         session
     }
 
@@ -152,11 +169,22 @@ impl ClientSession {
         self.credit = credit;
     }
 
-    /// Queues a message. It must be stored already: its number is used up.
+    /// Queues a message, or one that takes an earlier one back. It must be stored already:
+    /// its number is used up.
     pub fn send(&mut self, message: Outgoing) {
-        let Outgoing { peer, sequence, content_type, seen_ms, payload } = message;
-        let content = chat::Content::Message { content_type, seen_ms, payload };
+        let (peer, sequence) = (message.peer, message.sequence);
+        let content = chat::Content::of(message);
         self.chats.entry(peer).or_default().insert(sequence, content);
+    }
+
+    /// The user has read all messages of one of `peer`'s devices up to a number: say so until
+    /// [`Event::ReadNoted`]. It must be stored already, with the messages. A number 0, or
+    /// nobody's, says nothing.
+    pub fn read(&mut self, peer: UserId, device: DeviceId, up_to: Sequence) {
+        let mark = ReadMark { peer, device, up_to };
+        if read_frame(mark).check().is_ok() {
+            self.reads.insert(mark);
+        }
     }
 
     /// Gives numbers up that are not held any more: the answer to [`Event::Missing`].
@@ -201,6 +229,7 @@ impl ClientSession {
         self.next_ping_ms = None;
         self.unanswered_ping = false;
         self.chats.values_mut().for_each(ChatWindow::forget_connection);
+        self.reads.forget_connection();
     }
 
     /// Takes what a socket gave, any cut of it. `now_ms` is any monotonic clock.
@@ -234,6 +263,7 @@ impl ClientSession {
             State::GoingAway => self.transmit_inbox(out),
             State::Open(limits) => {
                 self.transmit_inbox(out);
+                self.transmit_reads(limits, out);
                 self.transmit_chats(limits, start, out);
             }
         }
@@ -283,27 +313,39 @@ impl ClientSession {
         }
     }
 
+    /// Behind the acknowledgements: what is not delivered does not count as read.
+    fn transmit_reads(&mut self, limits: Limits, out: &mut Vec<u8>) {
+        if !limits.takes_reads {
+            return;
+        }
+        while let Some(mark) = self.reads.take_due() {
+            let tag = self.new_tag(Request::Read(mark));
+            let address = Address { flags: 0, tag, target: self.user.0 };
+            append_frame(out, address, &read_frame(mark), &[], &[]);
+        }
+    }
+
     fn transmit_chats(&mut self, limits: Limits, start: usize, out: &mut Vec<u8>) {
-        while let Some((peer, sequence)) = self.transmit_until_too_large(limits, start, out) {
-            self.refuse_for_good(peer, sequence, Code::FrameTooLarge.number());
+        while let Some((peer, sequence, code)) = self.transmit_until_refused(limits, start, out) {
+            self.refuse_for_good(peer, sequence, code.number());
         }
     }
 
     /// Writes what is due, up to a message that the server would not take.
-    fn transmit_until_too_large(
+    fn transmit_until_refused(
         &mut self,
         limits: Limits,
         start: usize,
         out: &mut Vec<u8>,
-    ) -> Option<(UserId, Sequence)> {
+    ) -> Option<(UserId, Sequence, Code)> {
         for (&peer, chat) in &mut self.chats {
             while out.len() - start < TRANSMIT_BYTES {
                 let tag = next_tag(self.last_tag);
                 let Some(due) = chat.poll_due(limits.undecided_max, tag) else { break };
-                if due.frame_bytes() > limits.frame_bytes_max {
-                    return Some((peer, due.first));
+                let address = Address { flags: 0, tag, target: peer.0 };
+                if let Err(code) = due.append_to(out, address, limits) {
+                    return Some((peer, due.first, code));
                 }
-                due.append_to(out, Address { flags: 0, tag, target: peer.0 });
                 self.last_tag = tag;
                 let request = Request::Numbers { peer, first: due.first, last: due.last };
                 self.requests.insert(tag, request);
@@ -334,6 +376,10 @@ impl ClientSession {
 /// Tags go round and leave 0 out.
 fn next_tag(tag: u32) -> u32 {
     tag.checked_add(1).unwrap_or(1)
+}
+
+fn read_frame(mark: ReadMark) -> Read {
+    Read { peer: mark.peer.0, device: mark.device.0, up_to: mark.up_to.0 }
 }
 
 /// Kinds that a server may send to this client.

@@ -6,13 +6,14 @@ use answerback_proto::frame_buffer::Frame;
 use answerback_proto::header::Header;
 use answerback_proto::id::{DeviceId, Generation, Position, Sequence, UserId};
 use answerback_proto::kind::{
-    Accepted, CaughtUp, Deliver, Delivered, End, Error, Failed, GoAway, Kind, OutOfOrder, Pong,
-    Probe, Refused, Skipped, Welcome,
+    Accepted, CaughtUp, Copied, Deliver, Delivered, End, Error, Failed, GoAway, Kind, OutOfOrder,
+    Pong, Probe, ReadBy, ReadElsewhere, ReadNoted, Refused, Skipped, Welcome,
 };
 use answerback_proto::limits::FRAME_BYTES_HARD_MAX;
 
 use super::chat::{ChatWindow, Request};
 use super::inbox::Verdict;
+use super::reads::ReadMark;
 use super::{ClientSession, Entry, EntryBody, Event, Limits, SessionError, State, VERSION};
 
 /// A refusal without a time of its own is tried again after this one.
@@ -49,10 +50,14 @@ impl ClientSession {
             Kind::Refused if is_open => self.handle_refused(now_ms, frame),
             Kind::OutOfOrder if is_open => self.handle_out_of_order(frame),
             Kind::Skipped if is_open => self.handle_skipped(frame),
+            Kind::ReadNoted if is_open => self.handle_read_noted(frame),
             Kind::Failed if is_open && header.tag != 0 => self.handle_failed_answer(frame),
             Kind::Failed if is_open => self.handle_failed_entry(frame),
             Kind::Deliver if is_open => self.handle_deliver(frame),
             Kind::Delivered if is_open => self.handle_delivered(frame),
+            Kind::ReadBy if is_open => self.handle_read_by(frame),
+            Kind::ReadElsewhere if is_open => self.handle_read_elsewhere(frame),
+            Kind::Copied if is_open => self.handle_copied(frame),
             Kind::CaughtUp if is_open => {
                 read::<CaughtUp>(frame.envelope)?;
                 self.events.push_back(Event::CaughtUp);
@@ -64,7 +69,7 @@ impl ClientSession {
 
     fn handle_welcome(&mut self, now_ms: u64, frame: Frame<'_>) -> Result<(), SessionError> {
         self.take_request(frame.header, |request| request == Request::Hello)?;
-        let (welcome, _) = Welcome::read(frame.envelope)?;
+        let (welcome, tail) = Welcome::read(frame.envelope)?;
         if welcome.version != VERSION {
             return Err(SessionError::OutOfPlace(Kind::Welcome));
         }
@@ -74,6 +79,8 @@ impl ClientSession {
             frame_bytes_max: welcome.frame_bytes_max as usize,
             undecided_max: u64::from(welcome.undecided_max),
             heartbeat_ms: heartbeat_s * 1000,
+            takes_reads: tail.lists(Kind::Read),
+            takes_recalls: tail.lists(Kind::Recall),
         };
         self.state = State::Open(limits);
         self.next_ping_ms = Some(now_ms + limits.heartbeat_ms);
@@ -197,6 +204,17 @@ impl ClientSession {
         Ok(())
     }
 
+    /// What the server notes may be less than what was asked: the rest was never delivered.
+    fn handle_read_noted(&mut self, frame: Frame<'_>) -> Result<(), SessionError> {
+        let ReadNoted { .. } = read(frame.envelope)?;
+        let is_read = |request| matches!(request, Request::Read(_));
+        let Request::Read(mark) = self.take_request(frame.header, is_read)? else { return Ok(()) };
+        self.reads.settle(mark);
+        let ReadMark { peer, device, up_to } = mark;
+        self.events.push_back(Event::ReadNoted { peer, device, up_to });
+        Ok(())
+    }
+
     fn handle_failed_answer(&mut self, frame: Frame<'_>) -> Result<(), SessionError> {
         let Failed { position, sequence, code, .. } = read(frame.envelope)?;
         if position != 0 {
@@ -241,6 +259,36 @@ impl ClientSession {
             delivered_at_ms: delivered.delivered_at_ms,
         };
         self.handle_entry(delivered.position, delivered.after, frame.header, body);
+        Ok(())
+    }
+
+    fn handle_read_by(&mut self, frame: Frame<'_>) -> Result<(), SessionError> {
+        let ReadBy { position, after, device, up_to, read_at_ms } = read(frame.envelope)?;
+        let (device, up_to) = (DeviceId(device), Sequence(up_to));
+        let body = EntryBody::ReadBy { device, up_to, read_at_ms };
+        self.handle_entry(position, after, frame.header, body);
+        Ok(())
+    }
+
+    fn handle_read_elsewhere(&mut self, frame: Frame<'_>) -> Result<(), SessionError> {
+        let ReadElsewhere { position, after, device, up_to, read_at_ms } = read(frame.envelope)?;
+        let (device, up_to) = (DeviceId(device), Sequence(up_to));
+        self.reads.settle(ReadMark { peer: UserId(frame.header.target), device, up_to });
+        let body = EntryBody::ReadElsewhere { device, up_to, read_at_ms };
+        self.handle_entry(position, after, frame.header, body);
+        Ok(())
+    }
+
+    fn handle_copied(&mut self, frame: Frame<'_>) -> Result<(), SessionError> {
+        let copied: Copied = read(frame.envelope)?;
+        let body = EntryBody::Copied {
+            device: DeviceId(copied.device),
+            sequence: Sequence(copied.sequence),
+            accepted_at_ms: copied.accepted_at_ms,
+            content_type: copied.content_type,
+            payload: frame.payload.to_vec(),
+        };
+        self.handle_entry(copied.position, copied.after, frame.header, body);
         Ok(())
     }
 

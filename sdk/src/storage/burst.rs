@@ -1,11 +1,42 @@
 //! The events of one read, stored in one transaction.
 
 use answerback_proto::id::{DeviceId, Generation, Position, Sequence, UserId};
-use rusqlite::{Transaction, params};
+use rusqlite::{ToSql, Transaction, params};
 
-use super::StorageError;
 use super::schema::{Id, Number};
-use crate::session::{Entry, EntryBody, Event};
+use super::{StorageError, reads};
+use crate::session::{Entry, EntryBody, Event, ReadMark};
+
+const RECEIVE: &str = "
+    INSERT INTO inbound (sender, device, sequence, position, accepted_at_ms, content_type, payload)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+    ON CONFLICT (sender, device, sequence) DO NOTHING";
+const COPY: &str = "
+    INSERT INTO outbound (peer, device, sequence, state, content_type, seen_ms, life_s, payload,
+                          accepted_at_ms)
+    VALUES (?1, ?2, ?3, 1, ?4, 0, 0, ?5, ?6)
+    ON CONFLICT (peer, device, sequence) DO NOTHING";
+/// A receipt may have come first: the state only rises.
+const ACCEPT: &str = "
+    UPDATE outbound SET state = max(state, 1), accepted_at_ms = ?4
+    WHERE peer = ?1 AND device = ?2 AND sequence = ?3";
+const DELIVER: &str = "
+    UPDATE outbound SET state = 2
+    WHERE state < 2 AND peer = ?1 AND device = ?2 AND sequence BETWEEN ?3 AND ?4";
+const END: &str = "
+    UPDATE outbound SET state = ?4, code = ?5 WHERE peer = ?1 AND device = ?2 AND sequence = ?3";
+const RAISE_RECEIPT: &str = "
+    INSERT INTO receipt (peer, device, delivered_up_to, read_up_to) VALUES (?1, ?2, ?3, ?4)
+    ON CONFLICT (peer, device) DO UPDATE
+    SET delivered_up_to = max(delivered_up_to, ?3), read_up_to = max(read_up_to, ?4)
+    RETURNING delivered_up_to";
+/// The chat has a message accepted at that time.
+const SEE: &str = "
+    INSERT INTO chat (peer, last_sequence, seen_ms) VALUES (?1, 0, ?2)
+    ON CONFLICT (peer) DO UPDATE SET seen_ms = max(seen_ms, ?2)";
+
+const FAILED: i64 = 3;
+const REFUSED: i64 = 4;
 
 /// A transaction; dropped without `commit`, it leaves nothing.
 #[derive(Debug)]
@@ -27,13 +58,21 @@ impl<'a> Burst<'a> {
     /// # Errors
     /// Where the file cannot be written.
     pub fn record(&mut self, event: &Event) -> Result<(), StorageError> {
+        let own = self.device;
         match event {
             Event::Opened { generation, cursor, .. } => self.open(*generation, *cursor)?,
             Event::Accepted { peer, sequence, accepted_at_ms } => {
                 self.accept(*peer, *sequence, *accepted_at_ms)?;
             }
-            Event::Refused { peer, sequence, code } => self.end(*peer, *sequence, 4, *code)?,
-            Event::Failed { peer, sequence, code } => self.end(*peer, *sequence, 3, *code)?,
+            Event::Refused { peer, sequence, code } => {
+                self.end(*peer, own, *sequence, REFUSED, *code)?;
+            }
+            Event::Failed { peer, sequence, code } => {
+                self.end(*peer, own, *sequence, FAILED, *code)?;
+            }
+            &Event::ReadNoted { peer, device, up_to } => {
+                reads::note(&self.transaction, ReadMark { peer, device, up_to })?;
+            }
             Event::Entry(entry) => self.record_entry(entry)?,
             _ => return Ok(()),
         }
@@ -50,8 +89,7 @@ impl<'a> Burst<'a> {
             return Ok(None);
         }
         if let Some(cursor) = self.cursor {
-            let update = "UPDATE device SET cursor = ?1";
-            self.transaction.prepare_cached(update)?.execute([Number(cursor.0)])?;
+            self.execute("UPDATE device SET cursor = ?1", params![Number(cursor.0)])?;
         }
         self.transaction.commit()?;
         Ok(self.cursor)
@@ -61,37 +99,29 @@ impl<'a> Burst<'a> {
     fn open(&mut self, generation: Generation, cursor: Position) -> Result<(), StorageError> {
         self.cursor = None;
         let update = "UPDATE device SET generation = ?1, cursor = ?2";
-        let parameters = params![Number(generation.0), Number(cursor.0)];
-        self.transaction.prepare_cached(update)?.execute(parameters)?;
-        Ok(())
+        self.execute(update, params![Number(generation.0), Number(cursor.0)])
     }
 
-    /// A receipt may have come first: the state only rises.
     fn accept(
-        &mut self,
+        &self,
         peer: UserId,
         sequence: Sequence,
         accepted_at_ms: u64,
     ) -> Result<(), StorageError> {
-        let update = "UPDATE outbound SET state = max(state, 1), accepted_at_ms = ?3
-                      WHERE peer = ?1 AND sequence = ?2";
-        let parameters = params![Id(peer.0), Number(sequence.0), Number(accepted_at_ms)];
-        self.transaction.prepare_cached(update)?.execute(parameters)?;
+        let (device, place) = (Id(self.device.0), Number(accepted_at_ms));
+        self.execute(ACCEPT, params![Id(peer.0), device, Number(sequence.0), place])?;
         self.see(peer, accepted_at_ms)
     }
 
     fn end(
-        &mut self,
+        &self,
         peer: UserId,
+        device: DeviceId,
         sequence: Sequence,
         state: i64,
         code: u16,
     ) -> Result<(), StorageError> {
-        let update = "UPDATE outbound SET state = ?3, code = ?4
-                      WHERE peer = ?1 AND sequence = ?2";
-        let parameters = params![Id(peer.0), Number(sequence.0), state, code];
-        self.transaction.prepare_cached(update)?.execute(parameters)?;
-        Ok(())
+        self.execute(END, params![Id(peer.0), Id(device.0), Number(sequence.0), state, code])
     }
 
     fn record_entry(&mut self, entry: &Entry) -> Result<(), StorageError> {
@@ -99,56 +129,93 @@ impl<'a> Burst<'a> {
         let peer = entry.peer;
         match &entry.body {
             EntryBody::Message { device, sequence, accepted_at_ms, content_type, payload } => {
-                let insert = "INSERT INTO inbound (sender, device, sequence, position,
-                                                   accepted_at_ms, content_type, payload)
-                              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
-                              ON CONFLICT (sender, device, sequence) DO NOTHING";
-                self.transaction.prepare_cached(insert)?.execute(params![
-                    Id(peer.0),
-                    Id(device.0),
-                    Number(sequence.0),
-                    Number(entry.position.0),
-                    Number(*accepted_at_ms),
-                    content_type,
-                    payload,
-                ])?;
+                let (device, sequence) = (Id(device.0), Number(sequence.0));
+                let (position, place) = (Number(entry.position.0), Number(*accepted_at_ms));
+                let sender = Id(peer.0);
+                self.execute(
+                    RECEIVE,
+                    params![sender, device, sequence, position, place, content_type, payload],
+                )?;
                 self.see(peer, *accepted_at_ms)
             }
-            EntryBody::Delivered { device, up_to, except, .. } if *device == self.device => {
-                self.deliver(peer, *up_to, except)
+            EntryBody::Copied { device, .. } if *device == self.device => Ok(()),
+            EntryBody::Copied { device, sequence, accepted_at_ms, content_type, payload } => {
+                let (device, sequence) = (Id(device.0), Number(sequence.0));
+                let place = Number(*accepted_at_ms);
+                self.execute(
+                    COPY,
+                    params![Id(peer.0), device, sequence, content_type, payload, place],
+                )?;
+                self.see(peer, *accepted_at_ms)
             }
-            EntryBody::Failed { device, sequence, code } if *device == self.device => {
-                self.end(peer, *sequence, 3, *code)
+            EntryBody::Delivered { device, up_to, except, .. } => {
+                self.deliver(peer, *device, *up_to, except)
             }
-            EntryBody::Delivered { .. } | EntryBody::Failed { .. } => Ok(()),
+            EntryBody::ReadBy { device, up_to, .. } => self.read_by(peer, *device, *up_to),
+            &EntryBody::ReadElsewhere { device, up_to, .. } => {
+                reads::note(&self.transaction, ReadMark { peer, device, up_to })
+            }
+            EntryBody::Failed { device, sequence, code } => {
+                self.end(peer, *device, *sequence, FAILED, *code)
+            }
         }
     }
 
     fn deliver(
-        &mut self,
+        &self,
         peer: UserId,
+        device: DeviceId,
         up_to: Sequence,
         except: &[(Sequence, Sequence)],
     ) -> Result<(), StorageError> {
-        let update = "UPDATE outbound SET state = 2
-                      WHERE state < 2 AND peer = ?1 AND sequence BETWEEN ?2 AND ?3";
-        let mut statement = self.transaction.prepare_cached(update)?;
         let mut from = Sequence(1);
         for &(first, last) in except {
-            let before = Number(first.0.saturating_sub(1));
-            statement.execute(params![Id(peer.0), Number(from.0), before])?;
+            self.deliver_range(peer, device, from, Sequence(first.0.saturating_sub(1)))?;
             from = last.next();
         }
-        statement.execute(params![Id(peer.0), Number(from.0), Number(up_to.0)])?;
+        self.deliver_range(peer, device, from, up_to)?;
+        self.raise_receipt(peer, device, up_to, Sequence(0))?;
         Ok(())
     }
 
-    /// The chat has a message accepted at that time.
-    fn see(&mut self, peer: UserId, accepted_at_ms: u64) -> Result<(), StorageError> {
-        let upsert = "INSERT INTO chat (peer, last_sequence, seen_ms) VALUES (?1, 0, ?2)
-                      ON CONFLICT (peer) DO UPDATE SET seen_ms = max(seen_ms, ?2)";
-        let parameters = params![Id(peer.0), Number(accepted_at_ms)];
-        self.transaction.prepare_cached(upsert)?.execute(parameters)?;
+    /// What was read was delivered, also where the receipt of that has not come: beyond the
+    /// last one, which knows its exceptions.
+    fn read_by(&self, peer: UserId, device: DeviceId, up_to: Sequence) -> Result<(), StorageError> {
+        let delivered_up_to = self.raise_receipt(peer, device, Sequence(0), up_to)?;
+        self.deliver_range(peer, device, delivered_up_to.next(), up_to)
+    }
+
+    fn deliver_range(
+        &self,
+        peer: UserId,
+        device: DeviceId,
+        first: Sequence,
+        last: Sequence,
+    ) -> Result<(), StorageError> {
+        self.execute(DELIVER, params![Id(peer.0), Id(device.0), Number(first.0), Number(last.0)])
+    }
+
+    /// How far the receipts of delivery go.
+    fn raise_receipt(
+        &self,
+        peer: UserId,
+        device: DeviceId,
+        delivered_up_to: Sequence,
+        read_up_to: Sequence,
+    ) -> Result<Sequence, StorageError> {
+        let (delivered, read) = (Number(delivered_up_to.0), Number(read_up_to.0));
+        let mut statement = self.transaction.prepare_cached(RAISE_RECEIPT)?;
+        let parameters = params![Id(peer.0), Id(device.0), delivered, read];
+        let stored = statement.query_row(parameters, |row| row.get::<_, Number>(0))?;
+        Ok(Sequence(stored.0))
+    }
+
+    fn see(&self, peer: UserId, accepted_at_ms: u64) -> Result<(), StorageError> {
+        self.execute(SEE, params![Id(peer.0), Number(accepted_at_ms)])
+    }
+
+    fn execute(&self, sql: &str, parameters: &[&dyn ToSql]) -> Result<(), StorageError> {
+        self.transaction.prepare_cached(sql)?.execute(parameters)?;
         Ok(())
     }
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use answerback_proto::id::{Sequence, UserId};
 use rusqlite::ErrorCode;
 
 /// A device's file cannot be used.
@@ -34,6 +35,13 @@ pub enum StorageError {
         /// The file.
         path: PathBuf,
     },
+    /// A message of this number was never sent, and cannot be taken back.
+    NotSent {
+        /// The other end of the chat.
+        peer: UserId,
+        /// The number.
+        sequence: Sequence,
+    },
     /// SQLite failed, for example on a full or broken disk.
     Database(rusqlite::Error),
 }
@@ -58,6 +66,10 @@ impl fmt::Display for StorageError {
             Self::OtherDevice { path } => {
                 write!(f, "the file {} is not this device's; use another file", path.display())
             }
+            Self::NotSent { peer, sequence } => write!(
+                f,
+                "this device has sent no message {sequence} to {peer}, so it cannot take it back"
+            ),
             Self::Database(error) => write!(f, "the device's database failed: {error}"),
         }
     }

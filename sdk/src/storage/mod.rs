@@ -4,13 +4,18 @@
 //!   `Hello`, a message's sequence before its `Send`.
 //! - An entry and the cursor are stored in one transaction ([`Burst`]), all of one read in
 //!   the same; only then may the session acknowledge.
-//! - A message's identity (sender, device, sequence) is unique; positions are not looked at.
+//! - A message's identity (sender, device, chat, sequence) is unique; positions are not looked
+//!   at, since those of another generation mean nothing.
+//! - What the user has read is on the disk before the server is told, until it has noted it.
 //! - A received message is handed over until the app says that it is done with it.
 //!
 //! The file belongs to one process at a time.
 
 mod burst;
+mod chat;
 mod error;
+mod outbound;
+mod reads;
 mod schema;
 #[cfg(test)]
 mod tests;
@@ -20,9 +25,11 @@ use std::path::Path;
 use answerback_proto::id::{DeviceId, Generation, Position, Sequence, UserId};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use crate::session::{DeviceState, Outgoing};
+use crate::session::{DeviceState, Outgoing, ReadMark};
 pub use burst::Burst;
+pub use chat::{ChatMessage, Fate};
 pub use error::StorageError;
+pub use outbound::Draft;
 use schema::{Id, Number};
 
 /// What became of a sent message.
@@ -34,6 +41,10 @@ pub enum SentState {
     Accepted,
     /// A device of the recipient has it.
     Delivered,
+    /// The recipient has read it.
+    Read,
+    /// It was taken back before any device of the recipient had it. Final.
+    Recalled,
     /// It will not be delivered. Final.
     Failed,
     /// The server did not take it. Final.
@@ -104,13 +115,18 @@ impl Storage {
             self.connection.query_row("SELECT generation, cursor FROM device", [], |row| {
                 Ok((row.get::<_, Number>(0)?.0, row.get::<_, Number>(1)?.0))
             })?;
-        let undecided = self.outgoing("state = 0", params![])?;
+        let undecided = outbound::select(
+            &self.connection,
+            "state = 0 AND device = ?1",
+            params![Id(self.device.0)],
+        )?;
         Ok(DeviceState {
             user: self.user,
             device: self.device,
             generation: Generation(generation),
             cursor: Position(cursor),
             undecided,
+            unnoted_reads: reads::unnoted(&self.connection)?,
         })
     }
 
@@ -127,18 +143,33 @@ impl Storage {
     /// Stores messages to send under the next numbers of their chats, in one transaction.
     ///
     /// # Errors
-    /// Where the file cannot be written.
+    /// Where the file cannot be written, or one takes back what was never sent: then none of
+    /// them is stored.
     pub fn queue(
         &mut self,
-        messages: impl IntoIterator<Item = (UserId, u16, Vec<u8>)>,
+        messages: impl IntoIterator<Item: Into<Draft>>,
     ) -> Result<Vec<Outgoing>, StorageError> {
         let transaction = self.connection.transaction()?;
         let mut queued = Vec::new();
-        for (peer, content_type, payload) in messages {
-            queued.push(queue_one(&transaction, peer, content_type, payload)?);
+        for message in messages {
+            queued.push(outbound::queue(&transaction, self.device, message.into())?);
         }
         transaction.commit()?;
         Ok(queued)
+    }
+
+    /// Stores that the user has read all messages of one of `peer`'s devices up to a number,
+    /// as far as they are here. What the server is to be told; none where that is nothing new.
+    ///
+    /// # Errors
+    /// Where the file cannot be written.
+    pub fn read(
+        &mut self,
+        peer: UserId,
+        device: DeviceId,
+        up_to: Sequence,
+    ) -> Result<Option<ReadMark>, StorageError> {
+        reads::mark(&self.connection, ReadMark { peer, device, up_to })
     }
 
     /// Begins to store the events of one read.
@@ -159,26 +190,38 @@ impl Storage {
         from: Sequence,
         to: Sequence,
     ) -> Result<Vec<Outgoing>, StorageError> {
-        let filter = "state < 2 AND peer = ?1 AND sequence BETWEEN ?2 AND ?3";
-        self.outgoing(filter, params![Id(peer.0), Number(from.0), Number(to.0)])
+        let filter = "state < 2 AND peer = ?1 AND device = ?2 AND sequence BETWEEN ?3 AND ?4";
+        let parameters = params![Id(peer.0), Id(self.device.0), Number(from.0), Number(to.0)];
+        outbound::select(&self.connection, filter, parameters)
     }
 
-    /// What became of a sent message.
+    /// What became of a message that this device sent.
     ///
     /// # Errors
     /// Where the file cannot be read.
     pub fn sent(&self, peer: UserId, sequence: Sequence) -> Result<Option<Sent>, StorageError> {
-        let select = "SELECT state, accepted_at_ms, code FROM outbound
-                      WHERE peer = ?1 AND sequence = ?2";
+        let select = "SELECT state, accepted_at_ms, code, sequence <= coalesce(read_up_to, 0)
+                      FROM outbound LEFT JOIN receipt USING (peer, device)
+                      WHERE peer = ?1 AND device = ?2 AND sequence = ?3";
         let mut statement = self.connection.prepare_cached(select)?;
         let of_row = |row: &Row<'_>| {
             Ok(Sent {
-                state: schema::sent_state(row.get(0)?),
+                state: schema::sent_state(row.get(0)?, row.get(2)?, row.get(3)?),
                 accepted_at_ms: row.get::<_, Option<Number>>(1)?.map(|number| number.0),
                 code: row.get(2)?,
             })
         };
-        Ok(statement.query_row(params![Id(peer.0), Number(sequence.0)], of_row).optional()?)
+        let parameters = params![Id(peer.0), Id(self.device.0), Number(sequence.0)];
+        Ok(statement.query_row(parameters, of_row).optional()?)
+    }
+
+    /// The last messages of the chat with `peer`, at most so many, in the shown order: what
+    /// came, what this device sent, what the user's other devices sent.
+    ///
+    /// # Errors
+    /// Where the file cannot be read.
+    pub fn chat(&self, peer: UserId, count_max: u32) -> Result<Vec<ChatMessage>, StorageError> {
+        chat::last(&self.connection, self.user, peer, count_max)
     }
 
     /// Received messages that the app is not done with, oldest first.
@@ -203,52 +246,6 @@ impl Storage {
         self.connection.prepare_cached(update)?.execute([row])?;
         Ok(())
     }
-
-    fn outgoing(
-        &self,
-        filter: &str,
-        parameters: &[&dyn rusqlite::ToSql],
-    ) -> Result<Vec<Outgoing>, StorageError> {
-        let select = format!(
-            "SELECT peer, sequence, content_type, seen_ms, payload FROM outbound
-             WHERE {filter} ORDER BY peer, sequence"
-        );
-        let mut statement = self.connection.prepare_cached(&select)?;
-        let of_row = |row: &Row<'_>| {
-            Ok(Outgoing {
-                peer: UserId(row.get::<_, Id>(0)?.0),
-                sequence: Sequence(row.get::<_, Number>(1)?.0),
-                content_type: row.get(2)?,
-                seen_ms: row.get::<_, Number>(3)?.0,
-                payload: row.get(4)?,
-            })
-        };
-        let rows = statement.query_map(parameters, of_row)?;
-        Ok(rows.collect::<Result<_, _>>()?)
-    }
-}
-
-fn queue_one(
-    connection: &Connection,
-    peer: UserId,
-    content_type: u16,
-    payload: Vec<u8>,
-) -> Result<Outgoing, StorageError> {
-    let next = "INSERT INTO chat (peer, last_sequence, seen_ms) VALUES (?1, 1, 0)
-                ON CONFLICT (peer) DO UPDATE SET last_sequence = last_sequence + 1
-                RETURNING last_sequence, seen_ms";
-    let of_row = |row: &Row<'_>| Ok((row.get::<_, Number>(0)?, row.get::<_, Number>(1)?));
-    let (sequence, seen_ms) = connection.prepare_cached(next)?.query_row([Id(peer.0)], of_row)?;
-    let insert = "INSERT INTO outbound (peer, sequence, state, content_type, seen_ms, payload)
-                  VALUES (?1, ?2, 0, ?3, ?4, ?5)";
-    connection.prepare_cached(insert)?.execute(params![
-        Id(peer.0),
-        sequence,
-        content_type,
-        seen_ms,
-        payload
-    ])?;
-    Ok(Outgoing { peer, sequence: Sequence(sequence.0), content_type, seen_ms: seen_ms.0, payload })
 }
 
 fn received(row: &Row<'_>) -> rusqlite::Result<Received> {

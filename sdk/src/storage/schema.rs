@@ -8,14 +8,18 @@ use answerback_proto::id::{DeviceId, UserId};
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSqlOutput, ValueRef};
 use rusqlite::{Connection, ToSql, params};
 
+use answerback_proto::code::Code;
+
 use super::{SentState, StorageError};
 
 /// "Ansb": marks the file as a device's.
 const APPLICATION: i64 = 0x416e_7362;
 /// The version that this program writes.
-const VERSION: i64 = 1;
+const VERSION: i64 = STEPS.len() as i64;
+/// What makes each version from the one before it, the first from nothing.
+const STEPS: &[&str] = &[VERSION_1, VERSION_2];
 
-const TABLES: &str = "
+const VERSION_1: &str = "
     CREATE TABLE device (
         only_row           INTEGER PRIMARY KEY CHECK (only_row = 1),
         user               BLOB NOT NULL,
@@ -58,6 +62,49 @@ const TABLES: &str = "
     CREATE INDEX inbound_open ON inbound (row) WHERE handed_over = 0;
 ";
 
+const VERSION_2: &str = "
+    ALTER TABLE outbound RENAME TO outbound_1;
+    -- device: of this user; rows of the others are copies.
+    CREATE TABLE outbound (
+        peer           BLOB NOT NULL,
+        device         BLOB NOT NULL,
+        sequence       INTEGER NOT NULL,
+        state          INTEGER NOT NULL,
+        content_type   INTEGER NOT NULL,
+        seen_ms        INTEGER NOT NULL,
+        life_s         INTEGER NOT NULL,
+        recalled       INTEGER,
+        payload        BLOB NOT NULL,
+        accepted_at_ms INTEGER,
+        code           INTEGER,
+        PRIMARY KEY (peer, device, sequence)
+    ) STRICT, WITHOUT ROWID;
+    INSERT INTO outbound
+        SELECT peer, (SELECT device FROM device), sequence, state, content_type, seen_ms, 0, NULL,
+               payload, accepted_at_ms, code
+        FROM outbound_1;
+    DROP TABLE outbound_1;
+    CREATE INDEX outbound_open ON outbound (peer, device, sequence) WHERE state < 2;
+    -- How far a peer has what a device of this user sent.
+    CREATE TABLE receipt (
+        peer            BLOB NOT NULL,
+        device          BLOB NOT NULL,
+        delivered_up_to INTEGER NOT NULL,
+        read_up_to      INTEGER NOT NULL,
+        PRIMARY KEY (peer, device)
+    ) STRICT, WITHOUT ROWID;
+    INSERT INTO receipt
+        SELECT peer, device, max(sequence), 0 FROM outbound WHERE state = 2 GROUP BY peer, device;
+    -- How far this user has read what a peer's device sent, and what of it the server knows.
+    CREATE TABLE read_mark (
+        peer   BLOB NOT NULL,
+        device BLOB NOT NULL,
+        up_to  INTEGER NOT NULL,
+        noted  INTEGER NOT NULL,
+        PRIMARY KEY (peer, device)
+    ) STRICT, WITHOUT ROWID;
+";
+
 /// Opens the file for one process alone, durable at each commit, with this version's tables.
 pub(super) fn open(
     path: &Path,
@@ -70,23 +117,23 @@ pub(super) fn open(
     let version: i64 = pragma(&connection, "user_version").map_err(at_open)?;
     let application: i64 = pragma(&connection, "application_id").map_err(at_open)?;
     match (application, version) {
-        (APPLICATION, VERSION) => {}
+        (APPLICATION, 1..=VERSION) => {}
         (0, 0) => create(&mut connection, user, device).map_err(at_open)?,
-        (APPLICATION, found) => {
+        (APPLICATION, found) if found > VERSION => {
             return Err(StorageError::Newer { path: path.to_path_buf(), found, known: VERSION });
         }
         _ => return Err(StorageError::OtherDevice { path: path.to_path_buf() }),
     }
-    let is_ours = connection.query_row(
+    let is_ours: bool = connection.query_row(
         "SELECT user = ?1 AND device = ?2 FROM device",
         params![Id(user.0), Id(device.0)],
         |row| row.get(0),
     )?;
-    if is_ours {
-        Ok(connection)
-    } else {
-        Err(StorageError::OtherDevice { path: path.to_path_buf() })
+    if !is_ours {
+        return Err(StorageError::OtherDevice { path: path.to_path_buf() });
     }
+    migrate(&mut connection)?;
+    Ok(connection)
 }
 
 fn lock(connection: &Connection) -> rusqlite::Result<()> {
@@ -99,13 +146,26 @@ fn lock(connection: &Connection) -> rusqlite::Result<()> {
 
 fn create(connection: &mut Connection, user: UserId, device: DeviceId) -> rusqlite::Result<()> {
     let transaction = connection.transaction()?;
-    transaction.execute_batch(TABLES)?;
+    transaction.execute_batch(VERSION_1)?;
     transaction.execute(
         "INSERT INTO device VALUES (1, ?1, ?2, 0, 0, 0)",
         params![Id(user.0), Id(device.0)],
     )?;
     transaction.pragma_update(None, "application_id", APPLICATION)?;
-    transaction.pragma_update(None, "user_version", VERSION)?;
+    transaction.pragma_update(None, "user_version", 1)?;
+    transaction.commit()
+}
+
+/// Makes this program's version of the file, all steps in one transaction.
+fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
+    let transaction = connection.transaction()?;
+    let found: i64 = pragma(&transaction, "user_version")?;
+    for (step, version) in STEPS.iter().zip(1..) {
+        if version > found {
+            transaction.execute_batch(step)?;
+            transaction.pragma_update(None, "user_version", version)?;
+        }
+    }
     transaction.commit()
 }
 
@@ -113,12 +173,14 @@ fn pragma(connection: &Connection, name: &str) -> rusqlite::Result<i64> {
     connection.pragma_query_value(None, name, |row| row.get(0))
 }
 
-/// The state that a column means.
-pub(super) fn sent_state(column: i64) -> SentState {
+/// What the columns of a sent message mean, and whether its number was read.
+pub(super) fn sent_state(column: i64, code: Option<u16>, is_read: bool) -> SentState {
     match column {
         0 => SentState::Queued,
         1 => SentState::Accepted,
+        2 if is_read => SentState::Read,
         2 => SentState::Delivered,
+        3 if code == Some(Code::Recalled.number()) => SentState::Recalled,
         3 => SentState::Failed,
         _ => SentState::Refused,
     }

@@ -1,6 +1,9 @@
 //! A session against a scripted server, and two sessions against a model of one.
 
+mod codes;
 mod exchange;
+mod reads;
+mod recall;
 mod script;
 
 use answerback_proto::access::decode;
@@ -8,7 +11,7 @@ use answerback_proto::encode::{Address, append_frame};
 use answerback_proto::frame_buffer::FrameBuffer;
 use answerback_proto::id::{DeviceId, Generation, Position, Sequence, UserId};
 use answerback_proto::kind::{
-    Ack, Deliver, Envelope, Hello, Kind, Ping, Pong, Resync, Send, Skip, Welcome,
+    Ack, Deliver, End, Envelope, Hello, Kind, Ping, Pong, Read, Recall, Resync, Send, Skip, Welcome,
 };
 use answerback_proto::limits::FRAME_BYTES_HARD_MAX;
 
@@ -24,7 +27,9 @@ const GENERATION: u64 = 1;
 enum Written {
     Hello { tag: u32, user: UserId, hello: Hello, token: String },
     Send { tag: u32, peer: UserId, send: Send, payload: Vec<u8> },
+    Recall { tag: u32, peer: UserId, recall: Recall, payload: Vec<u8> },
     Skip { tag: u32, peer: UserId, skip: Skip },
+    Read { tag: u32, read: Read },
     Ack(u64),
     Resync(u64),
     Ping { tag: u32, echo: u64 },
@@ -53,6 +58,13 @@ fn read_frames(buffer: &mut FrameBuffer, mut bytes: &[u8]) -> Vec<Written> {
                 send: decode(frame.envelope).unwrap(),
                 payload: frame.payload.to_vec(),
             },
+            Kind::Recall => Written::Recall {
+                tag,
+                peer: target,
+                recall: decode(frame.envelope).unwrap(),
+                payload: frame.payload.to_vec(),
+            },
+            Kind::Read => Written::Read { tag, read: decode(frame.envelope).unwrap() },
             Kind::Skip => {
                 Written::Skip { tag, peer: target, skip: decode(frame.envelope).unwrap() }
             }
@@ -84,6 +96,12 @@ fn frame<E: Envelope>(tag: u32, target: UserId, envelope: &E, payload: &[u8]) ->
 }
 
 fn welcome(tag: u32, generation: u64, cursor: u64) -> Vec<u8> {
+    let kinds: Vec<Kind> =
+        Kind::ALL.iter().copied().filter(|kind| kind.is_sent_by(End::Client)).collect();
+    welcome_with_kinds(tag, generation, cursor, &kinds)
+}
+
+fn welcome_with_kinds(tag: u32, generation: u64, cursor: u64, kinds: &[Kind]) -> Vec<u8> {
     let welcome = Welcome {
         version: 1,
         kinds_count: 0,
@@ -100,7 +118,10 @@ fn welcome(tag: u32, generation: u64, cursor: u64) -> Vec<u8> {
         heartbeat_min_s: 10,
         heartbeat_max_s: 30,
     };
-    frame(tag, ALICE, &welcome, &[])
+    let mut bytes = Vec::new();
+    let address = Address { flags: 0, tag, target: ALICE.0 };
+    welcome.append(&mut bytes, address, kinds, &[]).unwrap();
+    bytes
 }
 
 fn deliver(after: u64, position: u64) -> Vec<u8> {
@@ -122,6 +143,7 @@ fn device(user: UserId, device: DeviceId) -> DeviceState {
         generation: Generation(0),
         cursor: Position(0),
         undecided: Vec::new(),
+        unnoted_reads: Vec::new(),
     }
 }
 
@@ -131,8 +153,20 @@ fn message(sequence: u64) -> Outgoing {
         sequence: Sequence(sequence),
         content_type: 1,
         seen_ms: 0,
+        life_s: 0,
         payload: format!("message {sequence}").into_bytes(),
+        recalled: None,
     }
+}
+
+/// A session of Alice that is open with a server that takes only these kinds.
+fn opened_with_kinds(kinds: &[Kind]) -> ClientSession {
+    let mut session = ClientSession::new(device(ALICE, PHONE));
+    session.handle_connected(1, "token");
+    let Written::Hello { tag, .. } = written(&mut session)[0] else { panic!("no Hello") };
+    session.handle_received(0, &welcome_with_kinds(tag, GENERATION, 0, kinds)).unwrap();
+    events(&mut session);
+    session
 }
 
 /// A session of Alice that is open, its cursor at `cursor`.

@@ -9,7 +9,7 @@ use super::super::{EntryBody, SessionError};
 use super::*;
 
 /// (tag, sequence) of each `Send` that the session writes now.
-fn sends(session: &mut ClientSession) -> Vec<(u32, u64)> {
+pub(super) fn sends(session: &mut ClientSession) -> Vec<(u32, u64)> {
     let of_send = |written| match written {
         Written::Send { tag, send, .. } => Some((tag, send.sequence)),
         _ => None,
@@ -17,21 +17,30 @@ fn sends(session: &mut ClientSession) -> Vec<(u32, u64)> {
     written(session).into_iter().filter_map(of_send).collect()
 }
 
-fn sequences(sent: &[(u32, u64)]) -> Vec<u64> {
+pub(super) fn sequences(sent: &[(u32, u64)]) -> Vec<u64> {
     sent.iter().map(|&(_, sequence)| sequence).collect()
 }
 
-fn accept(session: &mut ClientSession, (tag, sequence): (u32, u64)) {
+pub(super) fn accept(session: &mut ClientSession, (tag, sequence): (u32, u64)) {
     let accepted = Accepted { sequence, accepted_at_ms: 9 };
     session.handle_received(0, &frame(tag, BOB, &accepted, &[])).unwrap();
 }
 
-fn refuse(session: &mut ClientSession, (tag, sequence): (u32, u64), code: Code, after_ms: u32) {
+pub(super) fn refuse(
+    session: &mut ClientSession,
+    (tag, sequence): (u32, u64),
+    code: Code,
+    after_ms: u32,
+) {
     let refused = Refused { sequence, retry_after_ms: after_ms, code: code.number() };
     session.handle_received(0, &frame(tag, BOB, &refused, &[])).unwrap();
 }
 
-fn out_of_order(session: &mut ClientSession, (tag, sequence): (u32, u64), expected: u64) {
+pub(super) fn out_of_order(
+    session: &mut ClientSession,
+    (tag, sequence): (u32, u64),
+    expected: u64,
+) {
     let answer = OutOfOrder { sequence, expected };
     session.handle_received(0, &frame(tag, BOB, &answer, &[])).unwrap();
 }

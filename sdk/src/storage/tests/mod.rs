@@ -1,5 +1,10 @@
 //! What the file keeps over a restart, and what it refuses.
 
+mod chat;
+mod migration;
+mod reads;
+mod repeats;
+
 use std::path::PathBuf;
 
 use super::*;
@@ -35,6 +40,38 @@ fn message(position: u64, device: u128, sequence: u64, accepted_at_ms: u64) -> E
         payload: b"hello".to_vec(),
     };
     Event::Entry(Entry { position: Position(position), peer: BOB, body })
+}
+
+fn copied(position: u64, device: u128, sequence: u64, accepted_at_ms: u64) -> Event {
+    let body = EntryBody::Copied {
+        device: DeviceId(device),
+        sequence: Sequence(sequence),
+        accepted_at_ms,
+        content_type: 3,
+        payload: b"a copy".to_vec(),
+    };
+    Event::Entry(Entry { position: Position(position), peer: BOB, body })
+}
+
+fn delivered(device: DeviceId, up_to: u64, except: &[(u64, u64)]) -> Event {
+    let except = except.iter().map(|&(a, b)| (Sequence(a), Sequence(b))).collect();
+    let body = EntryBody::Delivered { device, up_to: Sequence(up_to), except, delivered_at_ms: 9 };
+    Event::Entry(Entry { position: Position(1), peer: BOB, body })
+}
+
+fn read_by(device: DeviceId, up_to: u64) -> Event {
+    let body = EntryBody::ReadBy { device, up_to: Sequence(up_to), read_at_ms: 9 };
+    Event::Entry(Entry { position: Position(1), peer: BOB, body })
+}
+
+fn opened(generation: u64, cursor: u64) -> Event {
+    Event::Opened {
+        generation: Generation(generation),
+        cursor: Position(cursor),
+        pending_count: 0,
+        lapsed: false,
+        server_time_ms: 0,
+    }
 }
 
 fn record(storage: &mut Storage, events: &[Event]) -> Option<Position> {
@@ -126,14 +163,7 @@ fn an_opened_session_sets_generation_and_cursor_also_backwards() {
     let file = File::new();
     let mut storage = file.open();
     record(&mut storage, &[message(9, 22, 1, 5)]);
-    let opened = Event::Opened {
-        generation: Generation(2),
-        cursor: Position(3),
-        pending_count: 0,
-        lapsed: false,
-        server_time_ms: 0,
-    };
-    assert_eq!(record(&mut storage, &[opened]), None);
+    assert_eq!(record(&mut storage, &[opened(2, 3)]), None);
     let state = storage.device_state().unwrap();
     assert_eq!((state.generation, state.cursor), (Generation(2), Position(3)));
 }
@@ -144,12 +174,6 @@ fn receipts_are_cumulative_but_for_exceptions_and_failures() {
     let mut storage = file.open();
     queue(&mut storage, 6);
     let failed = Event::Failed { peer: BOB, sequence: Sequence(2), code: 3011 };
-    let delivered = |device, up_to, except: &[(u64, u64)]| {
-        let except = except.iter().map(|&(a, b)| (Sequence(a), Sequence(b))).collect();
-        let body =
-            EntryBody::Delivered { device, up_to: Sequence(up_to), except, delivered_at_ms: 9 };
-        Event::Entry(Entry { position: Position(1), peer: BOB, body })
-    };
     record(
         &mut storage,
         &[failed, delivered(PHONE, 5, &[(3, 4)]), delivered(DeviceId(12), 6, &[])],
@@ -196,9 +220,9 @@ fn a_file_in_use_is_refused() {
 fn a_newer_file_is_refused() {
     let file = File::new();
     drop(file.open());
-    Connection::open(&file.path).unwrap().pragma_update(None, "user_version", 2).unwrap();
+    Connection::open(&file.path).unwrap().pragma_update(None, "user_version", 3).unwrap();
     let newer = Storage::open(&file.path, ALICE, PHONE);
-    assert!(matches!(newer, Err(StorageError::Newer { found: 2, known: 1, .. })), "{newer:?}");
+    assert!(matches!(newer, Err(StorageError::Newer { found: 3, known: 2, .. })), "{newer:?}");
 }
 
 #[test]

@@ -1,0 +1,244 @@
+//! `answerback bench offline`: users are away while others write to them; later, in a run of
+//! its own, they all come back and take what waits.
+
+mod draining;
+mod plan;
+mod report;
+mod stamp;
+mod storing;
+mod watch;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::engine::Engine;
+use super::idle::Idle;
+use super::process::allow_connections;
+use super::progress::{Progress, bar};
+use super::report::Latency;
+use super::users;
+use crate::exit::Failure;
+use draining::DrainingLoad;
+use plan::{Plan, SENDERS_MIN};
+use report::{DrainReport, StoreReport};
+use storing::StoringLoad;
+use users::Bases;
+use watch::{Costs, Watch};
+
+const SECOND_NS: u64 = 1_000_000_000;
+
+const EXAMPLE: &str = "\
+The recipients log in once, so that they exist, and leave. Then the senders write to all of them
+in turn, each with --window messages under way; a place comes free when one is accepted. The
+report names the bases of the users' ids.
+
+With --drain, the same bases and the same counts, the recipients come back at once, with all
+the credit that there is, and every message is looked for by its sender and number. Between the
+two the box may be killed and started again.
+
+  answerback bench offline --messages 200000 --keys run/keys --server-pid $(pidof answerback)
+  answerback bench offline --messages 200000 --keys run/keys --user-base 7 --device-base 9
+  answerback bench offline --messages 200000 --keys run/keys --user-base 7 --device-base 9 --drain
+
+What a message costs between users who are there, while others' wait on the box:
+
+  answerback bench offline --messages 5000000 --keys run/keys
+  answerback bench chat --window 8 --keys run/keys --server-pid $(pidof answerback)
+
+`tools/offline` does all of it, with a kill in between.
+
+Exit codes: 0 all accepted, or all came once and in order, 1 failed, or something was lost,
+doubled, reordered or damaged, 2 wrong usage.";
+
+/// The load.
+#[derive(Args)]
+#[command(after_help = EXAMPLE)]
+pub(crate) struct Arguments {
+    /// The box.
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:7400")]
+    addr: SocketAddr,
+    #[command(flatten)]
+    users: users::UserArguments,
+    /// Users who write, a connection each.
+    #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u32).range(i64::from(SENDERS_MIN)..=1000))]
+    senders: u32,
+    /// Users who are away, and of whom each has a connection when they drain.
+    #[arg(long, value_name = "N", default_value_t = 500, value_parser = clap::value_parser!(u32).range(1..=15_000))]
+    recipients: u32,
+    /// Messages, all together.
+    #[arg(long, value_name = "N", default_value_t = 200_000, value_parser = clap::value_parser!(u64).range(1..))]
+    messages: u64,
+    /// Bytes of a message, at least 16.
+    #[arg(long, value_name = "N", default_value_t = 128)]
+    bytes: usize,
+    /// Messages that each sender keeps under way.
+    #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u64).range(1..=4096))]
+    window: u64,
+    /// The recipients come back and take what waits.
+    #[arg(long, requires_all = ["user_base", "device_base"])]
+    drain: bool,
+    /// Give up after so many seconds in which nothing came.
+    #[arg(long, value_name = "S", default_value_t = 30)]
+    patience: u64,
+    /// The server's process, whose CPU and memory are read from /proc.
+    #[arg(long, value_name = "PID")]
+    server_pid: Option<u32>,
+    /// The server's data directory, whose bytes on disk are counted.
+    #[arg(long, value_name = "DIR")]
+    server_data: Option<PathBuf>,
+    /// Print one JSON line.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Measures once.
+pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let plan = Plan {
+        senders: arguments.senders as usize,
+        recipients: arguments.recipients as usize,
+        messages: arguments.messages,
+    };
+    allow_connections(plan.recipients.max(plan.senders))?;
+    let bases = arguments.users.bases()?;
+    match arguments.drain {
+        false => store(arguments, plan, bases),
+        true => drain(arguments, plan, bases),
+    }
+}
+
+fn store(arguments: &Arguments, plan: Plan, bases: Bases) -> Result<(), Failure> {
+    let mut progress = Progress::new();
+    let mut watch = Watch::new(arguments.server_pid, arguments.server_data.as_deref())?;
+    let mut engine = Engine::new(arguments.addr)?;
+    let recipients = arguments.users.logins(bases, plan.recipient_users())?;
+    engine.log_in(recipients, &mut Idle, |count| progress.say(&format!("{count} were there")))?;
+    engine.reset_all();
+
+    let mut engine = Engine::new(arguments.addr)?;
+    let mut load = StoringLoad::new(plan, bases.user, arguments.bytes, arguments.window)?;
+    let senders = arguments.users.logins(bases, plan.sender_users())?;
+    engine.log_in(senders, &mut load, |count| progress.say(&format!("{count} senders")))?;
+    watch.begin(&engine)?;
+    load.start();
+    let mut pace = Pace::new(arguments, &engine);
+    engine.run(&mut load, false, |load, now_ns| {
+        load.is_settled() || pace.is_stuck(now_ns, load.decided(), &mut progress)
+    })?;
+    let costs = watch.end(&engine, load.counts.accepted)?;
+    engine.reset_all();
+    progress.clear();
+    let report = store_report(arguments, bases, &load, costs);
+    say(arguments.json, &report)?;
+    report.verdict(load.counts.last_code)
+}
+
+fn store_report(
+    arguments: &Arguments,
+    bases: Bases,
+    load: &StoringLoad,
+    costs: Costs,
+) -> StoreReport {
+    StoreReport {
+        bench: "offline",
+        half: "store",
+        addr: arguments.addr.to_string(),
+        user_base: bases.user.to_string(),
+        device_base: bases.device.to_string(),
+        senders: arguments.senders,
+        recipients: arguments.recipients,
+        bytes: arguments.bytes.max(stamp::BYTES),
+        window: arguments.window,
+        messages: load.counts.accepted,
+        accepted: Latency::of(&load.accepted),
+        costs,
+        failed: load.counts.failed,
+        refused: load.counts.refused,
+        out_of_order: load.counts.out_of_order,
+        undecided: arguments.messages - load.decided(),
+    }
+}
+
+fn drain(arguments: &Arguments, plan: Plan, bases: Bases) -> Result<(), Failure> {
+    let mut progress = Progress::new();
+    let mut watch = Watch::new(arguments.server_pid, arguments.server_data.as_deref())?;
+    let mut engine = Engine::new(arguments.addr)?;
+    let mut load = DrainingLoad::new(plan, bases.user);
+    let recipients = arguments.users.logins(bases, plan.recipient_users())?;
+    watch.begin(&engine)?;
+    engine.log_in(recipients, &mut load, |count| progress.say(&format!("{count} came back")))?;
+    let mut pace = Pace::new(arguments, &engine);
+    engine.run(&mut load, false, |load, now_ns| {
+        load.is_settled() || pace.is_stuck(now_ns, load.counts.received, &mut progress)
+    })?;
+    let costs = watch.end(&engine, load.counts.received)?;
+    engine.reset_all();
+    progress.clear();
+    let report = drain_report(arguments, &load, costs);
+    say(arguments.json, &report)?;
+    report.verdict()
+}
+
+fn drain_report(arguments: &Arguments, load: &DrainingLoad, costs: Costs) -> DrainReport {
+    DrainReport {
+        bench: "offline",
+        half: "drain",
+        addr: arguments.addr.to_string(),
+        senders: arguments.senders,
+        recipients: arguments.recipients,
+        pending: load.counts.pending,
+        messages: load.counts.received,
+        costs,
+        lost: arguments.messages.saturating_sub(load.counts.received),
+        doubled: load.sum(|received| received.doubled),
+        reordered: load.sum(|received| received.reordered),
+        damaged: load.counts.damaged,
+        unfinished: arguments.recipients as usize - load.counts.through,
+    }
+}
+
+/// What the terminal is told every second, and when to give up.
+struct Pace {
+    whole: u64,
+    patience_ns: u64,
+    done: u64,
+    changed_ns: u64,
+    told: u64,
+    tell_ns: u64,
+}
+
+impl Pace {
+    fn new(arguments: &Arguments, engine: &Engine) -> Self {
+        let now_ns = engine.now_ns();
+        Self {
+            whole: arguments.messages,
+            patience_ns: arguments.patience * SECOND_NS,
+            done: 0,
+            changed_ns: now_ns,
+            told: 0,
+            tell_ns: now_ns + SECOND_NS,
+        }
+    }
+
+    fn is_stuck(&mut self, now_ns: u64, done: u64, progress: &mut Progress) -> bool {
+        if done != self.done {
+            (self.done, self.changed_ns) = (done, now_ns);
+        }
+        if now_ns >= self.tell_ns {
+            let rate = done - self.told;
+            let left_s = (self.whole.saturating_sub(done)) / rate.max(1);
+            progress.say(&format!("{} {rate} messages/s, {left_s} s left", bar(done, self.whole)));
+            (self.told, self.tell_ns) = (done, now_ns + SECOND_NS);
+        }
+        now_ns - self.changed_ns > self.patience_ns
+    }
+}
+
+fn say<R: serde::Serialize + std::fmt::Display>(json: bool, report: &R) -> Result<(), Failure> {
+    match json {
+        true => println!("{}", serde_json::to_string(report)?),
+        false => println!("{report}"),
+    }
+    Ok(())
+}

@@ -1,0 +1,79 @@
+//! What a box answers.
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use answerback_proto::id::UserId;
+use answerback_store::Store;
+use serde_json::{Value, json};
+
+use super::{Answer, Request};
+use crate::clock::Clock;
+use crate::exit::Failure;
+use crate::inspection;
+
+/// What requests are answered from.
+#[derive(Debug)]
+pub(crate) struct Desk {
+    pub(crate) status: Status,
+    pub(crate) clock: Clock,
+    pub(crate) store: Store,
+}
+
+/// How a box is.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Status {
+    pub(crate) version: String,
+    pub(crate) process: u32,
+    pub(crate) listen: SocketAddr,
+    pub(crate) partitions: u16,
+    pub(crate) cores: u16,
+    /// Raised by a restore: places of an earlier one are void.
+    pub(crate) generation: u64,
+    /// How long reading its data took.
+    pub(crate) restored_ms: u64,
+    /// Since when it runs.
+    pub(crate) uptime_s: u64,
+}
+
+impl Desk {
+    /// Does what is asked.
+    pub(super) fn answer(&self, request: Request) -> Answer {
+        let done = match request {
+            Request::Status {} => self.status(),
+            Request::Inspect { user } => self.inspect(user.as_deref()),
+            Request::Backup { to } => self.backup(&to),
+        };
+        match done {
+            Ok(value) => Answer::Done(value),
+            Err(failure) => Answer::Error(failure.line().to_owned()),
+        }
+    }
+
+    fn status(&self) -> Result<Value, Failure> {
+        let uptime_s = self.clock.elapsed().as_secs();
+        Ok(serde_json::to_value(Status { uptime_s, ..self.status.clone() })?)
+    }
+
+    fn inspect(&self, user: Option<&str>) -> Result<Value, Failure> {
+        let inspection = match user {
+            Some(user) => inspection::of_user(&self.store, parse_user(user)?)?,
+            None => inspection::of_box(&self.store)?,
+        };
+        Ok(serde_json::to_value(inspection)?)
+    }
+
+    fn backup(&self, to: &Path) -> Result<Value, Failure> {
+        if to.is_relative() {
+            return Err(Failure::new("a backup goes to an absolute path"));
+        }
+        self.store.backup(to)?;
+        Ok(json!({ "to": to }))
+    }
+}
+
+fn parse_user(text: &str) -> Result<UserId, Failure> {
+    text.parse().map_err(|error| Failure::new(format_args!("{text:?} is no user's id: {error}")))
+}

@@ -1,0 +1,54 @@
+//! How a running box is asked: `DIR/control.sock`, a Unix domain socket that only the box's
+//! own user may open.
+//!
+//! ```text
+//! command ── {"request":"backup","to":"/backups/monday"}\n ──► box, thread "control"
+//! command ◄── {"done":{…}}\n  or  {"error":"…"}\n ──────────── one answer, then it closes
+//! ```
+//! A command asks first, and opens the data directory itself where nobody serves it: the
+//! directory's lock tells the two apart, never the socket's file, which a killed box leaves
+//! and the next one replaces.
+//!
+//! A new request is a variant of [`Request`] and an arm in `desk.rs`. One that concerns a
+//! shard gives the desk a handle of the gateway's to hand it to and to wait on: this thread
+//! may wait, a core may not.
+
+mod client;
+mod desk;
+mod server;
+mod socket;
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+pub(crate) use client::ask;
+pub(crate) use desk::{Desk, Status};
+pub(crate) use server::ControlServer;
+pub(crate) use socket::ControlSocket;
+
+/// A request or an answer is no longer.
+const LINE_BYTES_MAX: u64 = 1024 * 1024;
+
+/// What a box may be asked.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(tag = "request", rename_all = "snake_case", deny_unknown_fields)]
+pub(crate) enum Request {
+    /// How it is.
+    Status {},
+    /// What it holds: all, or what belongs to a user.
+    Inspect { user: Option<String> },
+    /// To copy all that is committed; an absolute path.
+    Backup { to: PathBuf },
+}
+
+/// What it says.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Answer {
+    /// It is done; what came of it.
+    Done(Value),
+    /// It is not, and what to do about that.
+    Error(String),
+}

@@ -1,0 +1,197 @@
+//! What happens to the box.
+
+use std::fmt;
+use std::fs;
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::Duration;
+
+use fastrand::Rng;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::common::{Place, Server};
+use crate::stage::Stage;
+
+/// Restarts in a row, at most.
+const IN_A_ROW_MAX: u32 = 3;
+/// Shorter than anybody's patience.
+const PAUSE_MS: (u64, u64) = (1, 300);
+/// Longer than the 10 s after which a box offers an entry again, and after which a client
+/// no longer waits for its session.
+const LONG_PAUSE_MS: (u64, u64) = (10_500, 13_000);
+
+/// One thing that happens to a box under load.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// SIGKILL, and a start.
+    Kill,
+    /// The same several times, while the devices find their way back.
+    KillInARow,
+    /// SIGKILL, and another one before the box that starts again listens.
+    KillWhileStarting,
+    /// SIGTERM, and a start.
+    Stop,
+    /// SIGSTOP, and SIGCONT while all still wait.
+    Pause,
+    /// SIGSTOP, and SIGCONT when nobody waits any more.
+    LongPause,
+}
+
+/// What happens before anything happens again, in random order: every fault in each run.
+pub(crate) fn deck(random: &mut Rng, has_long_pauses: bool) -> Vec<Fault> {
+    use Fault::{Kill, KillInARow, KillWhileStarting, LongPause, Pause, Stop};
+    let mut deck = vec![
+        Kill,
+        Kill,
+        Kill,
+        Kill,
+        Kill,
+        Kill,
+        KillInARow,
+        KillInARow,
+        KillWhileStarting,
+        KillWhileStarting,
+        KillWhileStarting,
+        Stop,
+        Stop,
+        Pause,
+        Pause,
+    ];
+    deck.extend(has_long_pauses.then_some(LongPause));
+    random.shuffle(&mut deck);
+    deck
+}
+
+/// The box.
+pub(crate) struct Victim<'a> {
+    place: &'a Place,
+    cores: u16,
+    server: Server,
+    random: Rng,
+    /// Reads and writes that a start takes.
+    calls_of_start: u64,
+    pub(crate) kills: u32,
+    kills_while_starting: u32,
+    stops: u32,
+    pauses: u32,
+}
+
+impl<'a> Victim<'a> {
+    /// A box that listens.
+    pub(crate) fn new(place: &'a Place, cores: u16, random: Rng) -> Self {
+        let server = Server::start(&mut serve(place, cores, "127.0.0.1:0"));
+        let calls_of_start = calls(&server.child);
+        Self {
+            place,
+            cores,
+            server,
+            random,
+            calls_of_start,
+            kills: 0,
+            kills_while_starting: 0,
+            stops: 0,
+            pauses: 0,
+        }
+    }
+
+    pub(crate) fn address(&self) -> &str {
+        &self.server.address
+    }
+
+    /// Does it; when it returns the box listens.
+    pub(crate) fn suffer(&mut self, fault: Fault, stage: &Stage) {
+        match fault {
+            Fault::Kill => self.kill(stage),
+            Fault::KillInARow => {
+                (0..self.random.u32(2..=IN_A_ROW_MAX)).for_each(|_| self.kill(stage));
+            }
+            Fault::KillWhileStarting => self.kill_while_starting(stage),
+            Fault::Stop => {
+                self.stop();
+                self.start(stage);
+            }
+            Fault::Pause => self.pause(PAUSE_MS, stage),
+            Fault::LongPause => self.pause(LONG_PAUSE_MS, stage),
+        }
+    }
+
+    /// As an operator would; the box says that it ended well.
+    pub(crate) fn stop(&mut self) {
+        let status = self.server.stop();
+        assert!(status.success(), "the box did not end in order: {status}");
+        self.stops += 1;
+    }
+
+    fn kill(&mut self, stage: &Stage) {
+        self.server.kill();
+        self.kills += 1;
+        self.start(stage);
+    }
+
+    /// How far the start comes is drawn: so many reads and writes, or until it listens where
+    /// this start needs fewer than the last one.
+    fn kill_while_starting(&mut self, stage: &Stage) {
+        self.server.kill();
+        let enough = self.random.u64(..self.calls_of_start);
+        let mut serve = serve(self.place, self.cores, self.address());
+        let mut child = serve.stdout(Stdio::piped()).spawn().unwrap();
+        while calls(&child) < enough && !says_something(&child) {
+            let ended = child.try_wait().unwrap();
+            assert!(ended.is_none(), "the box does not start: {ended:?}");
+            stage.check();
+            thread::yield_now();
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        self.kills += 2;
+        self.kills_while_starting += 1;
+        self.start(stage);
+    }
+
+    fn start(&mut self, stage: &Stage) {
+        self.server = Server::start(&mut serve(self.place, self.cores, self.address()));
+        self.calls_of_start = calls(&self.server.child);
+        stage.announce_return();
+    }
+
+    fn pause(&mut self, (least_ms, most_ms): (u64, u64), stage: &Stage) {
+        let pid = Pid::from_child(&self.server.child);
+        kill_process(pid, Signal::STOP).unwrap();
+        stage.rest(Duration::from_millis(self.random.u64(least_ms..most_ms)));
+        kill_process(pid, Signal::CONT).unwrap();
+        self.pauses += 1;
+        stage.announce_return();
+    }
+}
+
+impl fmt::Display for Victim<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { cores, kills, kills_while_starting, stops, pauses, .. } = self;
+        write!(
+            f,
+            "{kills} kills on {cores} cores, {kills_while_starting} of them while it started, \
+             {stops} stops, {pauses} pauses"
+        )
+    }
+}
+
+/// Checkpoints come often, so that kills fall beside them.
+fn serve(place: &Place, cores: u16, listen: &str) -> Command {
+    let mut command = place.serve(listen);
+    command.args(["--cores", &cores.to_string(), "--checkpoint-ms", "50"]);
+    command
+}
+
+/// Whether a process has printed something, as a box does once it listens.
+fn says_something(child: &Child) -> bool {
+    let mut stdout = [PollFd::new(child.stdout.as_ref().unwrap(), PollFlags::IN)];
+    poll(&mut stdout, Some(&Timespec::default())).unwrap() > 0
+}
+
+/// How often a process has read and written so far.
+fn calls(child: &Child) -> u64 {
+    let io = fs::read_to_string(format!("/proc/{}/io", child.id())).unwrap();
+    let counts = io.lines().filter_map(|line| line.strip_prefix("sysc"));
+    counts.map(|line| line.split(' ').nth(1).unwrap().parse::<u64>().unwrap()).sum()
+}

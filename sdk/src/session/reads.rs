@@ -1,0 +1,71 @@
+//! What the user has read and the server has not noted yet.
+//!
+//! Reads are cumulative: of each (peer, sending device) only the newest counts, and at most
+//! one is under way. It goes again on every connection until the server has noted it.
+
+use std::collections::BTreeMap;
+
+use answerback_proto::id::{DeviceId, Sequence, UserId};
+
+/// Reads that may be under way at once.
+const UNDER_WAY_MAX: usize = 64;
+
+/// All messages of one of `peer`'s devices up to a number, as read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReadMark {
+    /// The other end of the chat.
+    pub peer: UserId,
+    /// The peer's device that had sent them.
+    pub device: DeviceId,
+    /// The greatest number that was read.
+    pub up_to: Sequence,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Pending {
+    up_to: Sequence,
+    /// What is under way on this connection.
+    asked: Option<Sequence>,
+}
+
+/// The newest mark of each (peer, sending device).
+#[derive(Debug, Default)]
+pub(super) struct Reads {
+    pending: BTreeMap<(UserId, DeviceId), Pending>,
+}
+
+impl Reads {
+    pub(super) fn insert(&mut self, mark: ReadMark) {
+        let ReadMark { peer, device, up_to } = mark;
+        let fresh = Pending { up_to, asked: None };
+        let pending = self.pending.entry((peer, device)).or_insert(fresh);
+        pending.up_to = pending.up_to.max(up_to);
+    }
+
+    /// The next mark to be written; it is under way from now on.
+    pub(super) fn take_due(&mut self) -> Option<ReadMark> {
+        if self.pending.values().filter(|pending| pending.asked.is_some()).count() >= UNDER_WAY_MAX
+        {
+            return None;
+        }
+        let mut all = self.pending.iter_mut();
+        let (&(peer, device), pending) = all.find(|(_, pending)| pending.asked.is_none())?;
+        pending.asked = Some(pending.up_to);
+        Some(ReadMark { peer, device, up_to: pending.up_to })
+    }
+
+    /// The server knows of all up to this mark; a newer one is still to be sent.
+    pub(super) fn settle(&mut self, mark: ReadMark) {
+        let key = (mark.peer, mark.device);
+        let Some(pending) = self.pending.get_mut(&key) else { return };
+        if pending.up_to <= mark.up_to {
+            self.pending.remove(&key);
+        } else if pending.asked == Some(mark.up_to) {
+            pending.asked = None;
+        }
+    }
+
+    pub(super) fn forget_connection(&mut self) {
+        self.pending.values_mut().for_each(|pending| pending.asked = None);
+    }
+}

@@ -1,0 +1,128 @@
+//! Messages on their way out: drafts without a number, and what is queued under one.
+
+use answerback_proto::id::{DeviceId, Sequence, UserId};
+use answerback_proto::limits::LIFE_MAX_S;
+use rusqlite::{Connection, Row, ToSql, params};
+
+use super::StorageError;
+use super::schema::{Id, Number};
+use crate::session::Outgoing;
+
+/// A message that has no number yet.
+///
+/// ```
+/// use answerback_proto::id::{Sequence, UserId};
+/// use answerback_sdk::storage::Draft;
+///
+/// let bob = UserId(2);
+/// let text = Draft::new(bob, 1, "for an hour").with_life_s(3600);
+/// let recall = Draft::recall(bob, Sequence(7), 1, "forget it");
+/// assert_eq!((text.life_s, recall.recalled), (3600, Some(Sequence(7))));
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Draft {
+    /// The recipient.
+    pub peer: UserId,
+    /// What the payload is; opaque to the server.
+    pub content_type: u16,
+    /// Opaque.
+    pub payload: Vec<u8>,
+    /// How long it may wait at the server, seconds; 0 for the longest, 30 days.
+    pub life_s: u32,
+    /// The earlier number of this device in this chat that it takes back, where it does.
+    pub recalled: Option<Sequence>,
+}
+
+impl Draft {
+    /// A message with the longest life.
+    pub fn new(peer: UserId, content_type: u16, payload: impl Into<Vec<u8>>) -> Self {
+        Self { peer, content_type, payload: payload.into(), life_s: 0, recalled: None }
+    }
+
+    /// A message that takes back what this device sent to `peer` as number `recalled`.
+    pub fn recall(
+        peer: UserId,
+        recalled: Sequence,
+        content_type: u16,
+        payload: impl Into<Vec<u8>>,
+    ) -> Self {
+        Self { recalled: Some(recalled), ..Self::new(peer, content_type, payload) }
+    }
+
+    /// It may wait for so long, seconds; what is above 30 days counts as 30 days.
+    #[must_use]
+    pub fn with_life_s(self, life_s: u32) -> Self {
+        Self { life_s: life_s.min(LIFE_MAX_S), ..self }
+    }
+}
+
+impl From<(UserId, u16, Vec<u8>)> for Draft {
+    fn from((peer, content_type, payload): (UserId, u16, Vec<u8>)) -> Self {
+        Self::new(peer, content_type, payload)
+    }
+}
+
+/// Stores a draft under the next number of its chat.
+pub(super) fn queue(
+    connection: &Connection,
+    device: DeviceId,
+    draft: Draft,
+) -> Result<Outgoing, StorageError> {
+    let Draft { peer, content_type, payload, life_s, recalled } = draft;
+    let next = "INSERT INTO chat (peer, last_sequence, seen_ms) VALUES (?1, 1, 0)
+                ON CONFLICT (peer) DO UPDATE SET last_sequence = last_sequence + 1
+                RETURNING last_sequence, seen_ms";
+    let of_row = |row: &Row<'_>| Ok((row.get::<_, Number>(0)?, row.get::<_, Number>(1)?));
+    let (sequence, seen_ms) = connection.prepare_cached(next)?.query_row([Id(peer.0)], of_row)?;
+    if let Some(recalled) = recalled.filter(|recalled| !(1..sequence.0).contains(&recalled.0)) {
+        return Err(StorageError::NotSent { peer, sequence: recalled });
+    }
+    let insert = "INSERT INTO outbound (peer, device, sequence, state, content_type, seen_ms,
+                                        life_s, recalled, payload)
+                  VALUES (?1, ?2, ?3, 0, ?4, ?5, ?6, ?7, ?8)";
+    connection.prepare_cached(insert)?.execute(params![
+        Id(peer.0),
+        Id(device.0),
+        sequence,
+        content_type,
+        seen_ms,
+        life_s,
+        recalled.map(|recalled| Number(recalled.0)),
+        payload,
+    ])?;
+    Ok(Outgoing {
+        peer,
+        sequence: Sequence(sequence.0),
+        content_type,
+        seen_ms: seen_ms.0,
+        life_s,
+        payload,
+        recalled,
+    })
+}
+
+/// Messages in the form in which a session takes them.
+pub(super) fn select(
+    connection: &Connection,
+    filter: &str,
+    parameters: &[&dyn ToSql],
+) -> Result<Vec<Outgoing>, StorageError> {
+    let select = format!(
+        "SELECT peer, sequence, content_type, seen_ms, life_s, payload, recalled FROM outbound
+         WHERE {filter} ORDER BY peer, sequence"
+    );
+    let mut statement = connection.prepare_cached(&select)?;
+    let of_row = |row: &Row<'_>| {
+        Ok(Outgoing {
+            peer: UserId(row.get::<_, Id>(0)?.0),
+            sequence: Sequence(row.get::<_, Number>(1)?.0),
+            content_type: row.get(2)?,
+            seen_ms: row.get::<_, Number>(3)?.0,
+            life_s: row.get(4)?,
+            payload: row.get(5)?,
+            recalled: row.get::<_, Option<Number>>(6)?.map(|number| Sequence(number.0)),
+        })
+    };
+    let rows = statement.query_map(parameters, of_row)?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
