@@ -51,6 +51,20 @@ pub trait Journal: Send {
     /// # Errors
     /// As for `commit`.
     fn checkpoint(&mut self, checkpoint: &Checkpoint) -> Result<(), StorageFault>;
+
+    /// Notes, in a place of its own, how far the commits go: a start that finds less refuses.
+    /// Called now and then, and at the orderly stop.
+    ///
+    /// # Errors
+    /// As for `commit`.
+    fn mark(&mut self) -> Result<(), StorageFault> {
+        Ok(())
+    }
+
+    /// Whether the disk has so little room left that no new message may be taken.
+    fn is_low_on_space(&mut self) -> bool {
+        false
+    }
 }
 
 /// How far a partition's state on disk goes.

@@ -3,9 +3,11 @@
 use std::net::{Ipv4Addr, SocketAddr};
 
 use answerback_directory::commit_policy::CommitPolicy;
+use answerback_directory::limits::SETTINGS;
 use answerback_proto::limits::{
     FRAME_BYTES_BEFORE_AUTH_MAX, FRAME_BYTES_HARD_MAX, FRAME_BYTES_MAX,
 };
+use answerback_proto::record::Settings;
 
 /// The settings of [`crate::serve`].
 #[derive(Clone, Debug)]
@@ -28,6 +30,10 @@ pub struct GatewayConfig {
     pub checkpoint_bytes: usize,
     /// And once it has changes of this age, ms.
     pub checkpoint_period_ms: u64,
+    /// What shards decide by; where the journal knows others, these take their place.
+    pub settings: Settings,
+    /// Threads that read the disk for the shards.
+    pub reader_threads: usize,
     /// The processors that the cores' threads are bound to, in turn; none: they are not.
     pub cpus: Vec<usize>,
     /// Told what an operator should know, one line each.
@@ -50,6 +56,8 @@ impl Default for GatewayConfig {
             commit: CommitPolicy::default(),
             checkpoint_bytes: 16 * 1024 * 1024,
             checkpoint_period_ms: CHECKPOINT_PERIOD_MS,
+            settings: SETTINGS,
+            reader_threads: 1,
             cpus: Vec::new(),
             alarm: |line| eprintln!("alarm: {line}"),
         }

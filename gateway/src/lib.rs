@@ -13,15 +13,17 @@
 //! core. What it sends to users of other cores crosses by a bounded queue.
 //!
 //! This crate reads fixed headers and no payloads. It decides nothing about messages
-//! (`directory` does) and knows no disk: it is generic over `directory::ports::Journal`,
-//! and its storage thread is the one place that waits for it.
+//! (`directory` does) and knows no disk: it is generic over `directory::ports`; its
+//! storage thread and its reader threads are the places that wait for it.
 
 mod auth;
 mod clock;
 mod config;
+mod control;
 mod core;
 mod limits;
 mod reactor;
+mod reading;
 mod serve;
 mod session;
 mod storage;
@@ -29,4 +31,5 @@ mod transport;
 
 pub use auth::{KeySetError, Verifier};
 pub use config::GatewayConfig;
-pub use serve::{ServeError, StopHandle, serve};
+pub use control::{Command, Control, Unanswered};
+pub use serve::{Backend, ServeError, StopHandle, serve};

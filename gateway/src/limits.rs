@@ -46,6 +46,8 @@ pub(crate) const SPARE_OUTPUT_BYTES_MAX: usize = 16 * 1024;
 
 /// When to try again where a partition had to be taken out of service.
 pub(crate) const QUARANTINE_RETRY_AFTER_MS: u32 = 60_000;
+/// When to try again where the disk is nearly full.
+pub(crate) const DISK_RETRY_AFTER_MS: u32 = 10_000;
 /// When to connect again after a `Draining`.
 pub(crate) const DRAINING_DELAY_MS: u32 = 1000;
 
@@ -66,6 +68,12 @@ pub(crate) const PARCELS_PER_TICK: usize = 4;
 /// What a core and the storage thread may have for each other: a group of batches, a
 /// checkpoint, a fault or an end.
 pub(crate) const STORAGE_QUEUE: usize = 4;
+/// What a core may have a reader thread do, and that for it.
+pub(crate) const READS_QUEUED_MAX: usize = 1024;
+/// Of that, what either takes at once.
+pub(crate) const READS_PER_TICK: usize = 64;
+/// How often the storage thread notes how far the commits go, and looks at the free space.
+pub(crate) const MARK_PERIOD_MS: u64 = 250;
 /// Commits that a waiting checkpoint lets pass. It is one of many that follow each other
 /// at leisure, but without its turn the journal and what no checkpoint has would grow for
 /// as long as the cores are busy.

@@ -11,17 +11,19 @@ use std::thread;
 
 use answerback_directory::mailbox::{Doorbell, Wake, mailbox};
 use answerback_directory::partition_table::PartitionTable;
-use answerback_directory::ports::{Journal, StorageFault};
+use answerback_directory::ports::{Journal, StateReader, StorageFault};
 use answerback_directory::shard::Shard;
 use answerback_proto::id::PartitionId;
 use rustix::thread::{CpuSet, sched_setaffinity};
 
 use crate::auth::Verifier;
 use crate::config::GatewayConfig;
+use crate::control::Control;
 use crate::core::shards::panic_message;
 use crate::core::{Core, CoreError, Link, Mesh, Parts, Seats, Shards, Shared};
 use crate::limits::PARCELS_MAX;
 use crate::reactor::{CoreWaker, Reactor, listener};
+use crate::reading::{self, ReaderThread, reader_threads};
 use crate::storage::Storage;
 
 /// Stops a box: from a signal's thread, a console, a test. Clones stop the same box.
@@ -106,9 +108,22 @@ impl fmt::Display for ServeError {
 
 impl std::error::Error for ServeError {}
 
-/// Serves until `stop` is triggered or storage fails. `shards` are those of all
-/// partitions, loaded and replayed (`directory::recovery`). `listening` is told the address,
-/// once connections are taken.
+/// What a box serves from.
+#[derive(Debug)]
+pub struct Backend<J, R> {
+    /// Where users live.
+    pub table: PartitionTable,
+    /// The shards of all partitions, loaded and replayed (`directory::recovery`); one that is
+    /// missing is out of service.
+    pub shards: Vec<Shard>,
+    /// What writes the disk.
+    pub journal: J,
+    /// What reads it.
+    pub reader: R,
+}
+
+/// Serves until `stop` is triggered or storage fails. `listening` is told the address, once
+/// connections are taken.
 ///
 /// After a trigger: nothing new is taken, what was taken is committed, all that changed
 /// is checkpointed, clients are told to go. After a storage fault: all sockets close
@@ -116,36 +131,43 @@ impl std::error::Error for ServeError {}
 ///
 /// # Errors
 /// See [`ServeError`].
-pub fn serve<J: Journal + 'static>(
+pub fn serve<J: Journal + 'static, R: StateReader + 'static>(
     config: GatewayConfig,
-    table: PartitionTable,
-    shards: Vec<Shard>,
-    journal: J,
+    backend: Backend<J, R>,
     verifier: Verifier,
     stop: &StopHandle,
+    control: &Control,
     listening: impl FnOnce(SocketAddr),
 ) -> Result<(), ServeError> {
     if let Some(fault) = config.fault() {
         return Err(ServeError::Config(fault));
     }
-    if !are_complete(&table, &shards) {
-        return Err(ServeError::Config("there must be one shard of each partition"));
+    let Backend { table, mut shards, journal, reader } = backend;
+    if !are_different(&table, &shards) {
+        return Err(ServeError::Config("there must be one shard of a partition"));
     }
+    shards.iter_mut().for_each(|shard| shard.handle_started(&config.settings));
     let cores = cores_of(&table);
     let (listeners, address) = listener::bind(config.listen, cores)
         .map_err(|error| ServeError::Listen { address: config.listen, error })?;
     let seats = Seats::new(config.connections_max);
-    let shared = Arc::new(Shared { config, table, cores, verifier, stop: stop.clone(), seats });
-    let mut storage = Storage::new(journal);
-    let parts = assemble(&shared, listeners, shards, &mut storage).map_err(ServeError::System)?;
+    let is_disk_low = Arc::new(AtomicBool::new(false));
+    let mut storage = Storage::new(journal, Arc::clone(&is_disk_low));
+    let mut readers = reader_threads(reader, config.reader_threads.max(1));
+    let stop = stop.clone();
+    let shared = Shared { config, table, cores, verifier, stop: stop.clone(), seats, is_disk_low };
+    let shared = Arc::new(shared);
+    let threads = (&mut storage, readers.as_mut_slice());
+    let parts = assemble(&shared, listeners, shards, threads, control);
+    let parts = parts.map_err(ServeError::System)?;
     listening(address);
-    run(parts, storage, stop)
+    run(parts, storage, readers, &stop)
 }
 
-fn are_complete(table: &PartitionTable, shards: &[Shard]) -> bool {
+fn are_different(table: &PartitionTable, shards: &[Shard]) -> bool {
     let partitions: BTreeSet<_> = shards.iter().map(Shard::partition).collect();
-    partitions.into_iter().eq((0..table.partitions()).map(PartitionId))
-        && shards.len() == usize::from(table.partitions())
+    partitions.len() == shards.len()
+        && partitions.last().is_none_or(|last| last.0 < table.partitions())
 }
 
 /// How many cores have a partition; more would have nothing to do.
@@ -155,11 +177,12 @@ fn cores_of(table: &PartitionTable) -> u16 {
 }
 
 /// Makes the cores and all queues between them.
-fn assemble<J: Journal>(
+fn assemble<J: Journal, R: StateReader>(
     shared: &Arc<Shared>,
     listeners: Vec<listener::Listener>,
     shards: Vec<Shard>,
-    storage: &mut Storage<J>,
+    (storage, readers): (&mut Storage<J>, &mut [ReaderThread<R>]),
+    control: &Control,
 ) -> io::Result<Vec<Parts>> {
     let mut reactors = listeners.into_iter().map(Reactor::new).collect::<io::Result<Vec<_>>>()?;
     let mut doorbells = Vec::new();
@@ -167,20 +190,24 @@ fn assemble<J: Journal>(
         shared.stop.add(reactor.waker());
         doorbells.push(Doorbell::new(reactor.waker()));
     }
+    let wakers = reactors.iter().map(Reactor::waker);
+    let desks = control.attach(shared.table, wakers);
     let meshes = link_cores(&mut doorbells);
-    let links: Vec<_> = doorbells.iter_mut().map(|doorbell| storage.link(doorbell)).collect();
-    let places = (0..).zip(reactors.drain(..)).zip(doorbells).zip(meshes).zip(links);
+    let places = reactors.drain(..).zip(doorbells).zip(meshes).zip(desks);
     let homes = split(shared, shards);
-    let parts =
-        places.zip(homes).map(|(((((core, reactor), doorbell), mesh), storage), shards)| Parts {
+    let parts = (0..).zip(places).zip(homes).map(
+        |((core, (((reactor, mut doorbell), mesh), desk)), shards)| Parts {
             core,
             shared: Arc::clone(shared),
             reactor,
+            storage: storage.link(&mut doorbell),
+            reading: reading::link(readers, &mut doorbell),
             doorbell,
             shards,
             mesh,
-            storage,
-        });
+            desk,
+        },
+    );
     Ok(parts.collect())
 }
 
@@ -217,12 +244,18 @@ fn split(shared: &Shared, shards: Vec<Shard>) -> Vec<Shards> {
     shards.collect()
 }
 
-fn run<J: Journal + 'static>(
+fn run<J: Journal, R: StateReader>(
     parts: Vec<Parts>,
     storage: Storage<J>,
+    readers: Vec<ReaderThread<R>>,
     stop: &StopHandle,
 ) -> Result<(), ServeError> {
     thread::scope(|scope| {
+        let spawn_reader = |reader: ReaderThread<R>| {
+            let named = thread::Builder::new().name("reader".to_owned());
+            named.spawn_scoped(scope, || reader.run()).map_err(ServeError::System)
+        };
+        let readers = readers.into_iter().map(spawn_reader).collect::<Result<Vec<_>, _>>()?;
         let storage = thread::Builder::new()
             .name("storage".to_owned())
             .spawn_scoped(scope, || storage.run())
@@ -242,10 +275,10 @@ fn run<J: Journal + 'static>(
         }
         let ended = cores.into_iter().map(|core| core.join().unwrap_or(Ok(())));
         let ended = ended.fold(Ok(()), Result::and);
-        match storage.join() {
-            Ok(Err(fault)) => Err(ServeError::Storage(fault)),
-            Ok(Ok(())) | Err(_) => ended,
-        }
+        let readers = readers.into_iter().map(thread::ScopedJoinHandle::join);
+        let mut faults =
+            [storage.join()].into_iter().chain(readers).filter_map(|ended| ended.ok()?.err());
+        faults.next().map_or(ended, |fault| Err(ServeError::Storage(fault)))
     })
 }
 

@@ -6,6 +6,9 @@
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use answerback_directory::mailbox::{Doorbell, Receiver, Sender, Wake, mailbox};
 use answerback_directory::ports::{Journal, StorageFault};
@@ -13,8 +16,9 @@ use answerback_directory::shard::checkpoint::Checkpoint;
 use answerback_proto::record::Batch;
 use crossbeam_utils::sync::{Parker, Unparker};
 
+use crate::clock::Clock;
 use crate::core::shards::panic_message;
-use crate::limits::{COMMITS_BEFORE_CHECKPOINT_MAX, STORAGE_QUEUE};
+use crate::limits::{COMMITS_BEFORE_CHECKPOINT_MAX, MARK_PERIOD_MS, STORAGE_QUEUE};
 
 /// What a core has to be written.
 #[derive(Debug)]
@@ -54,6 +58,10 @@ pub(crate) struct Storage<J> {
     checkpoints: VecDeque<(usize, Checkpoint)>,
     /// Commits that have passed the first of them.
     passed: usize,
+    clock: Clock,
+    /// When to note how far the commits go, ms.
+    mark_at_ms: u64,
+    is_disk_low: Arc<AtomicBool>,
 }
 
 /// A core, seen from here.
@@ -102,12 +110,21 @@ impl Drop for StorageLink {
 }
 
 impl<J: Journal> Storage<J> {
-    /// A thread without cores.
-    pub(crate) fn new(journal: J) -> Self {
+    /// A thread without cores. It says in `is_disk_low` whether new messages may be taken.
+    pub(crate) fn new(journal: J, is_disk_low: Arc<AtomicBool>) -> Self {
         let parker = Parker::new();
-        let doorbell = Doorbell::new(std::sync::Arc::new(ThreadWaker(parker.unparker().clone())));
-        let (desks, checkpoints) = (Vec::new(), VecDeque::new());
-        Self { journal, doorbell, parker, desks, checkpoints, passed: 0 }
+        let doorbell = Doorbell::new(Arc::new(ThreadWaker(parker.unparker().clone())));
+        Self {
+            journal,
+            doorbell,
+            parker,
+            desks: Vec::new(),
+            checkpoints: VecDeque::new(),
+            passed: 0,
+            clock: Clock::start(),
+            mark_at_ms: 0,
+            is_disk_low,
+        }
     }
 
     /// A link for the next core, which sleeps at `doorbell`.
@@ -137,6 +154,7 @@ impl<J: Journal> Storage<J> {
         let mut waiting = Vec::new();
         loop {
             self.take_tasks(&mut group, &mut waiting);
+            self.mark_if_due()?;
             if !group.is_empty() && self.passed < COMMITS_BEFORE_CHECKPOINT_MAX {
                 self.passed += usize::from(!self.checkpoints.is_empty());
                 self.journal.commit(&group)?;
@@ -147,12 +165,23 @@ impl<J: Journal> Storage<J> {
                 self.journal.checkpoint(&checkpoint)?;
                 self.tell(core, Verdict::Checkpointed);
             } else if self.desks.iter().all(|desk| desk.is_ended) {
-                return Ok(());
+                return self.journal.mark();
             } else if self.doorbell.prepare_sleep() {
-                self.parker.park();
+                self.parker.park_timeout(Duration::from_millis(MARK_PERIOD_MS));
                 self.doorbell.awake();
             }
         }
+    }
+
+    /// Notes how far the commits go, and looks whether there is room for more.
+    fn mark_if_due(&mut self) -> Result<(), StorageFault> {
+        let now_ms = self.clock.now_us() / 1000;
+        if now_ms < self.mark_at_ms {
+            return Ok(());
+        }
+        self.mark_at_ms = now_ms + MARK_PERIOD_MS;
+        self.is_disk_low.store(self.journal.is_low_on_space(), Ordering::Relaxed);
+        self.journal.mark()
     }
 
     /// Takes what there is: batches into `group`, whoever waits for them into `waiting`.

@@ -5,6 +5,7 @@ use answerback_directory::commit_policy::Release;
 use super::stop::Phase;
 use super::{Core, CoreError};
 use crate::clock::unix_ms;
+use crate::reading::Outcome;
 use crate::storage::Verdict;
 
 impl Core {
@@ -40,7 +41,10 @@ impl Core {
         for verdict in verdicts {
             match verdict {
                 Verdict::Committed => self.handle_committed(),
-                Verdict::Checkpointed => self.is_checkpoint_in_flight = false,
+                Verdict::Checkpointed => {
+                    self.is_checkpoint_in_flight = false;
+                    self.shards.handle_checkpointed();
+                }
                 Verdict::Fault => return Err(CoreError::Storage),
             }
         }
@@ -52,6 +56,19 @@ impl Core {
         for quarantine in self.shards.handle_committed() {
             self.handle_quarantine(quarantine);
         }
+    }
+
+    /// Takes what was read.
+    pub(super) fn handle_read_outcomes(&mut self) -> Result<(), CoreError> {
+        let mut outcomes = Vec::new();
+        self.reading.receive(|outcome| outcomes.push(outcome));
+        for outcome in outcomes {
+            let Outcome::Loaded(loaded) = outcome else { return Err(CoreError::Storage) };
+            if let Some(quarantine) = self.shards.handle_loaded(loaded) {
+                self.handle_quarantine(quarantine);
+            }
+        }
+        Ok(())
     }
 
     /// Hands over the changes of a shard, if it is time; one checkpoint is under way.

@@ -34,6 +34,8 @@ pub(crate) struct Connection {
     pub(crate) is_write_blocked: bool,
     /// The peer will send no more, so after the last bytes there is no further event.
     pub(crate) is_read_closed: bool,
+    /// It was asked whether anybody is there, and has said nothing since.
+    pub(crate) is_probed: bool,
 }
 
 /// Frames on their way out.
@@ -65,6 +67,7 @@ impl Connection {
             is_dirty: false,
             is_write_blocked: false,
             is_read_closed: false,
+            is_probed: false,
         }
     }
 

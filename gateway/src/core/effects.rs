@@ -19,7 +19,7 @@ impl Core {
     pub(super) fn settle(&mut self) {
         for _ in 0..SETTLE_ROUNDS_MAX.max(usize::from(self.shared.table.partitions())) {
             let Some(home) = self.shards.next_touched() else { return };
-            while let Some(effect) = self.shards.poll_effect(home) {
+            while let Some(effect) = self.shards.poll_effect(home, self.now_ms()) {
                 self.perform(home, effect);
             }
             self.shards.refresh(home, self.now_ms());
@@ -41,6 +41,16 @@ impl Core {
                 self.dismiss(home, to, Fault { code, kind, tag });
             }
             Effect::Mail { to, mail } => self.mail(to, mail),
+            Effect::Load(load) => self.reading.read(load),
+            Effect::Copies { to, copies } => {
+                if let Some(connection) = self.key_of(to).and_then(|key| self.connections.find(key))
+                {
+                    connection.session.copies = copies;
+                }
+            }
+            Effect::Probe { to } => self.probe(to),
+            Effect::Alarm(alarm) => self.alarm(&alarm.to_string()),
+            Effect::Administered { ticket, outcome } => self.handle_administered(ticket, outcome),
         }
     }
 
@@ -78,6 +88,7 @@ impl Core {
             return;
         }
         connection.session.state = State::Open;
+        connection.session.copies = opened.copies;
         self.sessions_opened += 1;
         let words = WelcomeWords {
             config: &self.shared.config,
@@ -85,6 +96,16 @@ impl Core {
             session: u64::from(self.core) << 48 | self.sessions_opened,
         };
         self.connections.append(key, |out| reply::append_welcome(out, tag, user, opened, words));
+    }
+
+    /// Asks whether anybody is there; the next frame of any kind says so.
+    fn probe(&mut self, to: SessionRef) {
+        let Some(key) = self.key_of(to) else { return };
+        if let Some(connection) = self.connections.find(key) {
+            connection.is_probed = true;
+        }
+        let echo = self.now_us;
+        self.connections.append(key, |out| reply::append_probe(out, echo));
     }
 
     fn dismiss(&mut self, home: u16, to: SessionRef, fault: Fault) {

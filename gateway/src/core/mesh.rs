@@ -67,8 +67,8 @@ pub(crate) struct Arrival {
     pub(crate) greeting: Greeting,
 }
 
-/// Bytes before each request: slot, generation, user, device.
-const ORIGIN_BYTES: usize = 40;
+/// Bytes before each request: slot, generation, user, device, copies.
+const ORIGIN_BYTES: usize = 41;
 
 impl Link {
     /// A link with nothing under way.
@@ -213,6 +213,7 @@ fn append_request(requests: &mut Vec<u8>, origin: &Origin, frame: &Frame<'_>) {
     requests.extend_from_slice(&origin.session.generation.to_le_bytes());
     requests.extend_from_slice(&origin.user.0.to_le_bytes());
     requests.extend_from_slice(&origin.device.0.to_le_bytes());
+    requests.push(u8::from(origin.copies));
     requests.extend_from_slice(&frame.header.to_bytes());
     requests.extend_from_slice(frame.envelope);
     requests.extend_from_slice(frame.payload);
@@ -222,9 +223,10 @@ fn take_request<'a>(core: u16, bytes: &mut &'a [u8]) -> Option<(Origin, Frame<'a
     let key = take_key(bytes)?;
     let user = UserId(u128::from_le_bytes(take(bytes)?));
     let device = DeviceId(u128::from_le_bytes(take(bytes)?));
+    let [copies] = take(bytes)?;
     let frame = take_frame(bytes)?;
     let session = SessionRef { core, slot: key.index, generation: key.generation };
-    Some((Origin { session, tag: frame.header.tag, user, device }, frame))
+    Some((Origin { session, tag: frame.header.tag, user, device, copies: copies != 0 }, frame))
 }
 
 fn take_key(bytes: &mut &[u8]) -> Option<SlotKey> {

@@ -3,11 +3,11 @@
 //! ```text
 //! tick │ poll          sleep until something happens or is due
 //!      │ accept, read  frames to shards here, or into the parcel for another core
-//!      │ receive       parcels of the others, verdicts of the storage thread
+//!      │ receive       parcels of the others, verdicts of the storage thread, what was read
 //!      │ settle        ask the touched shards for their effects
 //!      │ release       batches to the storage thread, if the policy says so
 //!      │ write         one write for each connection with something to say
-//!      │ flush         one parcel for each core with something in it
+//!      │ flush         one parcel for each core with something in it, reads to their threads
 //! ```
 //! A system call costs more than all else here, so a tick does each once a connection,
 //! whatever it carries. Everything in a tick is bounded; what does not fit stays on a
@@ -17,6 +17,7 @@
 //! thread does.
 
 mod accept;
+mod administer;
 mod commit;
 mod connection;
 mod connections;
@@ -31,6 +32,7 @@ mod stop;
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use answerback_directory::commit_policy::CommitGate;
@@ -40,15 +42,18 @@ use answerback_directory::shard::SessionRef;
 use answerback_proto::id::PartitionId;
 
 use crate::auth::Verifier;
-use crate::clock::Clock;
+use crate::clock::{Clock, unix_ms};
 use crate::config::GatewayConfig;
+use crate::control::Desk;
 use crate::limits::{CLOSING_MS, READ_BUFFER_BYTES};
 use crate::reactor::Reactor;
 use crate::reactor::slot::SlotKey;
+use crate::reading::ReadLink;
 use crate::serve::StopHandle;
 use crate::session::{Fault, Session, State, reply};
 use crate::storage::StorageLink;
 
+use administer::Tickets;
 use connections::{Connections, Written};
 use deadlines::Deadlines;
 pub(crate) use mesh::{Link, Mesh};
@@ -70,6 +75,8 @@ pub(crate) struct Shared {
     pub(crate) stop: StopHandle,
     /// How many more connections there may be.
     pub(crate) seats: Seats,
+    /// The disk is nearly full: no new message is taken.
+    pub(crate) is_disk_low: Arc<AtomicBool>,
 }
 
 /// What a core is made of.
@@ -88,6 +95,10 @@ pub(crate) struct Parts {
     pub(crate) mesh: Mesh,
     /// Its link to the storage thread.
     pub(crate) storage: StorageLink,
+    /// Its link to the reader threads.
+    pub(crate) reading: ReadLink,
+    /// Where the operator's commands come.
+    pub(crate) desk: Arc<Desk>,
 }
 
 /// Why a core ended before it was told to.
@@ -118,6 +129,9 @@ pub(crate) struct Core {
     shards: Shards,
     mesh: Mesh,
     storage: StorageLink,
+    reading: ReadLink,
+    desk: Arc<Desk>,
+    tickets: Tickets,
     gate: CommitGate,
     is_checkpoint_in_flight: bool,
     /// Lent to the connection that is read.
@@ -128,8 +142,8 @@ pub(crate) struct Core {
     closing_deadlines: Deadlines,
     /// Where the search for silent connections goes on, and when.
     silence_scan: (usize, u64),
-    /// A parcel found its queue full.
-    has_parcels_left: bool,
+    /// A parcel, or something to be read, found its queue full.
+    has_left: bool,
     sessions_opened: u64,
     phase: Phase,
 }
@@ -137,7 +151,7 @@ pub(crate) struct Core {
 impl Core {
     /// A core that has not begun.
     pub(crate) fn new(parts: Parts) -> Self {
-        let Parts { core, shared, reactor, doorbell, shards, mesh, storage } = parts;
+        let Parts { core, shared, reactor, doorbell, shards, mesh, storage, reading, desk } = parts;
         let gate = CommitGate::new(shared.config.commit);
         Self {
             core,
@@ -150,13 +164,16 @@ impl Core {
             shards,
             mesh,
             storage,
+            reading,
+            desk,
+            tickets: Tickets::default(),
             gate,
             is_checkpoint_in_flight: false,
             read_buffer: vec![0; READ_BUFFER_BYTES],
             hello_deadlines: Deadlines::default(),
             closing_deadlines: Deadlines::default(),
             silence_scan: (0, 0),
-            has_parcels_left: false,
+            has_left: false,
             sessions_opened: 0,
             phase: Phase::Serving,
         }
@@ -174,7 +191,9 @@ impl Core {
             self.read_ready();
             self.handle_parcels();
             self.handle_verdicts()?;
-            self.shards.handle_timeout(self.now_ms());
+            self.handle_read_outcomes()?;
+            self.handle_commands();
+            self.shards.handle_timeout(self.now_ms(), unix_ms());
             self.settle();
             self.release()?;
             self.freeze();
@@ -200,7 +219,7 @@ impl Core {
             return Some(Duration::ZERO);
         }
         let now_ms = self.clock.now_us() / 1000;
-        let left_ms = self.has_parcels_left.then_some(now_ms + 1);
+        let left_ms = self.has_left.then_some(now_ms + 1);
         let due_ms = [
             left_ms,
             self.shards.poll_timeout(),
@@ -286,6 +305,7 @@ impl Core {
     }
 
     fn flush(&mut self) {
-        self.has_parcels_left = !self.mesh.flush();
+        let is_all_sent = self.mesh.flush();
+        self.has_left = !self.reading.flush() || !is_all_sent;
     }
 }

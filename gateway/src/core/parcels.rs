@@ -8,6 +8,7 @@ use answerback_proto::id::UserId;
 use super::Core;
 use super::mesh::{Arrival, Parcel};
 use super::stop::Phase;
+use crate::session::reply::Refusal;
 use crate::session::{Fault, Session, State, reply};
 
 impl Core {
@@ -56,7 +57,7 @@ impl Core {
             return;
         };
         let (to, tag) = (origin.session, origin.tag);
-        match reply::refusal(frame, kind, retry_after_ms) {
+        match reply::refusal(frame, kind, Refusal::busy(retry_after_ms)) {
             Ok(refusal) => {
                 self.mesh.answer(to, false, |out| append_answer(out, tag, target, &refusal))
             }
@@ -70,8 +71,12 @@ impl Core {
     /// A socket whose user lives here.
     fn handle_arrival(&mut self, arrival: Arrival) {
         let Arrival { socket, frames, greeting } = arrival;
-        let session =
-            Session { user: greeting.user, device: greeting.device, state: State::Opening };
+        let session = Session {
+            user: greeting.user,
+            device: greeting.device,
+            state: State::Opening,
+            copies: false,
+        };
         if let Some(key) = self.insert(socket, session, frames) {
             self.open_here(key, &greeting);
         }

@@ -1,5 +1,7 @@
 //! From bytes to shards: what connections say.
 
+use std::sync::atomic::Ordering;
+
 use answerback_directory::limits::{BUSY_RETRY_AFTER_MS, OPEN_BYTES_MAX};
 use answerback_directory::shard::Origin;
 use answerback_directory::shard::reply::append_answer;
@@ -12,9 +14,10 @@ use super::Core;
 use super::mesh::Arrival;
 use super::stop::Phase;
 use crate::clock::unix_ms;
-use crate::limits::{GREETINGS_PER_TICK, READ_BYTES_PER_TICK};
+use crate::limits::{DISK_RETRY_AFTER_MS, GREETINGS_PER_TICK, READ_BYTES_PER_TICK};
 use crate::reactor::slot::SlotKey;
 use crate::session::handshake::Greeting;
+use crate::session::reply::Refusal;
 use crate::session::{Fault, Request, Session, State, reply};
 use crate::transport::plain::{Received, receive};
 
@@ -88,6 +91,10 @@ impl Core {
         if connection.session.state == State::Closing {
             return;
         }
+        if std::mem::take(&mut connection.is_probed) {
+            self.tell_alive(key);
+        }
+        let Some(connection) = self.connections.find(key) else { return };
         let mut frames = connection.frames.take().map_or_else(FrameBuffer::default, |kept| *kept);
         let mut greeting = None;
         let handled = self.handle_frames(key, &mut frames, &mut received, &mut greeting);
@@ -99,6 +106,15 @@ impl Core {
         match greeting {
             Some(greeting) => self.open(key, greeting, frames),
             None => self.keep(key, frames),
+        }
+    }
+
+    /// Who was asked whether anybody is there has answered.
+    fn tell_alive(&mut self, key: SlotKey) {
+        let Some(connection) = self.connections.find(key) else { return };
+        let (session, session_ref) = (connection.session, self.session_ref(key));
+        if let Some(shard) = self.shards.touch(self.home_of(session)) {
+            shard.handle_alive(session.user, session_ref);
         }
     }
 
@@ -146,10 +162,13 @@ impl Core {
             tag,
             user: session.user,
             device: session.device,
+            copies: session.copies,
         };
         match request {
             Request::Send => return self.ask_home(key, origin, frame, Kind::Send),
+            Request::Recall => return self.ask_home(key, origin, frame, Kind::Recall),
             Request::Skip => return self.ask_home(key, origin, frame, Kind::Skip),
+            Request::Read => return self.ask_home(key, origin, frame, Kind::Read),
             Request::Ack => {
                 if let Some(shard) = self.shards.touch(self.home_of(session)) {
                     shard.handle_ack(origin, frame.envelope);
@@ -180,12 +199,16 @@ impl Core {
         let target = UserId(frame.header.target);
         let partition = self.shared.table.partition_of(target);
         let home = self.shared.table.core_of(partition);
-        let asked = if home == self.core {
-            self.shards.handle_request(partition, kind, origin, frame)
+        let takes_room = matches!(kind, Kind::Send | Kind::Recall);
+        let asked = if takes_room && self.shared.is_disk_low.load(Ordering::Relaxed) {
+            Err(Refusal { code: Code::DiskReserve, retry_after_ms: DISK_RETRY_AFTER_MS })
+        } else if home == self.core {
+            let asked = self.shards.handle_request(partition, kind, origin, frame);
+            asked.map_err(Refusal::busy)
         } else if self.mesh.forward(home, &origin, frame) {
             Ok(())
         } else {
-            Err(BUSY_RETRY_AFTER_MS)
+            Err(Refusal::busy(BUSY_RETRY_AFTER_MS))
         };
         match asked {
             Ok(()) => {
@@ -193,8 +216,8 @@ impl Core {
                     connection.unanswered += 1;
                 }
             }
-            Err(retry_after_ms) => {
-                let refusal = reply::refusal(frame, kind, retry_after_ms)?;
+            Err(refusal) => {
+                let refusal = reply::refusal(frame, kind, refusal)?;
                 self.connections
                     .append(key, |out| append_answer(out, origin.tag, target, &refusal));
             }
@@ -206,7 +229,7 @@ impl Core {
         let greeting = Greeting::read(frame, &self.shared.verifier, unix_ms() / 1000)?;
         if let Some(connection) = self.connections.find(key) {
             let Greeting { user, device, .. } = greeting;
-            connection.session = Session { user, device, state: State::Opening };
+            connection.session = Session { user, device, state: State::Opening, copies: false };
         }
         Ok(greeting)
     }

@@ -8,7 +8,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use answerback_directory::partition_table::PartitionTable;
 use answerback_directory::shard::checkpoint::Checkpoint;
-use answerback_directory::shard::{Effect, Origin, Pending, Shard};
+use answerback_directory::shard::{Effect, Loaded, Origin, Pending, Shard};
 use answerback_proto::frame_buffer::Frame;
 use answerback_proto::id::{Offset, PartitionId, UserId};
 use answerback_proto::kind::Kind;
@@ -25,6 +25,8 @@ pub(crate) struct Shards {
     touched: Vec<u16>,
     /// What the commit in flight makes durable.
     in_flight: Vec<(u16, Offset)>,
+    /// Whose checkpoint is under way.
+    checkpointing: Option<u16>,
 }
 
 struct Home {
@@ -73,7 +75,7 @@ impl Shards {
             unanswered: vec![0; usize::from(cores)],
         });
         let homes = homes.collect();
-        Self { core, homes, home_by_partition, touched, in_flight: Vec::new() }
+        Self { core, homes, home_by_partition, touched, in_flight: Vec::new(), checkpointing: None }
     }
 
     /// The shard of a partition of this core, to tell it something; none in quarantine.
@@ -83,7 +85,7 @@ impl Shards {
         touch(&mut self.touched, index, home)
     }
 
-    /// Hands a `Send` or a `Skip` to its home.
+    /// Hands a request to its home.
     ///
     /// # Errors
     /// When to try again, ms, where it cannot take the request.
@@ -99,6 +101,10 @@ impl Shards {
         let shard = self.touch(partition).ok_or(QUARANTINE_RETRY_AFTER_MS)?;
         match kind {
             Kind::Skip => shard.handle_skip(origin, recipient, frame.envelope),
+            Kind::Recall => {
+                shard.handle_recall(origin, recipient, frame.envelope, frame.payload);
+            }
+            Kind::Read => shard.handle_read(origin, frame.envelope),
             _ => shard.handle_send(origin, recipient, frame.envelope, frame.payload),
         }
         if origin.session.core != self.core
@@ -139,8 +145,8 @@ impl Shards {
 
     /// The next effect of a shard.
     #[inline]
-    pub(crate) fn poll_effect(&mut self, home: u16) -> Option<Effect> {
-        self.homes.get_mut(usize::from(home))?.shard.as_mut()?.poll_effect()
+    pub(crate) fn poll_effect(&mut self, home: u16, now_ms: u64) -> Option<Effect> {
+        self.homes.get_mut(usize::from(home))?.shard.as_mut()?.poll_effect(now_ms)
     }
 
     /// Notes what a shard wants, its effects being done.
@@ -169,12 +175,12 @@ impl Shards {
     }
 
     /// Calls those whose time has come.
-    pub(crate) fn handle_timeout(&mut self, now_ms: u64) {
+    pub(crate) fn handle_timeout(&mut self, now_ms: u64, unix_ms: u64) {
         for (index, home) in (0..).zip(&mut self.homes) {
             if home.timeout_ms.is_some_and(|due_ms| due_ms <= now_ms) {
                 home.timeout_ms = None;
                 if let Some(shard) = touch(&mut self.touched, index, home) {
-                    shard.handle_timeout(now_ms);
+                    shard.handle_timeout(now_ms, unix_ms);
                 }
             }
         }
@@ -210,6 +216,24 @@ impl Shards {
         broken
     }
 
+    /// Something was read for a shard. Says whether it broke over it.
+    pub(crate) fn handle_loaded(&mut self, loaded: Loaded) -> Option<Quarantine> {
+        let partition = loaded.load.partition;
+        let index = *self.home_by_partition.get(usize::from(partition.0))?;
+        let home = self.homes.get_mut(usize::from(index))?;
+        let shard = touch(&mut self.touched, index, home)?;
+        contain(|| shard.handle_loaded(loaded)).err().map(|cause| home.quarantine(cause))
+    }
+
+    /// The checkpoint under way is written.
+    pub(crate) fn handle_checkpointed(&mut self) {
+        let Some(index) = self.checkpointing.take() else { return };
+        let Some(home) = self.homes.get_mut(usize::from(index)) else { return };
+        if let Some(shard) = touch(&mut self.touched, index, home) {
+            shard.handle_checkpointed();
+        }
+    }
+
     /// When the next checkpoint is due, ms; 0 for now.
     pub(crate) fn checkpoint_due_ms(&self, period_ms: u64, bytes_max: usize) -> Option<u64> {
         self.homes.iter().filter_map(|home| home.checkpoint_due_ms(period_ms, bytes_max)).min()
@@ -222,11 +246,12 @@ impl Shards {
         period_ms: u64,
         bytes_max: usize,
     ) -> Option<Checkpoint> {
-        let home = self.homes.iter_mut().find(|home| {
+        let (index, home) = (0..).zip(&mut self.homes).find(|(_, home)| {
             home.checkpoint_due_ms(period_ms, bytes_max).is_some_and(|due_ms| due_ms <= now_ms)
         })?;
         // What is journaled and not applied yet touches the shard when it is.
         home.changed_since_ms = None;
+        self.checkpointing = Some(index);
         home.shard.as_mut().map(Shard::freeze)
     }
 }
@@ -234,7 +259,9 @@ impl Shards {
 impl Home {
     fn checkpoint_due_ms(&self, period_ms: u64, bytes_max: usize) -> Option<u64> {
         let changed_since_ms = self.changed_since_ms?;
-        let is_long = self.shard.as_ref()?.uncheckpointed_bytes() >= bytes_max;
+        // One whose next record waits for the disk is touched when that was read.
+        let shard = self.shard.as_ref().filter(|shard| shard.can_freeze())?;
+        let is_long = shard.uncheckpointed_bytes() >= bytes_max;
         Some(if is_long { 0 } else { changed_since_ms.saturating_add(period_ms) })
     }
 
@@ -276,7 +303,7 @@ pub(crate) fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
 
 #[cfg(test)]
 mod tests {
-    use answerback_directory::shard::{SessionRef, ShardSettings};
+    use answerback_directory::shard::{Residency, SessionRef, ShardSettings};
     use answerback_proto::header::Header;
     use answerback_proto::id::{DeviceId, Generation};
 
@@ -287,13 +314,19 @@ mod tests {
     /// Core 1 of 2, with one shard.
     fn shards() -> Shards {
         let table = PartitionTable::new(b"a test's secret!", 2, 2);
-        let settings = ShardSettings { partition: PARTITION, table, generation: Generation(1) };
+        let settings = ShardSettings {
+            partition: PARTITION,
+            table,
+            generation: Generation(1),
+            residency: Residency::default(),
+        };
         Shards::new(1, 2, &table, vec![Shard::new(settings)])
     }
 
     fn ask(shards: &mut Shards, partition: PartitionId, core: u16) -> Result<(), u32> {
         let session = SessionRef { core, slot: 0, generation: 0 };
-        let origin = Origin { session, tag: 1, user: UserId(1), device: DeviceId(1) };
+        let origin =
+            Origin { session, tag: 1, user: UserId(1), device: DeviceId(1), copies: false };
         let (kind_number, tag) = (Kind::Send.number(), 1);
         let header =
             Header { length: 32, kind_number, envelope_length: 0, flags: 0, tag, target: 2 };

@@ -57,7 +57,13 @@ impl Greeting {
     /// What the user's home is asked.
     pub(crate) fn opening(&self, session: SessionRef) -> Opening {
         Opening {
-            origin: Origin { session, tag: self.tag, user: self.user, device: self.device },
+            origin: Origin {
+                session,
+                tag: self.tag,
+                user: self.user,
+                device: self.device,
+                copies: false,
+            },
             connection_counter: self.connection_counter,
             generation: self.generation,
             cursor: self.cursor,

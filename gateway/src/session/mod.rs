@@ -40,6 +40,8 @@ pub(crate) struct Session {
     pub(crate) device: DeviceId,
     /// Where it stands.
     pub(crate) state: State,
+    /// The user has other devices, which get copies of what this one sends.
+    pub(crate) copies: bool,
 }
 
 /// A frame that this connection may send now.
@@ -53,6 +55,10 @@ pub(crate) enum Request {
     Send,
     /// For the home of the target.
     Skip,
+    /// For the home of the target.
+    Recall,
+    /// For the user's own home.
+    Read,
     /// For the user's own home.
     Ack,
     /// For the user's own home.
@@ -89,7 +95,7 @@ impl Fault {
 impl Session {
     /// A new connection's.
     pub(crate) fn new() -> Self {
-        Self { user: UserId(0), device: DeviceId(0), state: State::Greeting }
+        Self { user: UserId(0), device: DeviceId(0), state: State::Greeting, copies: false }
     }
 
     /// The longest frame that it may send now.
@@ -127,6 +133,8 @@ impl Session {
         match kind {
             Kind::Send => Ok(Request::Send),
             Kind::Skip => Ok(Request::Skip),
+            Kind::Recall => Ok(Request::Recall),
+            Kind::Read => self.require_own(&frame.header).map(|()| Request::Read),
             Kind::Ack => self.require_own(&frame.header).map(|()| Request::Ack),
             Kind::Resync => self.require_own(&frame.header).map(|()| Request::Resync),
             Kind::Ping => read::<Ping>(frame.envelope).map(|ping| Request::Ping(ping.echo)),

@@ -7,7 +7,9 @@ use answerback_proto::code::{Class, Code};
 use answerback_proto::encode::{Address, append_frame};
 use answerback_proto::frame_buffer::Frame;
 use answerback_proto::id::{Sequence, UserId};
-use answerback_proto::kind::{End, Error, GoAway, Kind, Pong, Send, Skip, Welcome};
+use answerback_proto::kind::{
+    End, Error, GoAway, Kind, Pong, Probe, Read, Recall, Send, Skip, Welcome,
+};
 use answerback_proto::limits::UNDECIDED_MAX;
 
 use super::Fault;
@@ -15,16 +17,35 @@ use super::handshake::VERSION;
 use crate::config::GatewayConfig;
 use crate::limits::DRAINING_DELAY_MS;
 
+/// Why no shard took a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Refusal {
+    /// The reason.
+    pub(crate) code: Code,
+    /// When to try again.
+    pub(crate) retry_after_ms: u32,
+}
+
+impl Refusal {
+    /// There is more to do than may be queued.
+    pub(crate) fn busy(retry_after_ms: u32) -> Self {
+        Self { code: Code::Busy, retry_after_ms }
+    }
+}
+
 /// The answer to a request that no shard took: nothing is kept, its number is free.
 ///
 /// # Errors
 /// As its own check: a request that cannot be read cannot be answered either.
-pub(crate) fn refusal(frame: &Frame<'_>, kind: Kind, retry_after_ms: u32) -> Result<Answer, Code> {
+pub(crate) fn refusal(frame: &Frame<'_>, kind: Kind, why: Refusal) -> Result<Answer, Code> {
     let sequence = match kind {
         Kind::Skip => read::<Skip>(frame.envelope)?.from,
+        Kind::Recall => read::<Recall>(frame.envelope)?.sequence,
+        Kind::Read => read::<Read>(frame.envelope)?.up_to,
         _ => read::<Send>(frame.envelope)?.sequence,
     };
-    Ok(Answer::Refused { sequence: Sequence(sequence), code: Code::Busy, retry_after_ms })
+    let Refusal { code, retry_after_ms } = why;
+    Ok(Answer::Refused { sequence: Sequence(sequence), code, retry_after_ms })
 }
 
 /// Appends the answer to a `Hello`.
@@ -82,6 +103,11 @@ pub(crate) fn append_error(out: &mut Vec<u8>, fault: Fault) {
         retry_after_ms: if retries { BUSY_RETRY_AFTER_MS } else { 0 },
     };
     append_frame(out, Address { flags: 0, tag: fault.tag, target: 0 }, &error, &[], &[]);
+}
+
+/// Appends a question whether anybody is there.
+pub(crate) fn append_probe(out: &mut Vec<u8>, echo: u64) {
+    append_frame(out, Address::default(), &Probe { echo }, &[], &[]);
 }
 
 /// Appends that the box stops.

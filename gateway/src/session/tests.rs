@@ -7,7 +7,7 @@ use super::*;
 const USER: u128 = 5;
 
 fn session(state: State) -> Session {
-    Session { user: UserId(USER), device: DeviceId(7), state }
+    Session { user: UserId(USER), device: DeviceId(7), state, copies: false }
 }
 
 fn header(kind_number: u16, tag: u32, target: u128) -> Header {
@@ -56,6 +56,8 @@ fn an_open_session_takes_what_a_client_may_send() {
             Kind::Pong => Ok(Request::Nothing),
             Kind::Send => Ok(Request::Send),
             Kind::Skip => Ok(Request::Skip),
+            Kind::Recall => Ok(Request::Recall),
+            Kind::Read => Ok(Request::Read),
             Kind::Ack => Ok(Request::Ack),
             Kind::Resync => Ok(Request::Resync),
             _ => Err(Code::KindNotAllowed),
@@ -84,8 +86,9 @@ fn an_unknown_kind_is_a_fault_unless_it_may_be_passed_over() {
 
 #[test]
 fn acknowledgements_are_for_oneself() {
-    for kind in [Kind::Ack, Kind::Resync] {
-        let foreign = header(kind.number(), 0, USER + 1);
+    for kind in [Kind::Ack, Kind::Resync, Kind::Read] {
+        let tag = u32::from(kind.tag() == Tag::Request);
+        let foreign = header(kind.number(), tag, USER + 1);
         assert_eq!(admit_header(State::Open, foreign), Err(Code::NotYours));
     }
     let foreign = header(Kind::Send.number(), 1, USER + 1);
