@@ -27,6 +27,15 @@ pub enum OpenError {
         /// The newest that this binary knows.
         known: u32,
     },
+    /// It could not be brought to a newer version; it has a whole older one still.
+    Migration {
+        /// The data directory.
+        path: PathBuf,
+        /// The version that was to be reached.
+        to: u32,
+        /// Why it was not.
+        cause: String,
+    },
     /// Its journal lacks records that were acknowledged; what of which partition.
     LostRecords(PathBuf, String),
     /// It holds what no version can have written.
@@ -59,6 +68,11 @@ impl fmt::Display for OpenError {
             Self::Newer { path, found, known } => write!(
                 f,
                 "the data directory {} has on-disk version {found}, this binary knows up to {known}: start a newer binary",
+                path.display()
+            ),
+            Self::Migration { path, to, cause } => write!(
+                f,
+                "the data directory {} could not be brought to version {to} ({cause}): see to the cause and start again, nothing is lost",
                 path.display()
             ),
             Self::LostRecords(path, what) => write!(

@@ -1,7 +1,9 @@
 //! The file that says which on-disk version a data directory has.
 //!
 //! It is written before anything else, and read before RocksDB touches anything: a newer
-//! directory is refused without being changed.
+//! directory is refused without being changed. That of an older one is raised before its rows
+//! are migrated, so that no older binary takes a half of each; `meta` says how far the rows
+//! are.
 
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Write};
@@ -10,14 +12,15 @@ use std::path::Path;
 use crate::error::OpenError;
 
 /// The on-disk version that this code writes.
-pub(crate) const VERSION: u32 = 1;
+pub(crate) const VERSION: u32 = 2;
 
 pub(crate) const FILE: &str = "answerback.format";
 /// It is written under this name, then renamed: nobody ever reads half of it.
 const NEW_FILE: &str = "answerback.format.new";
 const NAME: &str = "answerback data ";
 
-/// Makes the directory where it is missing, locks it, checks its version, marks a new one.
+/// Makes the directory where it is missing, locks it, checks its version, marks a new or an
+/// older one.
 /// Whoever has what is returned has the directory: RocksDB's own lock comes only after it
 /// has moved files of whoever holds that.
 pub(crate) fn take(path: &Path) -> Result<File, OpenError> {
@@ -56,11 +59,10 @@ fn lock(path: &Path) -> Result<File, OpenError> {
 
 fn check_or_mark(path: &Path, directory: &File) -> Result<(), OpenError> {
     let failed = |error| OpenError::from_io(path, error);
-    if version(path)?.is_some() {
-        return Ok(());
-    }
-    if is_foreign(path).map_err(failed)? {
-        return Err(OpenError::Foreign(path.into()));
+    match version(path)? {
+        Some(VERSION) => return Ok(()),
+        None if is_foreign(path).map_err(failed)? => return Err(OpenError::Foreign(path.into())),
+        Some(_) | None => {}
     }
     mark(path, directory).map_err(failed)
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use answerback_directory::ports::{Journal, StorageFault};
-use answerback_directory::shard::checkpoint::{Change, Checkpoint, Table};
+use answerback_directory::shard::checkpoint::Checkpoint;
 use answerback_proto::id::{Offset, PartitionId};
 use answerback_proto::record::Batch;
 use rocksdb::{WriteBatch, WriteOptions};
@@ -13,6 +13,7 @@ use crate::database::{Database, durable};
 use crate::error::storage_fault_of_io;
 use crate::high_water::HighWater;
 use crate::meta::{applied_key, applied_to_bytes};
+use crate::rows::add_rows;
 use crate::schema::{JOURNAL, META, journal_key};
 
 /// Writes the journal and the checkpoints of all partitions.
@@ -59,21 +60,7 @@ impl JournalWriter {
 
     fn checkpoint_batch(&self, checkpoint: &Checkpoint) -> Result<WriteBatch, StorageFault> {
         let mut write = WriteBatch::with_capacity_bytes(checkpoint.rows.byte_length() + 256);
-        let mut families = Vec::with_capacity(Table::ALL.len());
-        for table in Table::ALL {
-            families.push(self.db.family(table.name())?);
-        }
-        for row in checkpoint.rows.iter() {
-            let Some(&family) = families.get(row.table as usize) else { continue };
-            match row.change {
-                Change::Put(value) => write.put_cf(family, row.key, value),
-                Change::Delete if is_written_once(row.table) => {
-                    write.single_delete_cf(family, row.key);
-                }
-                Change::Delete => write.delete_cf(family, row.key),
-                Change::DeleteTo(end) => write.delete_range_cf(family, row.key, end),
-            }
-        }
+        add_rows(&self.db, &checkpoint.rows, &mut write)?;
         let (partition, applied) = (checkpoint.partition, checkpoint.applied);
         let meta = self.db.family(META)?;
         write.put_cf(meta, applied_key(partition), applied_to_bytes(applied));
@@ -99,11 +86,4 @@ impl Journal for JournalWriter {
         self.trimmed.insert(checkpoint.partition, checkpoint.applied.offset);
         Ok(())
     }
-}
-
-/// Rows that are put once and deleted at most once may be deleted by a single deletion:
-/// put and deletion then vanish together, before they reach a file where both lie in one
-/// memtable (measured: 0.6 B a message remain, against 12 of a plain deletion).
-fn is_written_once(table: Table) -> bool {
-    table == Table::Inbox
 }

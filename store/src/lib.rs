@@ -23,9 +23,11 @@ mod format;
 mod high_water;
 mod journal;
 mod meta;
+mod migrate;
 mod open;
 mod reader;
 mod reserve;
+mod rows;
 mod schema;
 
 pub use backup::restore;

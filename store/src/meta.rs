@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! "box"              → partitions u16 │ generation u64 │ secret 16
+//! "version"          → u32, the version of the rows; missing in version 1
 //! "applied", u16 BE  → offset u64 │ chain hash 16
 //! ```
 
@@ -22,6 +23,7 @@ pub struct Meta {
 }
 
 pub(crate) const BOX_KEY: &[u8] = b"box";
+pub(crate) const VERSION_KEY: &[u8] = b"version";
 
 impl Meta {
     pub(crate) fn to_bytes(self) -> Vec<u8> {

@@ -5,13 +5,15 @@ use std::sync::Arc;
 
 use answerback_directory::partition_table::PartitionSecret;
 use answerback_proto::id::Generation;
+use rocksdb::WriteBatch;
 
 use crate::database::{Database, durable};
 use crate::error::OpenError;
 use crate::format;
 use crate::high_water::{self, HighWater};
 use crate::journal::JournalWriter;
-use crate::meta::{BOX_KEY, Meta};
+use crate::meta::{BOX_KEY, Meta, VERSION_KEY};
+use crate::migrate;
 use crate::reader::Reader;
 use crate::schema::META;
 
@@ -33,7 +35,8 @@ pub struct NewBox {
 }
 
 impl Store {
-    /// Opens a data directory, and makes it where it is missing or empty.
+    /// Opens a data directory, and makes it where it is missing or empty. One of an older
+    /// version is migrated first, and no older binary opens it any more.
     ///
     /// # Errors
     /// See [`OpenError`]: each says what to do.
@@ -41,11 +44,13 @@ impl Store {
         let directory = format::take(path)?;
         let high_water = HighWater::read(path)?;
         let db = Arc::new(Database::open(path, directory)?);
+        let reader = Reader::new(Arc::clone(&db));
         let meta = match read_meta(&db)? {
             Some(meta) => meta,
             None => make_meta(&db, new_box)?,
         };
-        high_water.check(&db, &Reader::new(Arc::clone(&db)))?;
+        high_water.check(&db, &reader)?;
+        migrate::migrate(&db, &reader, meta)?;
         Ok(Self { db, meta, high_water })
     }
 
@@ -89,14 +94,14 @@ pub(crate) fn begin_generation(db: &Database) -> Result<Generation, OpenError> {
         return Err(OpenError::Corrupt(db.path().into(), "it says nothing of itself".into()));
     };
     let generation = Generation(meta.generation.0.saturating_add(1));
-    write_meta(db, Meta { generation, ..meta })?;
+    write_meta(db, Meta { generation, ..meta }, None)?;
     Ok(generation)
 }
 
 fn make_meta(db: &Database, new_box: NewBox) -> Result<Meta, OpenError> {
     let NewBox { partitions, secret } = new_box;
     let meta = Meta { partitions, generation: Generation(1), secret };
-    write_meta(db, meta)?;
+    write_meta(db, meta, Some(format::VERSION))?;
     Ok(meta)
 }
 
@@ -111,9 +116,14 @@ fn read_meta(db: &Database) -> Result<Option<Meta>, OpenError> {
     Meta::from_bytes(&bytes).map(Some).ok_or_else(unreadable)
 }
 
-fn write_meta(db: &Database, meta: Meta) -> Result<(), OpenError> {
+/// Writes what a data directory says of itself, and the version of its rows where it is new.
+fn write_meta(db: &Database, meta: Meta, version: Option<u32>) -> Result<(), OpenError> {
     let family =
         db.family(META).map_err(|fault| OpenError::Corrupt(db.path().into(), fault.message))?;
-    db.put_cf_opt(family, BOX_KEY, meta.to_bytes(), &durable())
-        .map_err(|error| OpenError::from_rocksdb(db.path(), &error))
+    let mut write = WriteBatch::default();
+    write.put_cf(family, BOX_KEY, meta.to_bytes());
+    if let Some(version) = version {
+        write.put_cf(family, VERSION_KEY, version.to_le_bytes());
+    }
+    db.write_opt(write, &durable()).map_err(|error| OpenError::from_rocksdb(db.path(), &error))
 }

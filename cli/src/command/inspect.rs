@@ -12,8 +12,9 @@ use crate::inspection::{self, Inspection};
 
 const EXAMPLE: &str = "\
 Rows and bytes of each table, as of the last checkpoint, and how many records of the journal
-are not in them yet: of the whole box, or of one user. A box that runs is asked and goes on;
-the data of one that is stopped is opened and not changed.
+are not in them yet: of the whole box, or of one user. A box that runs is asked and goes on
+meanwhile, so that its tables are not counted at one moment; the data of one that is stopped is
+opened, and migrated where an older version left it.
 
   answerback inspect --data run/data
   answerback inspect --data run/data 2 --json

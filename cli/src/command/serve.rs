@@ -84,8 +84,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let mut control = None;
     serve(config(arguments), table, shards, store.writer(), verifier, &stop, |address| {
         let status = status(address, meta, cores, restored_ms);
+        control =
+            serve_control(socket, Desk { status: status.clone(), clock, store: store.clone() });
         say(&status);
-        control = serve_control(socket, Desk { status, clock, store: store.clone() });
     })?;
     Ok(())
 }

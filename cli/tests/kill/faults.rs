@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::fs;
+use std::iter::repeat_n;
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::Duration;
@@ -38,27 +39,19 @@ pub(crate) enum Fault {
     LongPause,
 }
 
-/// What happens before anything happens again, in random order: every fault in each run.
+/// What happens before anything happens again, and how often.
+const DECK: [(Fault, usize); 5] = [
+    (Fault::Kill, 6),
+    (Fault::KillInARow, 2),
+    (Fault::KillWhileStarting, 3),
+    (Fault::Stop, 2),
+    (Fault::Pause, 2),
+];
+
+/// Every fault of a deck, in random order.
 pub(crate) fn deck(random: &mut Rng, has_long_pauses: bool) -> Vec<Fault> {
-    use Fault::{Kill, KillInARow, KillWhileStarting, LongPause, Pause, Stop};
-    let mut deck = vec![
-        Kill,
-        Kill,
-        Kill,
-        Kill,
-        Kill,
-        Kill,
-        KillInARow,
-        KillInARow,
-        KillWhileStarting,
-        KillWhileStarting,
-        KillWhileStarting,
-        Stop,
-        Stop,
-        Pause,
-        Pause,
-    ];
-    deck.extend(has_long_pauses.then_some(LongPause));
+    let faults = DECK.into_iter().flat_map(|(fault, count)| repeat_n(fault, count));
+    let mut deck: Vec<_> = faults.chain(has_long_pauses.then_some(Fault::LongPause)).collect();
     random.shuffle(&mut deck);
     deck
 }

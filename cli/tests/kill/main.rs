@@ -33,7 +33,7 @@ use stage::Stage;
 /// User and device: user 1 has two devices.
 const DEVICES: [(u32, u32); 5] = [(1, 11), (1, 12), (2, 21), (3, 31), (4, 41)];
 /// Messages that are accepted between two faults: at least, and less than.
-const ACCEPTED_BETWEEN: (u64, u64) = (20, 1000);
+const ACCEPTED_BETWEEN: (u64, u64) = (20, 700);
 
 #[test]
 fn one_core() {
