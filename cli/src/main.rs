@@ -10,6 +10,7 @@ mod command;
 mod control;
 mod exit;
 mod inspection;
+mod journal;
 mod keys;
 mod random;
 

@@ -11,10 +11,13 @@ use std::thread;
 use std::time::Duration;
 
 use answerback_directory::partition_table::PartitionTable;
-use answerback_directory::ports::{Journal, StorageFault};
-use answerback_directory::shard::checkpoint::Checkpoint;
-use answerback_directory::shard::{Shard, ShardSettings};
-use answerback_gateway::{GatewayConfig, StopHandle, Verifier, serve};
+use answerback_directory::ports::{
+    Applied, EachBatch, EachRow, Journal, StateReader, StorageFault,
+};
+use answerback_directory::recovery::load_shards;
+use answerback_directory::shard::Residency;
+use answerback_directory::shard::checkpoint::{Checkpoint, Table};
+use answerback_gateway::{Backend, Control, GatewayConfig, StopHandle, Verifier, serve};
 use answerback_proto::header::HEADER_BYTES;
 use answerback_proto::id::{Generation, PartitionId};
 use answerback_proto::record::Batch;
@@ -37,6 +40,29 @@ impl Journal for Nowhere {
     }
 
     fn checkpoint(&mut self, _checkpoint: &Checkpoint) -> Result<(), StorageFault> {
+        Ok(())
+    }
+}
+
+impl StateReader for Nowhere {
+    fn applied(&self, _: PartitionId) -> Result<Applied, StorageFault> {
+        Ok(Applied::default())
+    }
+
+    fn row(&self, _: Table, _: &[u8]) -> Result<Option<Vec<u8>>, StorageFault> {
+        Ok(None)
+    }
+
+    fn range(&self, _: Table, _: &[u8], _: &[u8], _: &mut EachRow<'_>) -> Result<(), StorageFault> {
+        Ok(())
+    }
+
+    fn batches(
+        &self,
+        _: PartitionId,
+        _: Applied,
+        _: &mut EachBatch<'_>,
+    ) -> Result<(), StorageFault> {
         Ok(())
     }
 }
@@ -66,9 +92,9 @@ fn a_box_without_descriptors_waits_for_some() {
             "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
         let table = PartitionTable::new(b"a test's secret!", 16, 1);
         let verifier = Verifier::from_jwks(keys).unwrap();
-        let settings = |partition| ShardSettings { partition, table, generation: Generation(1) };
-        let shards = (0..16).map(|number| Shard::new(settings(PartitionId(number)))).collect();
-        serve(config, table, shards, Nowhere, verifier, &handle, |address| {
+        let shards = load_shards(&Nowhere, table, Generation(1), Residency::default()).unwrap();
+        let backend = Backend { table, shards, journal: Nowhere, reader: Nowhere };
+        serve(config, backend, verifier, &handle, &Control::new(), |address| {
             told.send(address).unwrap();
         })
     });

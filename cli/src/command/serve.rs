@@ -8,9 +8,10 @@ use std::thread;
 use answerback_directory::commit_policy::CommitPolicy;
 use answerback_directory::partition_table::PartitionTable;
 use answerback_directory::recovery::load_shards;
-use answerback_gateway::{GatewayConfig, StopHandle, Verifier, serve};
+use answerback_directory::shard::Residency;
+use answerback_gateway::{Backend, Control, GatewayConfig, StopHandle, Verifier, serve};
 use answerback_proto::limits::{PARTITIONS_DEFAULT, PARTITIONS_MAX};
-use answerback_store::{Meta, NewBox, Store};
+use answerback_store::{Meta, NewBox, Reserve, ReserveMarks, Store};
 use clap::Args;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -19,6 +20,7 @@ use signal_hook::iterator::Signals;
 use crate::clock::Clock;
 use crate::control::{ControlServer, ControlSocket, Desk, Status};
 use crate::exit::Failure;
+use crate::journal::ReservedJournal;
 use crate::random;
 
 const EXAMPLE: &str = "\
@@ -64,6 +66,13 @@ pub(crate) struct Arguments {
     /// How old changes may be that no checkpoint has.
     #[arg(long, value_name = "MILLISECONDS", default_value_t = GatewayConfig::default().checkpoint_period_ms)]
     checkpoint_ms: u64,
+    /// Memory of a partition for users at rest, read from the disk when they are needed.
+    #[arg(long, value_name = "MIB", default_value_t = 64)]
+    shard_memory_mib: usize,
+    /// With less free space than this no new message is taken [default: 1024, or 5 % of a
+    /// small disk].
+    #[arg(long, value_name = "MIB")]
+    disk_reserve_mib: Option<u64>,
 }
 
 /// Serves until a signal, or until storage can no longer be trusted.
@@ -76,13 +85,16 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let meta = store.meta();
     let cores = arguments.cores.unwrap_or_else(processors).min(meta.partitions);
     let table = PartitionTable::new(&meta.secret, meta.partitions, cores);
-    let shards = load_shards(&store.reader(), table, meta.generation)
+    let residency = Residency { bytes_max: arguments.shard_memory_mib << 20 };
+    let shards = load_shards(&store.reader(), table, meta.generation, residency)
         .map_err(|fault| cannot_restore(&arguments.data, &fault))?;
+    let journal = ReservedJournal { writer: store.writer(), reserve: reserve(arguments)? };
+    let backend = Backend { table, shards, journal, reader: store.reader() };
     let restored_ms = clock.elapsed().as_millis() as u64;
     let socket = ControlSocket::bind(&arguments.data)?;
     let stop = stop_on_signals()?;
-    let mut control = None;
-    serve(config(arguments), table, shards, store.writer(), verifier, &stop, |address| {
+    let (commands, mut control) = (Control::new(), None);
+    serve(config(arguments), backend, verifier, &stop, &commands, |address| {
         let status = status(address, meta, cores, restored_ms);
         control =
             serve_control(socket, Desk { status: status.clone(), clock, store: store.clone() });
@@ -116,6 +128,17 @@ fn say(Status { listen, partitions, cores, restored_ms, .. }: &Status) {
 fn serve_control(socket: ControlSocket, desk: Desk) -> Option<ControlServer> {
     let server = socket.serve(desk);
     server.inspect_err(|error| eprintln!("alarm: the box cannot be asked: {error}")).ok()
+}
+
+fn reserve(arguments: &Arguments) -> Result<Reserve, Failure> {
+    let marks = arguments.disk_reserve_mib.map(|mib| {
+        let low_bytes = mib << 20;
+        ReserveMarks { low_bytes, high_bytes: low_bytes + low_bytes / 4 }
+    });
+    Reserve::new(&arguments.data, marks).map_err(|error| {
+        let data = arguments.data.display();
+        Failure::new(format_args!("the free space of {data} cannot be measured: {error}"))
+    })
 }
 
 fn config(arguments: &Arguments) -> GatewayConfig {

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use answerback_directory::partition_table::PartitionTable;
-use answerback_directory::shard::{Shard, ShardSettings};
+use answerback_directory::shard::{Residency, Shard, ShardSettings};
 use answerback_proto::id::{Generation, Offset, PartitionId};
 use answerback_proto::record::{BatchBuilder, ChainHash, Tick};
 
@@ -55,7 +55,12 @@ fn batch() -> Batch {
 
 fn checkpoint() -> Checkpoint {
     let table = PartitionTable::new(b"a test's secret!", 1, 1);
-    let settings = ShardSettings { partition: PartitionId(0), table, generation: Generation(1) };
+    let settings = ShardSettings {
+        partition: PartitionId(0),
+        table,
+        generation: Generation(1),
+        residency: Residency::default(),
+    };
     Shard::new(settings).freeze()
 }
 
@@ -63,7 +68,8 @@ fn checkpoint() -> Checkpoint {
 fn a_checkpoint_has_its_turn_however_busy_the_cores_are() {
     let (links, checkpointed_at) = (Links::default(), Arc::default());
     let (ends, told) = (Arc::clone(&links), Arc::clone(&checkpointed_at));
-    let mut storage = Storage::new(Busy { links: ends, commits: 0, checkpointed_at: told });
+    let mut storage =
+        Storage::new(Busy { links: ends, commits: 0, checkpointed_at: told }, Arc::default());
     for _ in 0..2 {
         let mut doorbell = Doorbell::new(Arc::new(Nobody));
         let link = storage.link(&mut doorbell);

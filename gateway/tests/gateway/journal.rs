@@ -7,7 +7,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use answerback_directory::ports::{
     Applied, EachBatch, EachRow, Journal, StateReader, StorageFault,
 };
-use answerback_directory::shard::checkpoint::{Checkpoint, Table};
+use answerback_directory::shard::checkpoint::{Change, Checkpoint, Table};
 use answerback_proto::id::{Offset, PartitionId};
 use answerback_proto::record::{Batch, ChainHash};
 
@@ -131,10 +131,25 @@ impl StateReader for MemoryJournal {
         Ok(self.with(|disk| disk.partition(partition).applied))
     }
 
-    fn rows(&self, partition: PartitionId, each: &mut EachRow<'_>) -> Result<(), StorageFault> {
+    fn row(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StorageFault> {
+        self.with(|disk| Ok(disk.partition(of_key(key)).rows.get(&(table, key.to_vec())).cloned()))
+    }
+
+    fn range(
+        &self,
+        table: Table,
+        from: &[u8],
+        to: &[u8],
+        each: &mut EachRow<'_>,
+    ) -> Result<(), StorageFault> {
         self.with(|disk| {
-            let mut rows = disk.partition(partition).rows.iter();
-            rows.try_for_each(|((table, key), value)| each(*table, key, value))
+            let rows = &disk.partition(of_key(from)).rows;
+            for ((_, key), value) in rows.range((table, from.to_vec())..(table, to.to_vec())) {
+                if each(key, value)?.is_break() {
+                    break;
+                }
+            }
+            Ok(())
         })
     }
 
@@ -146,6 +161,11 @@ impl StateReader for MemoryJournal {
     ) -> Result<(), StorageFault> {
         self.with(|disk| disk.partition(partition).batches.iter().cloned().try_for_each(each))
     }
+}
+
+/// The partition that a row's key begins with.
+fn of_key(key: &[u8]) -> PartitionId {
+    PartitionId(u16::from_be_bytes([key[0], key[1]]))
 }
 
 impl Disk {
@@ -178,9 +198,9 @@ impl Partition {
         assert!(applied.offset >= self.applied.offset, "never back");
         for row in checkpoint.rows.iter() {
             let key = (row.table, row.key.to_vec());
-            match row.value {
-                Some(value) => drop(self.rows.insert(key, value.to_vec())),
-                None => drop(self.rows.remove(&key)),
+            match row.change {
+                Change::Put(value) => drop(self.rows.insert(key, value.to_vec())),
+                Change::Delete | Change::DeleteTo(_) => drop(self.rows.remove(&key)),
             }
         }
         self.applied = applied;

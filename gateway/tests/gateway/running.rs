@@ -6,7 +6,8 @@ use std::thread::{self, JoinHandle};
 
 use answerback_directory::partition_table::PartitionTable;
 use answerback_directory::recovery::load_shards;
-use answerback_gateway::{GatewayConfig, ServeError, StopHandle, serve};
+use answerback_directory::shard::Residency;
+use answerback_gateway::{Backend, Control, GatewayConfig, ServeError, StopHandle, serve};
 use answerback_proto::id::{Generation, UserId};
 
 use crate::journal::MemoryJournal;
@@ -44,12 +45,14 @@ impl Running {
     /// A gateway with these settings and this disk.
     pub(crate) fn with(cores: u16, config: GatewayConfig, journal: MemoryJournal) -> Self {
         let table = table(cores);
-        let shards = load_shards(&journal, table, Generation(1)).unwrap();
+        let residency = Residency::default();
+        let shards = load_shards(&journal, table, Generation(1), residency).unwrap();
         let (stop, disk) = (StopHandle::new(), journal.clone());
         let (told, listening) = mpsc::channel();
         let handle = stop.clone();
         let thread = thread::spawn(move || {
-            serve(config, table, shards, disk, verifier(), &handle, |address| {
+            let backend = Backend { table, shards, journal: disk.clone(), reader: disk };
+            serve(config, backend, verifier(), &handle, &Control::new(), |address| {
                 told.send(address).unwrap();
             })
         });

@@ -1,8 +1,9 @@
 //! How a box ends in order, and goes on from there.
 
+use answerback_directory::partition_table::PartitionTable;
 use answerback_directory::recovery::load_shards;
-use answerback_directory::shard::Shard;
-use answerback_gateway::{GatewayConfig, ServeError, StopHandle, serve};
+use answerback_directory::shard::{Residency, Shard};
+use answerback_gateway::{Backend, Control, GatewayConfig, ServeError, StopHandle, serve};
 use answerback_proto::code::Code;
 use answerback_proto::id::Generation;
 use answerback_proto::kind::{Accepted, CaughtUp, GoAway, Hello, Welcome};
@@ -98,12 +99,17 @@ fn settings_may_say_never() {
     running.stop();
 }
 
+fn load(journal: &MemoryJournal, table: PartitionTable) -> Vec<Shard> {
+    load_shards(journal, table, Generation(1), Residency::default()).unwrap()
+}
+
 /// What serving comes to with a disk of its own and a stop that was asked for.
 fn serve_briefly(config: GatewayConfig, shards: Option<Vec<Shard>>) -> Result<(), ServeError> {
     let (stop, journal, table) = (StopHandle::new(), MemoryJournal::default(), table(1));
     stop.trigger();
-    let all = load_shards(&journal, table, Generation(1)).unwrap();
-    serve(config, table, shards.unwrap_or(all), journal, verifier(), &stop, |_| {})
+    let shards = shards.unwrap_or_else(|| load(&journal, table));
+    let backend = Backend { table, shards, journal: journal.clone(), reader: journal };
+    serve(config, backend, verifier(), &stop, &Control::new(), |_| {})
 }
 
 #[test]
@@ -112,8 +118,11 @@ fn a_box_that_was_told_to_stop_stops_at_once() {
 }
 
 #[test]
-fn a_box_without_its_partitions_does_not_start() {
-    let error = serve_briefly(config(), Some(Vec::new())).unwrap_err();
+fn a_box_with_two_shards_of_a_partition_does_not_start() {
+    let journal = MemoryJournal::default();
+    let mut shards = load(&journal, table(1));
+    shards.extend(load(&journal, table(1)));
+    let error = serve_briefly(config(), Some(shards)).unwrap_err();
     assert!(matches!(error, ServeError::Config(_)), "{error}");
 }
 

@@ -28,7 +28,8 @@ fn pair() -> (Mesh, Mesh) {
 
 fn origin(number: u32) -> Origin {
     let session = SessionRef { core: 0, slot: number, generation: number + 1 };
-    Origin { session, tag: number + 2, user: UserId(u128::MAX - 5), device: DeviceId(9) }
+    let (user, device) = (UserId(u128::MAX - 5), DeviceId(9));
+    Origin { session, tag: number + 2, user, device, copies: number % 2 == 1 }
 }
 
 fn bytes_of_send(tag: u32, payload: &[u8]) -> Vec<u8> {
