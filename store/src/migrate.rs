@@ -4,8 +4,11 @@
 //! change and of the new version. A crash between two steps, or in one, leaves a whole version
 //! behind, and the next start goes on from there.
 
+use answerback_directory::partition_table::PartitionTable;
 use answerback_directory::ports::StorageFault;
 use answerback_directory::shard::checkpoint::{Change, Rows};
+use answerback_directory::shard::format_1;
+use answerback_proto::id::PartitionId;
 use rocksdb::WriteBatch;
 
 use crate::database::{Database, durable};
@@ -91,8 +94,12 @@ fn failed(db: &Database, next: u32, fault: &StorageFault) -> OpenError {
     OpenError::Migration { path: db.path().into(), to: next, cause: fault.message.clone() }
 }
 
-/// Version 2 has tables that version 1 had not: opening made them, empty.
-fn to_version_2(_reader: &Reader, _meta: Meta, _rows: &mut Rows) -> Result<(), StorageFault> {
+/// Version 2 counts what waits, and knows when it ends.
+fn to_version_2(reader: &Reader, meta: Meta, rows: &mut Rows) -> Result<(), StorageFault> {
+    let table = PartitionTable::new(&meta.secret, meta.partitions, 1);
+    for partition in (0..meta.partitions).map(PartitionId) {
+        rows.append(format_1::convert(reader, partition, table)?);
+    }
     Ok(())
 }
 
@@ -102,8 +109,6 @@ mod tests {
 
     use answerback_directory::ports::{Applied, Journal, StateReader};
     use answerback_directory::shard::checkpoint::{Checkpoint, Table};
-    use answerback_proto::id::PartitionId;
-
     use super::*;
     use crate::open::{NewBox, Store};
 

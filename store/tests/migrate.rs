@@ -7,8 +7,11 @@ mod common;
 use std::fs;
 use std::path::Path;
 
+use answerback_directory::partition_table::PartitionTable;
+use answerback_directory::recovery::load_shards;
+use answerback_directory::shard::Residency;
 use answerback_directory::shard::checkpoint::Table;
-use answerback_proto::id::PartitionId;
+use answerback_proto::id::{PartitionId, UserId};
 use answerback_store::{OpenError, Store, restore};
 use common::*;
 use rocksdb::{DB, Options};
@@ -34,9 +37,16 @@ fn assert_has_all(path: &Path) {
         let records = batches(&store, partition).unwrap().iter().map(|batch| batch.count()).sum();
         (rows(&store, partition).len(), records)
     });
-    assert_eq!(counts, [(11, 7u32), (12, 2)]);
+    assert_eq!(counts, [(15, 7u32), (13, 2)]);
     let inboxes = [0, 1].map(PartitionId).map(|partition| rows(&store, partition));
     let entries = inboxes.iter().flatten().filter(|(table, ..)| *table == Table::Inbox);
+    let table = PartitionTable::new(&store.meta().secret, 2, 1);
+    let generation = store.meta().generation;
+    let shards = load_shards(&store.reader(), table, generation, Residency::default()).unwrap();
+    let homes = [1, 2, 3].map(|user| usize::from(table.partition_of(UserId(user)).0));
+    for (user, home) in (1..).zip(homes) {
+        assert!(shards[home].knows(UserId(user)), "the journal behind the rows speaks of {user}");
+    }
     let payloads: [&[u8]; 4] = [b"to three", b"stored 4", b"stored 5", b"from three"];
     let values: Vec<_> = entries.map(|(_, _, value)| value).collect();
     for payload in payloads {

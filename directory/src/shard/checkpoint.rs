@@ -118,6 +118,12 @@ impl Rows {
         self.push(table, DELETE_TO, from, to);
     }
 
+    /// Adds all changes of others behind these.
+    pub fn append(&mut self, mut others: Self) {
+        self.bytes.append(&mut others.bytes);
+        self.count += others.count;
+    }
+
     /// Changes added.
     pub fn count(&self) -> usize {
         self.count

@@ -77,6 +77,17 @@ impl Inbox {
         Self { next, queue: None }
     }
 
+    /// An inbox of which no row is on disk; its entries follow, ascending.
+    pub(crate) fn restore(&mut self, next: Position) {
+        self.next = next;
+        self.queue = Some(Queue::behind(Position(0)));
+    }
+
+    /// An entry of it.
+    pub(crate) fn restore_entry(&mut self, position: Position, entry: InboxEntry) {
+        self.queue().fresh.push(position, entry);
+    }
+
     /// The position that the next entry gets.
     pub(crate) fn next_position(&self) -> Position {
         self.next

@@ -24,6 +24,7 @@ pub mod checkpoint;
 mod courier;
 mod digest;
 mod effect;
+pub mod format_1;
 mod inbox;
 mod load;
 mod outstanding;

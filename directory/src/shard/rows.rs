@@ -8,14 +8,14 @@ mod write;
 
 pub use read::RESIDENT_TABLES;
 pub(crate) use read::{
-    load, read_chat, read_device, read_expiry, read_head, read_inbox, read_outstanding,
+    Fields, load, read_chat, read_device, read_expiry, read_head, read_inbox, read_outstanding,
     read_parked, read_sender,
 };
 pub(crate) use write::{freeze, key, range};
 
-const MESSAGE: u8 = 1;
-const DELIVERED: u8 = 2;
-const FAILED: u8 = 3;
+pub(crate) const MESSAGE: u8 = 1;
+pub(crate) const DELIVERED: u8 = 2;
+pub(crate) const FAILED: u8 = 3;
 const COPIED: u8 = 4;
 const READ_BY: u8 = 5;
 const READ_ELSEWHERE: u8 = 6;
