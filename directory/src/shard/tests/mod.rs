@@ -2,15 +2,20 @@
 //! checkpointed is kept in lists, so that any crash can be had.
 
 mod answers;
+mod cold;
+mod devices;
+mod messages;
+mod quotas;
 mod restart;
 mod sessions;
+mod time;
 
 use std::collections::BTreeMap;
 
 use answerback_proto::encode::{Address, append_frame};
 use answerback_proto::header::HEADER_BYTES;
 use answerback_proto::id::DeviceId;
-use answerback_proto::kind::{Ack, Envelope, Resync, Send, Skip};
+use answerback_proto::kind::{Ack, Envelope, Read, Recall, Resync, Send, Skip};
 use answerback_proto::record::{DeliveredPart, Settings};
 
 use super::checkpoint::{Change, Table};
@@ -198,6 +203,33 @@ impl Box {
         let send = Send { sequence, seen_ms: 0, life_s: 0, content_type: 1 };
         let payload = format!("{}:{sequence}", from.user);
         self.home(to).handle_send(from, to, &envelope(&send), payload.as_bytes());
+    }
+
+    /// Sends a message with a life.
+    fn send_for(&mut self, from: Origin, to: UserId, sequence: u64, life_s: u32) {
+        let send = Send { sequence, seen_ms: 0, life_s, content_type: 1 };
+        let payload = format!("{}:{sequence}", from.user);
+        self.home(to).handle_send(from, to, &envelope(&send), payload.as_bytes());
+    }
+
+    fn recall(&mut self, from: Origin, to: UserId, sequence: u64, recalled: u64) {
+        let recall = Recall { sequence, recalled, seen_ms: 0, life_s: 0, content_type: 1 };
+        self.home(to).handle_recall(from, to, &envelope(&recall), b"recalled");
+    }
+
+    fn read(&mut self, of: Origin, peer: UserId, up_to: u64) {
+        let read = Read { peer: peer.0, device: PHONE.0, up_to };
+        self.home(of.user).handle_read(of, &envelope(&read));
+    }
+
+    fn close(&mut self, of: Origin) {
+        self.home(of.user).handle_closed(of.user, of.session);
+        self.settle();
+    }
+
+    /// What the entries for a session say, since the last call.
+    fn said_to(&mut self, of: Origin) -> Vec<String> {
+        self.entries(of).into_iter().map(|(_, _, what)| what).collect()
     }
 
     fn ack(&mut self, of: Origin, up_to: u64) {
