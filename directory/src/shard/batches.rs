@@ -135,7 +135,7 @@ impl Shard {
     /// Whether the state is that of a batch's end: only then can it be checkpointed.
     pub fn can_freeze(&self) -> bool {
         let is_between = |taken: &Taken| taken.mark == taken.batch.first_mark();
-        self.freezing.is_empty() && self.taken.front().is_none_or(is_between)
+        self.freezing.is_none() && self.taken.front().is_none_or(is_between)
     }
 
     /// Bytes journaled since the last checkpoint.
@@ -148,8 +148,9 @@ impl Shard {
     pub fn freeze(&mut self) -> Checkpoint {
         self.uncheckpointed_bytes =
             self.taken.iter().map(|taken| taken.batch.as_bytes().len()).sum();
-        self.freezing = std::mem::take(&mut self.state.changed_users);
-        let rows = rows::freeze(&mut self.state, &self.freezing);
+        let users = std::mem::take(&mut self.state.changed_users);
+        let rows = rows::freeze(&mut self.state, &users);
+        self.freezing = Some(users);
         Checkpoint { partition: self.state.partition, applied: self.state.applied, rows }
     }
 

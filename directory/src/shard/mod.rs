@@ -112,8 +112,8 @@ pub struct Shard {
     next: Applied,
     batches_taken: u64,
     uncheckpointed_bytes: usize,
-    /// Users of whom the checkpoint under way has something; none under way, none here.
-    freezing: Vec<UserId>,
+    /// Users of whom the checkpoint under way has something, where one is.
+    freezing: Option<Vec<UserId>>,
     /// What is being read.
     loading: BTreeSet<Wanted>,
     /// Users whose inbox's heads were read for records of the batch that is applied.
@@ -169,7 +169,7 @@ impl Shard {
             next: Applied::default(),
             batches_taken: 0,
             uncheckpointed_bytes: 0,
-            freezing: Vec::new(),
+            freezing: None,
             loading: BTreeSet::new(),
             heads_of: Vec::new(),
             due_at_ms: 0,

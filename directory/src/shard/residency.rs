@@ -23,7 +23,7 @@ impl Default for Residency {
 impl Shard {
     /// The checkpoint under way is written: what it holds may leave the memory.
     pub fn handle_checkpointed(&mut self) {
-        for user_id in std::mem::take(&mut self.freezing) {
+        for user_id in self.freezing.take().unwrap_or_default() {
             if let Some(user) = self.state.users.get_mut(user_id) {
                 user.freezing = false;
                 user.inbox.handle_stored(self.sessions.has_any(user_id));

@@ -136,3 +136,15 @@ fn a_row_or_batch_that_does_not_belong_is_a_fault() {
     assert!(shard.load_row(Table::Partition, &partition.0.to_be_bytes(), &[0; 7]).is_err());
     assert!(shard.load_row(Table::Inbox, &partition.0.to_be_bytes(), &[0; 40]).is_err());
 }
+
+/// A checkpoint of nobody is under way like any other: a second one would be told written
+/// when the first is.
+#[test]
+fn one_checkpoint_is_under_way_whoever_is_in_it() {
+    let mut at = Box::new();
+    assert!(at.home(A).can_freeze());
+    at.home(A).freeze();
+    assert!(!at.home(A).can_freeze());
+    at.home(A).handle_checkpointed();
+    assert!(at.home(A).can_freeze());
+}
