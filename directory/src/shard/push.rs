@@ -12,7 +12,7 @@ use super::by_user::{ByUser, OfUser};
 use super::effect::{Effect, Entry, EntryBody, Opened, Opening, SessionRef};
 use super::load::Wanted;
 use super::session::{Pushed, Session, Watch};
-use super::user::User;
+use super::user::{Standing, User};
 use crate::limits::{ACK_TIMEOUT_MS, PAGED_ENTRIES_MAX, PROBE_TIMEOUT_MS};
 
 /// The live sessions of a partition's users.
@@ -165,22 +165,22 @@ impl Sessions {
         }
     }
 
-    /// A user's devices changed: sessions of those that are revoked end, the others are told
-    /// whether to have copied what they send.
+    /// A user's devices changed: sessions of those that are revoked end, and of those that
+    /// lapsed, which may come back; the others are told whether to have copied what they send.
     pub(crate) fn handle_devices(&mut self, user: &User, effects: &mut VecDeque<Effect>) {
         let copies = user.has_several_devices();
-        let mut revoked = Vec::new();
+        let mut ended = Vec::new();
         for session in self.live.of(user.id) {
             let to = session.session;
-            if user.active_devices().any(|device| device.id == session.device) {
-                effects.push_back(Effect::Copies { to, copies });
-            } else {
-                revoked.push(to);
+            match user.device(session.device).map(|device| device.standing) {
+                Some(Standing::Active) => effects.push_back(Effect::Copies { to, copies }),
+                Some(Standing::Lapsed) => ended.push((to, Code::SessionMoved)),
+                Some(Standing::Revoked) | None => ended.push((to, Code::DeviceRevoked)),
             }
         }
-        for to in revoked {
+        for (to, code) in ended {
             self.live.take(user.id, |known| known.session == to);
-            effects.push_back(Effect::Close { to, tag: 0, kind: None, code: Code::DeviceRevoked });
+            effects.push_back(Effect::Close { to, tag: 0, kind: None, code });
         }
     }
 

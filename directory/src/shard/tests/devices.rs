@@ -182,3 +182,20 @@ fn a_device_that_owes_too_much_lapses() {
     at.wait(2_000);
     assert_eq!(at.user(B).live, 0);
 }
+
+/// Its database is as good as ever: it comes back, and is told where it starts.
+#[test]
+fn a_device_that_lapses_with_its_session_open_is_told_to_connect_again() {
+    let mut at = Box::with(Settings { device_lag_max: 1, ..SETTINGS });
+    let (a, b) = (at.connect(A, PHONE, 0), at.connect(B, PHONE, 0));
+    let laptop = at.connect(B, LAPTOP, 0);
+    for sequence in 1..=2 {
+        at.send(a, B, sequence);
+        at.settle();
+        at.ack(b, sequence);
+        at.settle();
+    }
+    at.wait(2_000);
+    assert_eq!(at.closed(laptop), Some(Code::SessionMoved));
+    assert_eq!(at.closed(b), None);
+}
