@@ -195,6 +195,7 @@ fn a_device_that_lapses_with_its_session_open_is_told_to_connect_again() {
         at.ack(b, sequence);
         at.settle();
     }
+    at.checkpoint();
     at.wait(2_000);
     assert_eq!(at.closed(laptop), Some(Code::SessionMoved));
     assert_eq!(at.closed(b), None);
