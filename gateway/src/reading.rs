@@ -9,10 +9,10 @@ use std::sync::Arc;
 
 use answerback_directory::mailbox::{Doorbell, Receiver, Sender, Wake, mailbox};
 use answerback_directory::ports::{StateReader, StorageFault};
+use answerback_directory::recovery::panic_message;
 use answerback_directory::shard::{Load, Loaded};
 use crossbeam_utils::sync::{Parker, Unparker};
 
-use crate::core::shards::panic_message;
 use crate::limits::{READS_PER_TICK, READS_QUEUED_MAX};
 
 /// What a core asks of a reader thread.

@@ -12,12 +12,12 @@ use std::time::Duration;
 
 use answerback_directory::mailbox::{Doorbell, Receiver, Sender, Wake, mailbox};
 use answerback_directory::ports::{Journal, StorageFault};
+use answerback_directory::recovery::panic_message;
 use answerback_directory::shard::checkpoint::Checkpoint;
 use answerback_proto::record::Batch;
 use crossbeam_utils::sync::{Parker, Unparker};
 
 use crate::clock::Clock;
-use crate::core::shards::panic_message;
 use crate::limits::{COMMITS_BEFORE_CHECKPOINT_MAX, MARK_PERIOD_MS, STORAGE_QUEUE};
 
 /// What a core has to be written.

@@ -92,7 +92,8 @@ fn a_box_without_descriptors_waits_for_some() {
             "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
         let table = PartitionTable::new(b"a test's secret!", 16, 1);
         let verifier = Verifier::from_jwks(keys).unwrap();
-        let shards = load_shards(&Nowhere, table, Generation(1), Residency::default()).unwrap();
+        let shards =
+            load_shards(&Nowhere, table, Generation(1), Residency::default()).unwrap().shards;
         let backend = Backend { table, shards, journal: Nowhere, reader: Nowhere };
         serve(config, backend, verifier, &handle, &Control::new(), |address| {
             told.send(address).unwrap();

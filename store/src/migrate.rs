@@ -107,10 +107,10 @@ fn to_version_2(reader: &Reader, meta: Meta, rows: &mut Rows) -> Result<(), Stor
 mod tests {
     use std::ops::ControlFlow;
 
-    use answerback_directory::ports::{Applied, Journal, StateReader};
-    use answerback_directory::shard::checkpoint::{Checkpoint, Table};
     use super::*;
     use crate::open::{NewBox, Store};
+    use answerback_directory::ports::{Applied, Journal, StateReader};
+    use answerback_directory::shard::checkpoint::{Checkpoint, Table};
 
     fn open(path: &std::path::Path) -> Store {
         Store::open(path, NewBox { partitions: 1, secret: [1; 16] }).unwrap()

@@ -42,7 +42,8 @@ fn assert_has_all(path: &Path) {
     let entries = inboxes.iter().flatten().filter(|(table, ..)| *table == Table::Inbox);
     let table = PartitionTable::new(&store.meta().secret, 2, 1);
     let generation = store.meta().generation;
-    let shards = load_shards(&store.reader(), table, generation, Residency::default()).unwrap();
+    let shards =
+        load_shards(&store.reader(), table, generation, Residency::default()).unwrap().shards;
     let homes = [1, 2, 3].map(|user| usize::from(table.partition_of(UserId(user)).0));
     for (user, home) in (1..).zip(homes) {
         assert!(shards[home].knows(UserId(user)), "the journal behind the rows speaks of {user}");

@@ -1,7 +1,7 @@
 //! From committed records to effects: what was decided, said to whom it concerns.
 
 use answerback_proto::id::UserId;
-use answerback_proto::record::Corrupt;
+use answerback_proto::record::{Corrupt, PlacedRecord};
 
 use super::push::refused;
 use super::state::{Held, Verdict};
@@ -21,7 +21,7 @@ impl Shard {
             let mark = records.mark();
             let Some(placed) = records.next() else { break };
             let placed = placed?;
-            let verdict = match self.state.apply(&placed, &mut self.consequences) {
+            let verdict = match self.apply_one(&placed) {
                 Ok(verdict) => verdict,
                 Err(Held::Corrupt(corrupt)) => return Err(corrupt),
                 Err(held) => {
@@ -43,6 +43,14 @@ impl Shard {
             }
         }
         Ok(Ok(()))
+    }
+
+    #[inline]
+    fn apply_one(&mut self, placed: &PlacedRecord) -> Result<Verdict, Held> {
+        if !self.repaired.is_empty() && self.repaired.contains(&placed.offset) {
+            return self.state.reject(placed, &mut self.consequences);
+        }
+        self.state.apply(placed, &mut self.consequences)
     }
 
     fn tell(&mut self, asked: &Asked, verdict: Verdict) {

@@ -1,5 +1,7 @@
 //! Batches: taken, committed, applied in order, checkpointed.
 
+use std::collections::BTreeSet;
+
 use answerback_proto::id::Offset;
 use answerback_proto::record::{Acknowledge, Batch, Confirmed, Corrupt, StateDigest};
 
@@ -10,6 +12,7 @@ use super::state::Held;
 use super::{Pending, Shard, Taken, begun, rows};
 use crate::limits::BATCHES_PER_DIGEST;
 use crate::ports::{Applied, StateReader, StorageFault};
+use crate::recovery::Unapplied;
 
 impl Shard {
     /// Takes a row of a resident table ([`super::RESIDENT_TABLES`]).
@@ -20,10 +23,17 @@ impl Shard {
         rows::load(&mut self.state, table, key, value)
     }
 
-    /// All rows are loaded: the state is that of `applied`.
-    pub fn handle_rows_loaded(&mut self, applied: Applied) {
+    /// All rows are loaded: the state is that of `applied`. Records at these offsets were
+    /// repaired: they are applied as rejections.
+    pub fn handle_rows_loaded(&mut self, applied: Applied, repaired: BTreeSet<Offset>) {
         self.state.applied = applied;
         self.next = applied;
+        self.repaired = repaired;
+    }
+
+    /// The place of the record that is applied next.
+    pub fn next_to_apply(&self) -> Offset {
+        self.state.applied.offset.plus(1)
     }
 
     /// Applies a committed batch of an earlier run; nothing is answered or pushed. What is
@@ -31,7 +41,7 @@ impl Shard {
     ///
     /// # Errors
     /// A batch that is not the next one or cannot be applied; a disk that cannot be read.
-    pub fn replay(&mut self, batch: &Batch, reader: &dyn StateReader) -> Result<(), StorageFault> {
+    pub fn replay(&mut self, batch: &Batch, reader: &dyn StateReader) -> Result<(), Unapplied> {
         let continues = batch.partition() == self.state.partition
             && batch.first_offset() == self.next.offset.plus(1)
             && batch.chain_before() == self.next.chain;

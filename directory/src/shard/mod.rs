@@ -46,7 +46,9 @@ use std::collections::{BTreeSet, VecDeque};
 
 use answerback_proto::access;
 use answerback_proto::code::Code;
-use answerback_proto::id::{Generation, PartNumber, PartitionId, Position, Sequence, UserId};
+use answerback_proto::id::{
+    Generation, Offset, PartNumber, PartitionId, Position, Sequence, UserId,
+};
 use answerback_proto::kind::{Ack, Kind, Read, Recall, Resync, Send, Skip};
 use answerback_proto::limits::{LIFE_MAX_S, UNDECIDED_MAX};
 use answerback_proto::record::{
@@ -118,6 +120,8 @@ pub struct Shard {
     loading: BTreeSet<Wanted>,
     /// Users whose inbox's heads were read for records of the batch that is applied.
     heads_of: Vec<UserId>,
+    /// Records of the journal that are applied as rejections.
+    repaired: BTreeSet<Offset>,
     /// When to look who is due next, monotonic ms.
     due_at_ms: u64,
     consequences: Consequences,
@@ -172,6 +176,7 @@ impl Shard {
             freezing: None,
             loading: BTreeSet::new(),
             heads_of: Vec::new(),
+            repaired: BTreeSet::new(),
             due_at_ms: 0,
             consequences: Consequences::default(),
             effects: VecDeque::new(),

@@ -211,20 +211,21 @@ pub(crate) struct Incoming {
 }
 
 impl Incoming {
-    /// Whether a part is the next one; if so it counts as taken.
+    /// Whether a part is the next one; if so it counts as taken. The first of a newer
+    /// generation is, whatever was before it: the source was restored, and its numbers with
+    /// it. At worst something comes twice that is dropped by its identity.
     pub(crate) fn take(&mut self, part: PartNumbers) -> bool {
         if part.generation < self.generation {
             return false;
         }
-        if part.generation > self.generation {
-            *self = Self { generation: part.generation, ..Self::default() };
-        }
+        let is_first = part.generation > self.generation;
         let is_next = part.previous <= self.taken && self.taken < part.number;
-        if is_next {
+        if is_first || is_next {
+            self.generation = part.generation;
             self.taken = part.number;
             self.changed = true;
         }
-        is_next
+        is_first || is_next
     }
 
     /// Whether a part is one that was taken before.
@@ -383,8 +384,10 @@ mod tests {
     fn another_generation_counts_anew_and_an_older_one_not_at_all() {
         let mut incoming = Incoming::default();
         assert!(incoming.take(part(7, 0)));
-        let newer = PartNumbers { generation: Generation(2), ..part(1, 0) };
-        assert!(incoming.take(newer));
+        let newer =
+            |number, previous| PartNumbers { generation: Generation(2), ..part(number, previous) };
+        assert!(incoming.take(newer(6, 5)), "the restored source had 5 confirmed");
+        assert!(!incoming.take(newer(8, 7)) && incoming.take(newer(7, 6)));
         assert!(!incoming.take(part(8, 7)));
     }
 

@@ -7,6 +7,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use answerback_directory::partition_table::PartitionTable;
+use answerback_directory::recovery::panic_message;
 use answerback_directory::shard::checkpoint::Checkpoint;
 use answerback_directory::shard::{Effect, Loaded, Origin, Pending, Shard};
 use answerback_proto::frame_buffer::Frame;
@@ -292,13 +293,6 @@ fn contain(apply: impl FnOnce() -> Result<(), Corrupt>) -> Result<(), String> {
         Ok(Err(corrupt)) => Err(corrupt.to_string()),
         Err(panic) => Err(panic_message(panic.as_ref())),
     }
-}
-
-/// What a panic says.
-pub(crate) fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    text.or_else(|| panic.downcast_ref::<String>().cloned())
-        .unwrap_or_else(|| "a panic without words".to_owned())
 }
 
 #[cfg(test)]

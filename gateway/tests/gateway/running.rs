@@ -46,7 +46,7 @@ impl Running {
     pub(crate) fn with(cores: u16, config: GatewayConfig, journal: MemoryJournal) -> Self {
         let table = table(cores);
         let residency = Residency::default();
-        let shards = load_shards(&journal, table, Generation(1), residency).unwrap();
+        let shards = load_shards(&journal, table, Generation(1), residency).unwrap().shards;
         let (stop, disk) = (StopHandle::new(), journal.clone());
         let (told, listening) = mpsc::channel();
         let handle = stop.clone();

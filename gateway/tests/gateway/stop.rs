@@ -100,7 +100,7 @@ fn settings_may_say_never() {
 }
 
 fn load(journal: &MemoryJournal, table: PartitionTable) -> Vec<Shard> {
-    load_shards(journal, table, Generation(1), Residency::default()).unwrap()
+    load_shards(journal, table, Generation(1), Residency::default()).unwrap().shards
 }
 
 /// What serving comes to with a disk of its own and a stop that was asked for.

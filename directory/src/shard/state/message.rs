@@ -21,10 +21,10 @@ const SEEN_AHEAD_MAX_MS: u64 = 10_000;
 /// A message as a record holds it, whichever.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Posted {
-    recipient: UserId,
-    sender: UserId,
-    device: DeviceId,
-    sequence: Sequence,
+    pub(super) recipient: UserId,
+    pub(super) sender: UserId,
+    pub(super) device: DeviceId,
+    pub(super) sequence: Sequence,
     /// The number that it takes back, 0 for none.
     recalled: Sequence,
     seen_ms: u64,

@@ -14,6 +14,7 @@ mod login;
 mod message;
 mod parts;
 mod read;
+mod repair;
 
 use std::collections::{BTreeMap, VecDeque};
 

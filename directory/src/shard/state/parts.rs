@@ -98,7 +98,7 @@ impl State {
         Ok(self.user(user)?.exists)
     }
 
-    fn takes(
+    pub(super) fn takes(
         &mut self,
         (source, numbers): (PartitionId, PartNumbers),
         consequences: &mut Consequences,

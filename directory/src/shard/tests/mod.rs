@@ -83,7 +83,7 @@ impl Box {
     fn load(&self, partition: PartitionId) -> Shard {
         let (generation, residency) = (Generation(1), self.residency);
         let settings = ShardSettings { partition, table: self.table, generation, residency };
-        let mut shard = load_shard(&self.disk, settings).unwrap();
+        let mut shard = load_shard(&self.disk, settings).unwrap().unwrap();
         shard.handle_started(&self.settings);
         shard
     }

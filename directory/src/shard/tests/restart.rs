@@ -3,6 +3,7 @@
 use answerback_proto::record::Corrupt;
 
 use super::*;
+use crate::recovery::Unapplied;
 
 #[test]
 fn a_new_device_starts_there_after_a_restart_too() {
@@ -130,7 +131,8 @@ fn a_row_or_batch_that_does_not_belong_is_a_fault() {
         residency: Residency::default(),
     };
     let mut shard = Shard::new(settings);
-    assert_eq!(shard.replay(batches.last().unwrap(), &at.disk), Err(Corrupt::Checksum.into()));
+    let replayed = shard.replay(batches.last().unwrap(), &at.disk);
+    assert!(matches!(replayed, Err(Unapplied::Corrupt(Corrupt::Checksum))));
     let foreign = (partition.0 + 1).to_be_bytes();
     assert!(shard.load_row(Table::Partition, &foreign, &[0; 8]).is_err());
     assert!(shard.load_row(Table::Partition, &partition.0.to_be_bytes(), &[0; 7]).is_err());
