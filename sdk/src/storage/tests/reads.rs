@@ -72,6 +72,8 @@ fn what_was_read_elsewhere_is_read_and_need_not_be_said() {
     read(&mut storage, 1);
     record(&mut storage, &[read_elsewhere(2)]);
     assert_eq!(unnoted(&storage), [0; 0]);
+    record(&mut storage, &[noted(1)]);
+    assert_eq!(unnoted(&storage), [0; 0], "an answer that comes late");
     assert_eq!(read(&mut storage, 2), None);
     let fates: Vec<_> = storage.chat(BOB, 10).unwrap().iter().map(|one| one.fate).collect();
     assert_eq!(fates, [true, true, false].map(|is_read| Fate::Received { is_read }));
