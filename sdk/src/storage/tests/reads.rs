@@ -81,6 +81,16 @@ fn what_was_read_elsewhere_is_read_and_need_not_be_said() {
 }
 
 #[test]
+fn what_was_read_is_known_of_each_device() {
+    let file = File::new();
+    let mut storage = with_messages(&file);
+    record(&mut storage, &[message(4, 23, 1, 20)]);
+    read(&mut storage, 3);
+    let fates: Vec<_> = storage.chat(BOB, 10).unwrap().iter().map(|one| one.fate).collect();
+    assert_eq!(fates, [true, true, true, false].map(|is_read| Fate::Received { is_read }));
+}
+
+#[test]
 fn what_others_have_read_is_known_of_each_device() {
     let file = File::new();
     let mut storage = file.open();
