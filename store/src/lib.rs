@@ -32,6 +32,7 @@ mod reader;
 mod reserve;
 mod rows;
 mod schema;
+mod scrub;
 
 pub use backup::restore;
 pub use error::{BackupError, OpenError};
@@ -40,3 +41,4 @@ pub use meta::Meta;
 pub use open::{NewBox, Store};
 pub use reader::Reader;
 pub use reserve::{FreeSpace, Reserve, ReserveMarks};
+pub use scrub::Damage;
