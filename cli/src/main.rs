@@ -47,6 +47,8 @@ enum Command {
     Backup(command::backup::Arguments),
     /// Make a new data directory from a backup.
     Restore(command::restore::Arguments),
+    /// Read all that a box has on its disk, to find damage early.
+    Scrub(command::scrub::Arguments),
     /// Let a box start again whose data is damaged.
     Repair(command::repair::Arguments),
     /// Make the keys that sign tokens for development.
@@ -69,6 +71,7 @@ fn main() -> ExitCode {
         Command::Inspect(arguments) => command::inspect::run(&arguments),
         Command::Backup(arguments) => command::backup::run(&arguments),
         Command::Restore(arguments) => command::restore::run(&arguments),
+        Command::Scrub(arguments) => command::scrub::run(&arguments),
         Command::Repair(arguments) => command::repair::run(&arguments),
         Command::DevKeys(arguments) => command::dev_keys::run(&arguments),
         Command::Token(arguments) => command::token::run(&arguments),

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 #[test]
 fn every_command_explains_itself_with_an_example() {
-    let commands: [&[&str]; 15] = [
+    let commands: [&[&str]; 16] = [
         &[],
         &["dev-keys"],
         &["serve"],
@@ -19,6 +19,7 @@ fn every_command_explains_itself_with_an_example() {
         &["inspect"],
         &["backup"],
         &["restore"],
+        &["scrub"],
         &["repair"],
         &["token"],
         &["send"],

@@ -1,5 +1,8 @@
 //! What a shard's driver needs of a disk: a journal to append to, and a state to start from.
 
+#[cfg(feature = "contract")]
+pub mod contract;
+
 use std::fmt;
 use std::ops::ControlFlow;
 

@@ -3,11 +3,12 @@
 use std::fs::File;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use answerback_directory::ports::StorageFault;
 use rocksdb::{ColumnFamily, DB, WriteBatch, WriteOptions};
 
+use crate::erasures::Erasures;
 use crate::error::{OpenError, storage_fault};
 use crate::schema;
 
@@ -19,6 +20,8 @@ pub(crate) struct Database {
     directory: File,
     /// The first fault; nothing is written after it, by whomever.
     fault: OnceLock<StorageFault>,
+    erasures: Mutex<Erasures>,
+    erasing: Mutex<()>,
 }
 
 impl Database {
@@ -26,7 +29,11 @@ impl Database {
     pub(crate) fn open(path: &Path, directory: File) -> Result<Self, OpenError> {
         let db = schema::open(&path.join(schema::DIRECTORY))
             .map_err(|error| OpenError::from_rocksdb(path, &error))?;
-        Ok(Self { db, path: path.into(), directory, fault: OnceLock::new() })
+        let erasures =
+            Erasures::load(&db).map_err(|fault| OpenError::Corrupt(path.into(), fault.message))?;
+        let (path, fault) = (path.into(), OnceLock::new());
+        let (erasures, erasing) = (Mutex::new(erasures), Mutex::new(()));
+        Ok(Self { db, path, directory, fault, erasures, erasing })
     }
 
     /// The data directory.
@@ -39,10 +46,20 @@ impl Database {
         &self.directory
     }
 
+    /// What is to be erased. Whoever notes something holds this until it is written: what is
+    /// taken is then in the database.
+    pub(crate) fn erasures(&self) -> MutexGuard<'_, Erasures> {
+        self.erasures.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Held by whoever erases.
+    pub(crate) fn erasing(&self) -> &Mutex<()> {
+        &self.erasing
+    }
+
     /// A column family that every open store has.
     pub(crate) fn family(&self, name: &str) -> Result<&ColumnFamily, StorageFault> {
-        let missing = || StorageFault::new(format_args!("no column family {name}"));
-        self.db.cf_handle(name).ok_or_else(missing)
+        schema::family(&self.db, name)
     }
 
     /// Does one write; after the first that fails, none.

@@ -82,7 +82,11 @@ impl Journal for JournalWriter {
     }
 
     fn checkpoint(&mut self, checkpoint: &Checkpoint) -> Result<(), StorageFault> {
-        self.db.write(self.checkpoint_batch(checkpoint)?, &self.ordered)?;
+        let mut write = self.checkpoint_batch(checkpoint)?;
+        let mut erasures = self.db.erasures();
+        erasures.note(&self.db, checkpoint, &mut write)?;
+        self.db.write(write, &self.ordered)?;
+        drop(erasures);
         self.trimmed.insert(checkpoint.partition, checkpoint.applied.offset);
         Ok(())
     }

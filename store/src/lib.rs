@@ -7,7 +7,8 @@
 //! DIR/db/                 one RocksDB, one WAL
 //!     meta                the box: partitions, generation, secret · a partition: its `applied`
 //!     journal             partition, first offset → one batch
-//!     partition … incoming   the tables of `directory::shard::checkpoint`
+//!     erase               what was deleted and may still be in a file
+//!     partition …         the tables of `directory::shard::checkpoint`
 //! ```
 //! A commit is one write with one value for each partition, and one fsync for all of
 //! them. A checkpoint is one write of all that changed, the place that it belongs to, and
@@ -18,6 +19,8 @@
 
 mod backup;
 mod database;
+mod erase;
+mod erasures;
 mod error;
 mod format;
 mod high_water;
@@ -29,6 +32,7 @@ mod reader;
 mod reserve;
 mod rows;
 mod schema;
+mod scrub;
 
 pub use backup::restore;
 pub use error::{BackupError, OpenError};
@@ -37,3 +41,4 @@ pub use meta::Meta;
 pub use open::{NewBox, Store};
 pub use reader::Reader;
 pub use reserve::{FreeSpace, Reserve, ReserveMarks};
+pub use scrub::Damage;

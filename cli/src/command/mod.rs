@@ -8,6 +8,7 @@ pub(crate) mod inspect;
 pub(crate) mod recv;
 pub(crate) mod repair;
 pub(crate) mod restore;
+pub(crate) mod scrub;
 pub(crate) mod send;
 pub(crate) mod serve;
 pub(crate) mod status;

@@ -38,6 +38,19 @@ pub(crate) struct Status {
     pub(crate) uptime_s: u64,
 }
 
+/// What a scrub found, a line each.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Damages {
+    pub(crate) damages: Vec<String>,
+}
+
+impl Damages {
+    /// Reads all that a store has.
+    pub(crate) fn of(store: &Store) -> Self {
+        Self { damages: store.scrub().iter().map(ToString::to_string).collect() }
+    }
+}
+
 impl Desk {
     /// Does what is asked.
     pub(super) fn answer(&self, request: Request) -> Answer {
@@ -45,6 +58,7 @@ impl Desk {
             Request::Status {} => self.status(),
             Request::Inspect { user } => self.inspect(user.as_deref()),
             Request::Backup { to } => self.backup(&to),
+            Request::Scrub {} => self.scrub(),
         };
         match done {
             Ok(value) => Answer::Done(value),
@@ -71,6 +85,10 @@ impl Desk {
         }
         self.store.backup(to)?;
         Ok(json!({ "to": to }))
+    }
+
+    fn scrub(&self) -> Result<Value, Failure> {
+        Ok(serde_json::to_value(Damages::of(&self.store))?)
     }
 }
 

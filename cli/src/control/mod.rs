@@ -24,7 +24,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub(crate) use client::ask;
-pub(crate) use desk::{Desk, Status};
+pub(crate) use desk::{Damages, Desk, Status};
 pub(crate) use server::ControlServer;
 pub(crate) use socket::ControlSocket;
 
@@ -41,6 +41,8 @@ pub(crate) enum Request {
     Inspect { user: Option<String> },
     /// To copy all that is committed; an absolute path.
     Backup { to: PathBuf },
+    /// To read all that is on its disk.
+    Scrub {},
 }
 
 /// What it says.

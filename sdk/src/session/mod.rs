@@ -170,11 +170,16 @@ impl ClientSession {
     }
 
     /// Queues a message, or one that takes an earlier one back. It must be stored already:
-    /// its number is used up.
+    /// its number is used up. What has no number that a message can have is refused.
     pub fn send(&mut self, message: Outgoing) {
         let (peer, sequence) = (message.peer, message.sequence);
-        let content = chat::Content::of(message);
-        self.chats.entry(peer).or_default().insert(sequence, content);
+        if is_number(sequence) {
+            let content = chat::Content::of(message);
+            self.chats.entry(peer).or_default().insert(sequence, content);
+        } else {
+            let code = Code::FrameMalformed.number();
+            self.events.push_back(Event::Refused { peer, sequence, code });
+        }
     }
 
     /// The user has read all messages of one of `peer`'s devices up to a number: say so until
@@ -189,7 +194,9 @@ impl ClientSession {
 
     /// Gives numbers up that are not held any more: the answer to [`Event::Missing`].
     pub fn skip(&mut self, peer: UserId, sequence: Sequence) {
-        self.chats.entry(peer).or_default().insert(sequence, chat::Content::Hole);
+        if is_number(sequence) {
+            self.chats.entry(peer).or_default().insert(sequence, chat::Content::Hole);
+        }
     }
 
     /// A connection is open. `connection_counter` was raised and stored for it. A token that
@@ -371,6 +378,11 @@ impl ClientSession {
     fn answer_probe(&mut self, echo: u64) {
         append_frame(&mut self.control, Address::default(), &Pong { echo }, &[], &[]);
     }
+}
+
+/// Numbers begin at 1; the last of the type has none behind it.
+fn is_number(sequence: Sequence) -> bool {
+    (1..u64::MAX).contains(&sequence.0)
 }
 
 /// Tags go round and leave 0 out.

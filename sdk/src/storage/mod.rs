@@ -115,11 +115,7 @@ impl Storage {
             self.connection.query_row("SELECT generation, cursor FROM device", [], |row| {
                 Ok((row.get::<_, Number>(0)?.0, row.get::<_, Number>(1)?.0))
             })?;
-        let undecided = outbound::select(
-            &self.connection,
-            "state = 0 AND device = ?1",
-            params![Id(self.device.0)],
-        )?;
+        let undecided = outbound::select(&self.connection, "state = 0", params![])?;
         Ok(DeviceState {
             user: self.user,
             device: self.device,

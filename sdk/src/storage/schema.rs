@@ -64,7 +64,7 @@ const VERSION_1: &str = "
 
 const VERSION_2: &str = "
     ALTER TABLE outbound RENAME TO outbound_1;
-    -- device: of this user; rows of the others are copies.
+    -- device: of this user; rows of the others are copies, and never queued.
     CREATE TABLE outbound (
         peer           BLOB NOT NULL,
         device         BLOB NOT NULL,

@@ -284,3 +284,64 @@ fn tag(number: u32, chat: usize, recipients: usize) -> u32 {
 pub(super) fn code_name(code: u16) -> &'static str {
     Code::from_number(code).map_or("an unknown code", Code::name)
 }
+
+#[cfg(test)]
+mod tests {
+    use answerback_proto::encode::append_frame;
+    use answerback_proto::frame_buffer::FrameBuffer;
+    use answerback_proto::kind::Envelope;
+    use answerback_proto::limits::FRAME_BYTES_MAX;
+
+    use super::*;
+
+    const PLAN: Plan = Plan { senders: 4, recipients: 2, messages: 8 };
+    const MS: u64 = 1_000_000;
+
+    /// Sender 0 is answered for a chat's request.
+    fn answer(load: &mut StoringLoad, now_ns: u64, tag: u32, envelope: &impl Envelope) {
+        let mut bytes = Vec::new();
+        append_frame(&mut bytes, Address { flags: 0, tag, target: 0 }, envelope, &[], &[]);
+        let (mut frames, mut rest) = (FrameBuffer::default(), bytes.as_slice());
+        let frame = frames.next_frame(&mut rest, FRAME_BYTES_MAX).unwrap().unwrap();
+        load.handle_frame(0, now_ns, frame, &mut Sockets::default()).unwrap();
+        load.pump(now_ns, &mut Sockets::default());
+    }
+
+    fn started() -> StoringLoad {
+        let mut load = StoringLoad::new(PLAN, 0, 16, 1).unwrap();
+        load.pump(0, &mut Sockets::default());
+        assert_eq!(load.senders[0].generated, 0, "nobody has started it");
+        load.start();
+        load.pump(0, &mut Sockets::default());
+        load
+    }
+
+    #[test]
+    fn a_place_comes_free_when_a_message_is_decided_either_way() {
+        let mut load = started();
+        assert_eq!(load.senders[0].generated, 1);
+        let failed = Failed { position: 0, after: 0, device: 1, sequence: 1, code: 2004 };
+        answer(&mut load, 0, tag(1, 0, 2), &failed);
+        assert_eq!((load.senders[0].generated, load.decided()), (2, 1));
+        let accepted = Accepted { sequence: 1, accepted_at_ms: 1 };
+        answer(&mut load, 0, tag(1, 1, 2), &accepted);
+        answer(&mut load, 0, tag(1, 1, 2), &accepted);
+        assert_eq!((load.counts.accepted, load.counts.failed), (1, 1));
+        assert!(!load.is_settled(), "the other senders are not through");
+    }
+
+    #[test]
+    fn a_refused_message_is_tried_again_when_its_time_has_come() {
+        let mut load = started();
+        let refused = Refused { sequence: 1, retry_after_ms: 50, code: 2004 };
+        answer(&mut load, 0, tag(1, 0, 2), &refused);
+        assert_eq!((load.counts.refused, load.counts.last_code), (1, 2004));
+        load.pump(49 * MS, &mut Sockets::default());
+        assert_eq!(load.senders[0].ready, [0], "it is held");
+        load.pump(50 * MS, &mut Sockets::default());
+        assert!(load.senders[0].ready.is_empty(), "it is sent");
+        let accepted = Accepted { sequence: 1, accepted_at_ms: 1 };
+        answer(&mut load, 60 * MS, tag(2, 0, 2), &accepted);
+        assert_eq!((load.counts.accepted, load.senders[0].generated), (1, 2));
+    }
+}

@@ -1,7 +1,7 @@
 //! Two sessions and a model of a server, under cut connections and refusals.
 //!
-//! The model keeps per chat the decided sequence, per user an inbox. A seeded generator
-//! cuts connections after any byte and refuses sends; in the end both users must have
+//! The model keeps per chat the decided sequence and, in every other world, what came early;
+//! per user an inbox. A seeded generator cuts connections after any byte and refuses sends; in the end both users must have
 //! each other's messages once and in order.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -36,6 +36,8 @@ struct Inbox {
 #[derive(Default)]
 struct Model {
     decided: BTreeMap<UserId, u64>,
+    parks: bool,
+    parked: BTreeMap<(UserId, u64), (Send, Vec<u8>)>,
     inboxes: BTreeMap<UserId, Inbox>,
 }
 
@@ -50,21 +52,21 @@ impl Model {
                 out.extend(frame(0, user, &CaughtUp { position: inbox.last }, &[]));
             }
             Written::Send { tag, peer, send, payload } => {
-                let decided = self.decided.entry(user).or_default();
+                let decided = self.decided.get(&user).copied().unwrap_or_default();
                 let sequence = send.sequence;
-                if sequence > *decided + 1 {
-                    let answer = OutOfOrder { sequence, expected: *decided + 1 };
+                if sequence > decided + 1 {
+                    let answer = OutOfOrder { sequence, expected: decided + 1 };
                     out.extend(frame(tag, peer, &answer, &[]));
-                } else if refuse && sequence > *decided {
+                    if self.parks {
+                        self.parked.insert((user, sequence), (send, payload));
+                    }
+                } else if refuse && sequence > decided {
                     let code = Code::Busy.number();
                     let answer = Refused { sequence, retry_after_ms: 1, code };
                     out.extend(frame(tag, peer, &answer, &[]));
                 } else {
-                    if sequence == *decided + 1 {
-                        *decided = sequence;
-                        let inbox = self.inboxes.entry(peer).or_default();
-                        inbox.last += 1;
-                        inbox.entries.insert(inbox.last, (user, send, payload));
+                    if sequence == decided + 1 {
+                        self.decide(user, peer, send, payload);
                     }
                     let answer = Accepted { sequence, accepted_at_ms: sequence };
                     out.extend(frame(tag, peer, &answer, &[]));
@@ -78,6 +80,19 @@ impl Model {
             }
             Written::Resync(cursor) => self.inboxes.entry(user).or_default().sent = cursor,
             other => panic!("{other:?}"),
+        }
+    }
+
+    /// Decides a message, and all that was parked right behind it.
+    fn decide(&mut self, user: UserId, peer: UserId, send: Send, payload: Vec<u8>) {
+        let inbox = self.inboxes.entry(peer).or_default();
+        let mut next = Some((send, payload));
+        while let Some((send, payload)) = next {
+            let sequence = send.sequence;
+            inbox.last += 1;
+            inbox.entries.insert(inbox.last, (user, send, payload));
+            self.decided.insert(user, sequence);
+            next = self.parked.remove(&(user, sequence + 1));
         }
     }
 
@@ -177,7 +192,7 @@ impl End {
 
 fn exchange(seed: u64, count: u64) {
     let mut random = Random(seed);
-    let mut model = Model::default();
+    let mut model = Model { parks: seed.is_multiple_of(2), ..Model::default() };
     let mut ends = [End::new(ALICE), End::new(BOB)];
     ends.iter_mut().for_each(End::connect);
     for now_ms in 0.. {

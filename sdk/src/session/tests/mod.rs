@@ -1,5 +1,6 @@
 //! A session against a scripted server, and two sessions against a model of one.
 
+mod anything;
 mod codes;
 mod exchange;
 mod reads;

@@ -78,6 +78,19 @@ fn what_no_server_would_take_is_refused_here() {
 }
 
 #[test]
+fn what_has_no_number_is_refused_at_once() {
+    let mut session = opened(0);
+    for sequence in [0, u64::MAX] {
+        session.send(message(sequence));
+        session.skip(BOB, Sequence(sequence));
+        let code = Code::FrameMalformed.number();
+        let refused = Event::Refused { peer: BOB, sequence: Sequence(sequence), code };
+        assert_eq!(events(&mut session), [refused]);
+        assert_eq!((written(&mut session), session.undecided()), (Vec::new(), 0));
+    }
+}
+
+#[test]
 fn a_recall_beyond_the_frame_limit_is_refused_here() {
     let room = 4_096 - 32 - <Recall as Envelope>::BYTES;
     for (length, is_too_long) in [(room, false), (room + 1, true)] {

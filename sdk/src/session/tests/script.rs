@@ -196,6 +196,16 @@ fn numbers_that_the_server_lost_are_sent_again_or_given_up() {
 }
 
 #[test]
+fn at_most_a_window_of_numbers_is_missing_at_once() {
+    let mut session = opened(0);
+    session.send(message(1 << 40));
+    let sent = sends(&mut session);
+    out_of_order(&mut session, sent[0], 1);
+    let missing = Event::Missing { peer: BOB, from: Sequence(1), to: Sequence(64) };
+    assert_eq!(events(&mut session), [missing]);
+}
+
+#[test]
 fn a_failed_answer_is_final() {
     let mut session = opened(0);
     session.send(message(1));

@@ -72,10 +72,22 @@ fn what_was_read_elsewhere_is_read_and_need_not_be_said() {
     read(&mut storage, 1);
     record(&mut storage, &[read_elsewhere(2)]);
     assert_eq!(unnoted(&storage), [0; 0]);
+    record(&mut storage, &[noted(1)]);
+    assert_eq!(unnoted(&storage), [0; 0], "an answer that comes late");
     assert_eq!(read(&mut storage, 2), None);
     let fates: Vec<_> = storage.chat(BOB, 10).unwrap().iter().map(|one| one.fate).collect();
     assert_eq!(fates, [true, true, false].map(|is_read| Fate::Received { is_read }));
     assert_eq!(storage.device_state().unwrap().cursor, Position(9), "it is an entry");
+}
+
+#[test]
+fn what_was_read_is_known_of_each_device() {
+    let file = File::new();
+    let mut storage = with_messages(&file);
+    record(&mut storage, &[message(4, 23, 1, 20)]);
+    read(&mut storage, 3);
+    let fates: Vec<_> = storage.chat(BOB, 10).unwrap().iter().map(|one| one.fate).collect();
+    assert_eq!(fates, [true, true, true, false].map(|is_read| Fate::Received { is_read }));
 }
 
 #[test]
