@@ -2,7 +2,7 @@
 
 use answerback_proto::id::{DeviceId, UserId};
 use answerback_proto::record::{
-    AddUser, ApplyVersion, Attempt, ConfirmClock, Due, Revoke, Settings,
+    AddUser, ApplyVersion, Attempt, ConfirmClock, Due, NewGeneration, Revoke, Settings,
 };
 
 use super::load::Wanted;
@@ -12,9 +12,13 @@ use super::{Asked, Shard};
 use crate::limits::{DUE_PERIOD_MS, IDLE_TICK_MS, OPEN_BYTES_MAX};
 
 impl Shard {
-    /// The journal is replayed: from here on its records are applied by this version's rules
-    /// and these settings.
+    /// The journal is replayed: from here on its records are applied in this generation, by
+    /// this version's rules and these settings.
     pub fn handle_started(&mut self, settings: &Settings) {
+        if self.state.generation != self.generation {
+            let record = NewGeneration { generation: self.generation.0 };
+            self.builder().push(&record, &[]);
+        }
         if self.state.version != VERSION {
             self.builder().push(&ApplyVersion { version: VERSION }, &[]);
         }

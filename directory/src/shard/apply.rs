@@ -61,7 +61,7 @@ impl Shard {
             }
             (Asked::Opening(opening), Verdict::Connected { lapsed }) => {
                 if let Some(user) = self.state.users.get(opening.origin.user) {
-                    let generation = self.state.generation;
+                    let generation = self.generation;
                     self.sessions.open(opening, user, generation, lapsed, &mut self.effects);
                 }
             }

@@ -5,7 +5,7 @@
 
 use std::ops::ControlFlow;
 
-use answerback_proto::id::{DeviceId, Generation, PartitionId, Position, Sequence, UserId};
+use answerback_proto::id::{DeviceId, PartitionId, Position, Sequence, UserId};
 use answerback_proto::limits::LIFE_MAX_S;
 use bytes::Bytes;
 
@@ -31,7 +31,7 @@ pub fn convert(
     partition: PartitionId,
     table: PartitionTable,
 ) -> Result<Rows, StorageFault> {
-    let mut state = State::new(partition, Generation(0), table);
+    let mut state = State::new(partition, table);
     let (from, to) = (partition.0.to_be_bytes(), partition_end(partition));
     for of in
         [Table::Partition, Table::Cursor, Table::Device, Table::Chat, Table::Sequence, Table::Inbox]

@@ -104,6 +104,8 @@ pub struct Shard {
     sessions: Sessions,
     /// What is under way to and from other partitions.
     courier: Courier,
+    /// Counts restores.
+    generation: Generation,
     residency: Residency,
     open: BatchBuilder,
     open_askers: VecDeque<Asker>,
@@ -162,7 +164,8 @@ impl Shard {
     pub fn new(settings: ShardSettings) -> Self {
         let ShardSettings { partition, table, generation, residency } = settings;
         Self {
-            state: State::new(partition, generation, table),
+            state: State::new(partition, table),
+            generation,
             sessions: Sessions::default(),
             courier: Courier::default(),
             residency,

@@ -144,6 +144,12 @@ impl Outgoing {
         self.confirmed
     }
 
+    /// The destination may have another past by now: what waits counts as never confirmed.
+    pub(crate) fn forget_confirmed(&mut self) {
+        self.confirmed = PartNumber(0);
+        self.changed = true;
+    }
+
     /// The last number given, 0 for none.
     pub(crate) fn last(&self) -> PartNumber {
         PartNumber(self.next.0 - 1)
@@ -211,21 +217,20 @@ pub(crate) struct Incoming {
 }
 
 impl Incoming {
-    /// Whether a part is the next one; if so it counts as taken. The first of a newer
-    /// generation is, whatever was before it: the source was restored, and its numbers with
-    /// it. At worst something comes twice that is dropped by its identity.
+    /// Whether a part is the next one; if so it counts as taken.
     pub(crate) fn take(&mut self, part: PartNumbers) -> bool {
         if part.generation < self.generation {
             return false;
         }
-        let is_first = part.generation > self.generation;
+        if part.generation > self.generation {
+            *self = Self { generation: part.generation, ..Self::default() };
+        }
         let is_next = part.previous <= self.taken && self.taken < part.number;
-        if is_first || is_next {
-            self.generation = part.generation;
+        if is_next {
             self.taken = part.number;
             self.changed = true;
         }
-        is_first || is_next
+        is_next
     }
 
     /// Whether a part is one that was taken before.
@@ -386,9 +391,18 @@ mod tests {
         assert!(incoming.take(part(7, 0)));
         let newer =
             |number, previous| PartNumbers { generation: Generation(2), ..part(number, previous) };
-        assert!(incoming.take(newer(6, 5)), "the restored source had 5 confirmed");
-        assert!(!incoming.take(newer(8, 7)) && incoming.take(newer(7, 6)));
+        assert!(!incoming.take(newer(6, 5)), "one before it may be on its way");
+        assert!(incoming.take(newer(5, 0)) && incoming.take(newer(6, 5)));
         assert!(!incoming.take(part(8, 7)));
+    }
+
+    #[test]
+    fn what_waits_in_a_restored_queue_begins_its_numbers_anew() {
+        let mut outgoing = Outgoing::default();
+        (1..=3).for_each(|user| outgoing.push(delivered(user, 1)));
+        outgoing.confirm(PartNumber(1));
+        outgoing.forget_confirmed();
+        assert_eq!(numbers(&outgoing, 0), [(2, 0), (3, 2)]);
     }
 
     #[test]

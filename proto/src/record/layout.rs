@@ -374,3 +374,12 @@ layout! {
         offset: u64,
     }
 }
+
+layout! {
+    /// The data was restored: from here on parts are numbered in this generation, and those
+    /// that wait count as never confirmed.
+    NewGeneration / ArchivedNewGeneration {
+        /// Which.
+        generation: u64,
+    }
+}

@@ -139,6 +139,8 @@ records! {
     ConfirmClock = 21,
     /// An earlier record cannot be applied: it is rejected instead.
     Repair = 22,
+    /// The data was restored: what others know of an older generation is void.
+    NewGeneration = 23,
 }
 
 /// The fixed part of a record.

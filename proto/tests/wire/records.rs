@@ -75,6 +75,7 @@ records! {
     StateDigest { offset: 8, digest: 8 };
     ConfirmClock { now_ms: 8 };
     Repair { offset: 8 };
+    NewGeneration { generation: 8 };
 }
 
 /// The batches of the vectors.

@@ -65,6 +65,7 @@ fn read_partition(state: &mut State, value: &mut Fields<'_>) -> Option<()> {
     state.digest = Digest::restore(value.u64()?);
     state.version = value.u16()?;
     state.is_clock_doubted = value.u8()? != 0;
+    state.generation = Generation(value.u64()?);
     state.settings = Settings {
         inbox_messages_max: value.u32()?,
         inbox_bytes_max: value.u64()?,

@@ -75,7 +75,7 @@ impl Writer {
     fn partition_row(&mut self, state: &State) {
         let settings = state.settings.clone();
         self.key(&[]).u64(state.clock_ms).u64(state.digest.value()).u16(state.version);
-        self.u8(u8::from(state.is_clock_doubted));
+        self.u8(u8::from(state.is_clock_doubted)).u64(state.generation.0);
         self.u32(settings.inbox_messages_max).u64(settings.inbox_bytes_max);
         self.u32(settings.sender_messages_max).u32(settings.device_lag_max);
         self.u16(settings.devices_max).u32(settings.lapse_s).u32(settings.gap_s);

@@ -97,6 +97,7 @@ pub(crate) struct Consequences {
 #[derive(Debug)]
 pub(crate) struct State {
     pub(crate) partition: PartitionId,
+    /// Of the parts' numbers.
     pub(crate) generation: Generation,
     pub(crate) table: PartitionTable,
     /// The last record applied; the chain hash is that of the last whole batch.
@@ -126,14 +127,10 @@ pub(crate) struct State {
 }
 
 impl State {
-    pub(crate) fn new(
-        partition: PartitionId,
-        generation: Generation,
-        table: PartitionTable,
-    ) -> Self {
+    pub(crate) fn new(partition: PartitionId, table: PartitionTable) -> Self {
         Self {
             partition,
-            generation,
+            generation: Generation(0),
             table,
             applied: Applied::default(),
             clock_ms: 0,
@@ -213,6 +210,11 @@ impl State {
                 Verdict::Administered(outcome)
             }
             Record::Repair(_) => Verdict::Silent,
+            Record::NewGeneration(record) => {
+                self.generation = Generation(record.generation);
+                self.outgoing.values_mut().for_each(Outgoing::forget_confirmed);
+                Verdict::Silent
+            }
         })
     }
 
