@@ -7,7 +7,7 @@ use std::thread;
 
 use answerback_directory::commit_policy::CommitPolicy;
 use answerback_directory::partition_table::PartitionTable;
-use answerback_directory::recovery::load_shards;
+use answerback_directory::recovery::{Recovered, load_shards};
 use answerback_directory::shard::Residency;
 use answerback_gateway::{Backend, Control, GatewayConfig, StopHandle, Verifier, serve};
 use answerback_proto::limits::{PARTITIONS_DEFAULT, PARTITIONS_MAX};
@@ -86,8 +86,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let cores = arguments.cores.unwrap_or_else(processors).min(meta.partitions);
     let table = PartitionTable::new(&meta.secret, meta.partitions, cores);
     let residency = Residency { bytes_max: arguments.shard_memory_mib << 20 };
-    let shards = load_shards(&store.reader(), table, meta.generation, residency)
-        .map_err(|fault| cannot_restore(&arguments.data, &fault))?;
+    let Recovered { shards, broken } =
+        load_shards(&store.reader(), table, meta.generation, residency)
+            .map_err(|fault| cannot_restore(&arguments.data, &fault))?;
+    broken.iter().for_each(|broken| eprintln!("alarm: {broken}"));
     let journal = ReservedJournal { writer: store.writer(), reserve: reserve(arguments)? };
     let backend = Backend { table, shards, journal, reader: store.reader() };
     let restored_ms = clock.elapsed().as_millis() as u64;
