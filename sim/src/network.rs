@@ -1,29 +1,35 @@
 //! Two streams of bytes that come in any cut, as late as it pleases, until they break.
 
-use std::collections::VecDeque;
-
 use fastrand::Rng;
 
 /// One direction of a connection.
 #[derive(Debug, Default)]
 pub(crate) struct Stream {
-    bytes: VecDeque<u8>,
+    bytes: Vec<u8>,
+    /// As many of them have arrived.
+    read: usize,
 }
 
 impl Stream {
-    pub(crate) fn write(&mut self, bytes: &[u8]) {
-        self.bytes.extend(bytes);
+    /// The bytes under way, to append to.
+    pub(crate) fn tail(&mut self) -> &mut Vec<u8> {
+        if self.read == self.bytes.len() {
+            self.bytes.clear();
+            self.read = 0;
+        }
+        &mut self.bytes
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.bytes.is_empty()
+        self.read == self.bytes.len()
     }
 
     /// What arrives next: all of it, or any part of it.
-    pub(crate) fn read(&mut self, random: &mut Rng) -> Vec<u8> {
-        let most = self.bytes.len();
-        let count = if random.bool() { most } else { random.usize(..=most) };
-        self.bytes.drain(..count).collect()
+    pub(crate) fn read(&mut self, random: &mut Rng) -> &[u8] {
+        let rest = self.bytes.split_at(self.read).1;
+        let count = if random.u8(..4) > 0 { rest.len() } else { random.usize(..=rest.len()) };
+        self.read += count;
+        rest.split_at(count).0
     }
 }
 
@@ -34,4 +40,11 @@ pub(crate) struct Connection {
     pub(crate) to_client: Stream,
     /// The box has closed its end; what is under way still arrives.
     pub(crate) is_closing: bool,
+}
+
+impl Connection {
+    /// Whether nothing is under way, and the connection stays.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.to_box.is_empty() && self.to_client.is_empty() && !self.is_closing
+    }
 }

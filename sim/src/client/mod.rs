@@ -1,0 +1,226 @@
+//! A device: the SDK's session, and a store whose transactions survive.
+
+mod store;
+mod take;
+
+use answerback_proto::id::{DeviceId, Sequence, UserId};
+use answerback_sdk::session::{ClientSession, Credit, Outgoing};
+use fastrand::Rng;
+
+use crate::model::{Breach, MessageNumber, Model, NewMessage};
+use crate::network::Connection;
+use crate::trace::Trace;
+use store::Store;
+
+/// Whether anybody uses the device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Use {
+    InUse,
+    /// Its database went back to an older copy, and it has not been told yet.
+    RolledBack,
+    /// It was told that it is no device of the user's any more.
+    Gone,
+}
+
+/// One device of a user.
+#[derive(Debug)]
+pub(crate) struct Client {
+    pub(crate) user: UserId,
+    pub(crate) device: DeviceId,
+    credit: Credit,
+    store: Store,
+    /// A copy of the database, as of an earlier time.
+    backup: Option<Store>,
+    session: ClientSession,
+    pub(crate) connection: Option<Connection>,
+    /// Which end of the box its connections have, and how many there were.
+    pub(crate) slot: u32,
+    pub(crate) connections: u32,
+    pub(crate) usage: Use,
+    /// The app lives, and stores nothing that comes.
+    pub(crate) is_stuck: bool,
+    /// It does not connect.
+    pub(crate) is_away: bool,
+    /// It keeps silent about numbers that it lost.
+    pub(crate) skips_nothing: bool,
+    /// It was asked for such a number on this connection.
+    was_asked: bool,
+    /// Whether it may have something to say.
+    is_stirred: bool,
+}
+
+impl Client {
+    pub(crate) fn new(user: UserId, device: DeviceId, slot: u32, random: &mut Rng) -> Self {
+        let credit = Credit { frames: random.u32(1..20), bytes: random.u32(1..2000) };
+        let store = Store::default();
+        let session = store.session(user, device, credit);
+        Self {
+            user,
+            device,
+            credit,
+            store,
+            backup: None,
+            session,
+            connection: None,
+            slot,
+            connections: 0,
+            usage: Use::InUse,
+            is_stuck: false,
+            is_away: false,
+            skips_nothing: random.u8(..4) == 0,
+            was_asked: false,
+            is_stirred: true,
+        }
+    }
+
+    /// Opens a connection; the counter is raised and stored before it.
+    pub(crate) fn connect(&mut self) {
+        self.store.connection_counter += 1;
+        self.session.handle_connected(self.store.connection_counter, "");
+        self.connection = Some(Connection::default());
+        self.connections += 1;
+        self.is_stirred = true;
+    }
+
+    pub(crate) fn disconnect(&mut self) {
+        self.connection = None;
+        self.was_asked = false;
+        self.session.handle_disconnected();
+    }
+
+    /// The app dies: what is stored stays.
+    pub(crate) fn crash(&mut self) {
+        self.disconnect();
+        self.is_stuck = false;
+        self.session = self.store.session(self.user, self.device, self.credit);
+    }
+
+    /// The database is copied, for a bad day.
+    pub(crate) fn back_up(&mut self) {
+        self.backup = Some(self.store.clone());
+    }
+
+    /// The bad day: the database is that copy, where a connection was made since.
+    pub(crate) fn roll_back(&mut self) -> bool {
+        let is_older =
+            |backup: &mut Store| backup.connection_counter < self.store.connection_counter;
+        let was_open = self.session.is_open();
+        let Some(backup) = self.backup.take_if(|backup| was_open && is_older(backup)) else {
+            return false;
+        };
+        self.store = backup;
+        self.usage = Use::RolledBack;
+        self.crash();
+        true
+    }
+
+    /// Sends a message, or loses it once its number is used up.
+    pub(crate) fn send(
+        &mut self,
+        peer: UserId,
+        model: &mut Model,
+        random: &mut Rng,
+    ) -> (MessageNumber, Sequence) {
+        let last = self.store.last_sequence.entry(peer).or_default();
+        let is_recall = random.u8(..8) == 0 && last.0 > 0;
+        let recent = last.0.saturating_sub(4)..=last.0;
+        let recalled = is_recall.then(|| Sequence(random.u64(recent).max(1)));
+        let is_short = random.u8(..4) == 0;
+        let new = NewMessage {
+            sender: self.user,
+            device: self.device,
+            recipient: peer,
+            recalled,
+            life_s: if is_short { random.u32(1..60) } else { 0 },
+            payload_bytes: random.usize(4..60),
+            is_lost: random.u8(..40) == 0,
+        };
+        let (number, sequence) = model.add_message(new);
+        *last = sequence;
+        if !new.is_lost {
+            let outgoing = self.outgoing(&new, number, sequence);
+            self.store.undecided.insert((peer, sequence), outgoing.clone());
+            self.session.send(outgoing);
+            self.is_stirred = true;
+        }
+        (number, sequence)
+    }
+
+    fn outgoing(&self, new: &NewMessage, number: MessageNumber, sequence: Sequence) -> Outgoing {
+        Outgoing {
+            peer: new.recipient,
+            sequence,
+            content_type: 1,
+            seen_ms: self.store.seen_ms.get(&new.recipient).copied().unwrap_or_default(),
+            life_s: new.life_s,
+            payload: number.payload(new.payload_bytes),
+            recalled: new.recalled,
+        }
+    }
+
+    /// The user reads all that came from one device of a peer.
+    pub(crate) fn read(&mut self, random: &mut Rng) -> Option<(UserId, DeviceId, Sequence)> {
+        let received = &self.store.received;
+        let at = random.usize(..received.len().max(1));
+        let (&(peer, device), &up_to) = received.iter().nth(at)?;
+        self.store.unnoted_reads.insert((peer, device), up_to);
+        self.session.read(peer, device, up_to);
+        self.is_stirred = true;
+        Some((peer, device, up_to))
+    }
+
+    /// Writes what waits to be written.
+    pub(crate) fn transmit(&mut self, now_ms: u64) {
+        if self.session.poll_timeout().is_some_and(|due_ms| due_ms <= now_ms) {
+            self.session.handle_timeout(now_ms);
+        }
+        self.is_stirred = false;
+        let mut nowhere = Vec::new();
+        let out = match &mut self.connection {
+            Some(connection) => connection.to_box.tail(),
+            None => &mut nowhere,
+        };
+        while self.session.poll_transmit(out) {}
+    }
+
+    /// Takes what arrived, stores it, acknowledges what is stored.
+    pub(crate) fn receive(
+        &mut self,
+        now_ms: u64,
+        model: &mut Model,
+        random: &mut Rng,
+        trace: &Trace,
+    ) -> Result<(), Breach> {
+        let Some(connection) = &mut self.connection else { return Ok(()) };
+        let bytes = connection.to_client.read(random);
+        self.is_stirred |= !bytes.is_empty();
+        let received = self.session.handle_received(now_ms, bytes);
+        let ends = connection.is_closing && connection.to_client.is_empty();
+        received.map_err(|error| Breach(format!("the box broke the protocol: {error}")))?;
+        self.take_events(model, trace)?;
+        if ends {
+            self.disconnect();
+        }
+        Ok(())
+    }
+
+    /// Whether what it waits for needs another connection, or another mind.
+    pub(crate) fn is_at_a_loss(&self) -> bool {
+        self.is_stuck || self.was_asked
+    }
+
+    pub(crate) fn session(&self) -> &ClientSession {
+        &self.session
+    }
+
+    /// Whether nothing of it is undecided or unsaid.
+    pub(crate) fn is_settled(&self) -> bool {
+        let is_quiet = self.connection.as_ref().is_some_and(Connection::is_quiet);
+        is_quiet
+            && !self.is_stirred
+            && self.session.is_open()
+            && self.store.undecided.is_empty()
+            && self.store.unnoted_reads.is_empty()
+            && self.session.undecided() == 0
+    }
+}

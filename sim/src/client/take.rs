@@ -1,0 +1,178 @@
+//! What a session says, taken as an app's driver would.
+
+use answerback_proto::code::Code;
+use answerback_proto::id::{Position, Sequence, UserId};
+use answerback_sdk::session::{Entry, EntryBody, Event};
+
+use super::{Client, Use};
+use crate::model::{Breach, MessageNumber, Model, Welcomed};
+use crate::trace::Trace;
+
+impl Client {
+    pub(super) fn take_events(&mut self, model: &mut Model, trace: &Trace) -> Result<(), Breach> {
+        let mut stored = None;
+        while let Some(event) = self.session.poll_event() {
+            self.take(event, model, &mut stored, trace)?;
+        }
+        if let Some(position) = stored {
+            self.store.cursor = position;
+            self.session.handle_stored(position);
+        }
+        Ok(())
+    }
+
+    fn take(
+        &mut self,
+        event: Event,
+        model: &mut Model,
+        stored: &mut Option<Position>,
+        trace: &Trace,
+    ) -> Result<(), Breach> {
+        let device = self.device;
+        match event {
+            Event::Opened { generation, cursor, lapsed, .. } => {
+                trace.say(format_args!(
+                    "  device {device} is welcomed at {cursor}, lapsed {lapsed}"
+                ));
+                let is_new = self.store.generation.0 == 0;
+                let stored = (!is_new).then_some(self.store.cursor);
+                let welcomed = Welcomed { cursor, stored, has_lapsed: lapsed };
+                (self.store.generation, self.store.cursor) = (generation, cursor);
+                model.handle_opened(device, welcomed)
+            }
+            Event::Accepted { peer, sequence, accepted_at_ms } => {
+                self.store.see(peer, accepted_at_ms);
+                let number = self.decided(peer, sequence, model)?;
+                trace.say(format_args!(
+                    "  device {device} hears that message {} is accepted",
+                    number.0
+                ));
+                model.handle_accepted(number, accepted_at_ms)
+            }
+            Event::Failed { peer, sequence, code } => {
+                let number = self.decided(peer, sequence, model)?;
+                trace.say(format_args!(
+                    "  device {device} hears that message {} failed: {code}",
+                    number.0
+                ));
+                model.handle_failed(number, code)
+            }
+            Event::Refused { peer, sequence, code } => {
+                let number = self.decided(peer, sequence, model)?;
+                trace.say(format_args!(
+                    "  device {device} hears that message {} is refused: {code}",
+                    number.0
+                ));
+                model.handle_refused(number, code)
+            }
+            Event::Missing { peer, from, to } => {
+                trace.say(format_args!("  device {device} lacks {from} to {to} for user {peer}"));
+                self.answer_missing(peer, from, to);
+                Ok(())
+            }
+            Event::Entry(_) if self.is_stuck => Ok(()),
+            Event::Entry(entry) => {
+                trace.say(format_args!("  device {device} stores {}", told(&entry)));
+                *stored = Some(entry.position);
+                self.take_entry(&entry);
+                model.handle_stored(device, &entry)
+            }
+            Event::Shown(entry) => {
+                trace.say(format_args!("  device {device} is shown {}", told(&entry)));
+                model.handle_shown(self.user, &entry)
+            }
+            Event::ReadNoted { peer, device: of, up_to } => {
+                self.store
+                    .unnoted_reads
+                    .remove(&(peer, of))
+                    .filter(|known| *known > up_to)
+                    .map(|newer| self.store.unnoted_reads.insert((peer, of), newer));
+                Ok(())
+            }
+            Event::Closed { code, .. } => {
+                trace.say(format_args!("  device {device} is closed: {code}"));
+                self.close(code, model)
+            }
+            Event::Silent => {
+                self.disconnect();
+                Ok(())
+            }
+            Event::CaughtUp | Event::GoAway { .. } => Ok(()),
+        }
+    }
+
+    fn close(&mut self, number: u16, model: &Model) -> Result<(), Breach> {
+        let code = Code::from_number(number).unwrap_or(Code::FrameMalformed);
+        self.disconnect();
+        if matches!(code, Code::DeviceRevoked | Code::DeviceRolledBack) {
+            self.usage = Use::Gone;
+        }
+        model.handle_closed(self.device, code)
+    }
+
+    fn take_entry(&mut self, entry: &Entry) {
+        let peer = entry.peer;
+        match &entry.body {
+            EntryBody::Message { device, sequence, accepted_at_ms, .. } => {
+                self.store.see(peer, *accepted_at_ms);
+                let received = self.store.received.entry((peer, *device)).or_default();
+                *received = (*received).max(*sequence);
+            }
+            EntryBody::Copied { accepted_at_ms, .. } => self.store.see(peer, *accepted_at_ms),
+            EntryBody::Failed { device, sequence, .. } if *device == self.device => {
+                self.store.undecided.remove(&(peer, *sequence));
+            }
+            EntryBody::ReadElsewhere { device, up_to, .. } => {
+                if self.store.unnoted_reads.get(&(peer, *device)).is_some_and(|own| own <= up_to) {
+                    self.store.unnoted_reads.remove(&(peer, *device));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// What is still kept goes again; what was lost is given up, or kept silent about.
+    fn answer_missing(&mut self, peer: UserId, from: Sequence, to: Sequence) {
+        for number in (from.0..=to.0).map(Sequence) {
+            match self.store.undecided.get(&(peer, number)) {
+                Some(kept) => self.session.send(kept.clone()),
+                None if self.skips_nothing => self.was_asked = true,
+                None => self.session.skip(peer, number),
+            }
+        }
+    }
+
+    fn decided(
+        &mut self,
+        peer: UserId,
+        sequence: Sequence,
+        model: &Model,
+    ) -> Result<MessageNumber, Breach> {
+        self.store.undecided.remove(&(peer, sequence));
+        model.sent(self.device, peer, sequence)
+    }
+}
+
+fn told(entry: &Entry) -> String {
+    let Entry { position, peer, body } = entry;
+    match body {
+        EntryBody::Message { device, sequence, .. } => {
+            format!("{position}: number {sequence} of user {peer}'s device {device}")
+        }
+        EntryBody::Copied { device, sequence, .. } => {
+            format!("{position}: a copy of device {device}'s number {sequence} to user {peer}")
+        }
+        EntryBody::Delivered { device, up_to, .. } => {
+            format!("{position}: device {device}'s are delivered to user {peer} up to {up_to}")
+        }
+        EntryBody::ReadBy { device, up_to, .. } => {
+            format!("{position}: device {device}'s are read by user {peer} up to {up_to}")
+        }
+        EntryBody::ReadElsewhere { device, up_to, .. } => {
+            format!("{position}: user {peer}'s device {device} is read elsewhere up to {up_to}")
+        }
+        EntryBody::Failed { device, sequence, code } => {
+            format!("{position}: device {device}'s {sequence} to user {peer} failed: {code}")
+        }
+    }
+}

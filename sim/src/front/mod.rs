@@ -1,0 +1,240 @@
+//! The box around its shards: what a gateway's core loop does, without its sockets.
+//!
+//! Cores speak to each other through queues. Requests and answers keep their order and
+//! arrive; mail between partitions may be lost, come twice or overtake. Commits, reads and
+//! checkpoints take as long as they please, each on its own.
+
+mod frames;
+mod say;
+mod work;
+
+use std::collections::VecDeque;
+
+use answerback_directory::partition_table::PartitionTable;
+use answerback_directory::recovery::load_shards;
+use answerback_directory::shard::checkpoint::Checkpoint;
+use answerback_directory::shard::{
+    Effect, Load, Loaded, Mail, Origin, Residency, SessionRef, Shard,
+};
+use answerback_proto::frame_buffer::FrameBuffer;
+use answerback_proto::id::{DeviceId, Generation, Offset, PartitionId, UserId};
+use answerback_proto::kind::Kind;
+use answerback_proto::record::Settings;
+
+use crate::disk::Disk;
+use crate::model::{Breach, Model};
+use crate::planted::Plants;
+
+/// What a box is started with.
+#[derive(Clone, Debug)]
+pub(crate) struct BoxSettings {
+    pub(crate) table: PartitionTable,
+    pub(crate) cores: u16,
+    pub(crate) residency: Residency,
+    pub(crate) settings: Settings,
+    pub(crate) planted: Plants,
+}
+
+/// A request on its way to another core.
+#[derive(Debug)]
+struct Request {
+    kind: Kind,
+    origin: Origin,
+    recipient: UserId,
+    envelope: Vec<u8>,
+    payload: Vec<u8>,
+}
+
+/// What one core says to another, in order.
+#[derive(Debug)]
+enum Letter {
+    Request(Request),
+    Answer(Effect),
+}
+
+/// One end of a connection in the box.
+#[derive(Debug, Default)]
+struct Slot {
+    frames: FrameBuffer,
+    /// Which of the client's connections it is.
+    generation: u32,
+    owner: Option<(UserId, DeviceId)>,
+    core: u16,
+    /// Whether what it sends is copied to the user's other devices.
+    copies: bool,
+    is_probed: bool,
+    is_open: bool,
+}
+
+/// A core's commit under way.
+#[derive(Debug, Default)]
+struct Commit {
+    ends: Vec<(PartitionId, Offset)>,
+    is_durable: bool,
+}
+
+/// Something being read for a shard.
+#[derive(Debug)]
+enum Reading {
+    Asked(Load),
+    Done(Loaded),
+}
+
+/// A shard's checkpoint under way.
+#[derive(Debug)]
+enum Checkpointing {
+    Frozen(Checkpoint),
+    Written(PartitionId),
+}
+
+/// Bytes for a connection.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Said {
+    pub(crate) slot: u32,
+    pub(crate) generation: u32,
+    /// Where its bytes end in `said_bytes`; they begin where the ones before it end.
+    pub(crate) end: usize,
+    /// Whether the connection ends behind them.
+    pub(crate) closes: bool,
+}
+
+/// A running box.
+#[derive(Debug)]
+pub(crate) struct Front {
+    table: PartitionTable,
+    cores: u16,
+    planted: Plants,
+    shards: Vec<Shard>,
+    slots: Vec<Slot>,
+    commits: Vec<Option<Commit>>,
+    readings: Vec<Reading>,
+    checkpointings: Vec<Checkpointing>,
+    /// From each core to each.
+    letters: Vec<VecDeque<Letter>>,
+    mail: Vec<(PartitionId, Mail)>,
+    /// Sends are refused.
+    pub(crate) is_disk_full: bool,
+    pub(crate) said: Vec<Said>,
+    pub(crate) said_bytes: Vec<u8>,
+}
+
+impl Front {
+    /// A box as it starts from what the disk holds.
+    pub(crate) fn start(with: &BoxSettings, disk: &Disk) -> Result<Self, Breach> {
+        let &BoxSettings { table, cores, residency, planted, .. } = with;
+        let recovered = load_shards(disk, table, Generation(1), residency)
+            .map_err(|fault| Breach(format!("the box does not start: {fault}")))?;
+        if let Some(broken) = recovered.broken.first() {
+            return Err(Breach(broken.to_string()));
+        }
+        let mut shards = recovered.shards;
+        shards.iter_mut().for_each(|shard| shard.handle_started(&with.settings));
+        Ok(Self {
+            table,
+            cores,
+            planted,
+            shards,
+            slots: Vec::new(),
+            commits: (0..cores).map(|_| None).collect(),
+            readings: Vec::new(),
+            checkpointings: Vec::new(),
+            letters: (0..cores * cores).map(|_| VecDeque::new()).collect(),
+            mail: Vec::new(),
+            is_disk_full: false,
+            said: Vec::new(),
+            said_bytes: Vec::new(),
+        })
+    }
+
+    pub(crate) fn cores(&self) -> u16 {
+        self.cores
+    }
+
+    pub(crate) fn shard_count(&self) -> usize {
+        self.shards.len()
+    }
+
+    /// A client has opened a connection.
+    pub(crate) fn open(&mut self, slot: u32, generation: u32) {
+        let index = slot as usize;
+        if self.slots.len() <= index {
+            self.slots.resize_with(index + 1, Slot::default);
+        }
+        self.slots[index] = Slot { generation, is_open: true, ..Slot::default() };
+    }
+
+    /// A connection is gone, and the box hears of it.
+    pub(crate) fn close(&mut self, slot: u32, generation: u32) {
+        let Some(known) = self.slots.get_mut(slot as usize) else { return };
+        if known.generation != generation || !std::mem::take(&mut known.is_open) {
+            return;
+        }
+        let session = SessionRef { core: known.core, slot, generation };
+        if let Some((user, _)) = known.owner {
+            self.home(user).handle_closed(user, session);
+        }
+    }
+
+    /// An operator adds a user.
+    pub(crate) fn add_user(&mut self, user: UserId) {
+        self.home(user).handle_add_user(user, 1);
+    }
+
+    /// An operator revokes a device.
+    pub(crate) fn revoke(&mut self, user: UserId, device: DeviceId) {
+        self.home(user).handle_revoke(user, device, 1);
+    }
+
+    /// An operator says that the clock is right.
+    pub(crate) fn confirm_clock(&mut self) {
+        self.shards.iter_mut().for_each(|shard| shard.handle_confirm_clock(1));
+    }
+
+    /// Does what the shards want done.
+    pub(crate) fn dispatch(&mut self, monotonic_ms: u64, model: &Model) -> Result<(), Breach> {
+        for index in 0..self.shards.len() {
+            let core = self.table.core_of(PartitionId(index as u16));
+            while let Some(effect) = self.shards[index].poll_effect(monotonic_ms) {
+                self.perform(core, effect, model)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What was said has been handed on; the list is used again.
+    pub(crate) fn keep_said(&mut self, mut said: Vec<Said>) {
+        said.clear();
+        self.said = said;
+    }
+
+    /// What still moves.
+    pub(crate) fn unsettled(&self) -> Option<String> {
+        let letters = self.letters.iter().map(VecDeque::len).sum::<usize>();
+        let commits = self.commits.iter().flatten().count();
+        let busy = self.shards.iter().filter(|shard| !shard.is_settled());
+        let busy: Vec<_> = busy.map(|shard| shard.partition().0).collect();
+        let (mail, reads, checkpoints) =
+            (self.mail.len(), self.readings.len(), self.checkpointings.len());
+        let is_quiet = letters + commits + mail + reads + checkpoints + busy.len() == 0;
+        (!is_quiet).then(|| {
+            format!(
+                "{letters} letters, {commits} commits, {mail} words of mail, {reads} reads and \
+                 {checkpoints} checkpoints are under way, and the partitions {busy:?} busy"
+            )
+        })
+    }
+
+    fn home(&mut self, user: UserId) -> &mut Shard {
+        let partition = self.table.partition_of(user);
+        &mut self.shards[usize::from(partition.0)]
+    }
+
+    fn post(&mut self, from: u16, to: u16, letter: Letter) {
+        self.letters[usize::from(from * self.cores + to)].push_back(letter);
+    }
+
+    fn is_current(&self, to: SessionRef) -> bool {
+        let known = self.slots.get(to.slot as usize);
+        known.is_some_and(|slot| slot.is_open && slot.generation == to.generation)
+    }
+}

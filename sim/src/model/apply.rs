@@ -1,0 +1,197 @@
+//! Records, once they are durable, in the order of their journal.
+
+use answerback_proto::id::{DeviceId, PartitionId, Sequence, UserId};
+use answerback_proto::limits::LIFE_MAX_S;
+use answerback_proto::record::{Batch, COPIES, Connect, PlacedRecord, Post, RecallPost, Record};
+
+use super::account::{Posted, Standing};
+use super::message::MessageNumber;
+use super::parts::{About, Numbers, PartBody};
+use super::{Breach, Model, require};
+
+macro_rules! about {
+    ($part:ident) => {
+        About { user: UserId($part.user), peer: UserId($part.peer), device: DeviceId($part.device) }
+    };
+}
+
+macro_rules! numbers {
+    ($part:ident) => {
+        Numbers { source: $part.source, number: $part.number, previous: $part.previous }
+    };
+}
+
+impl Model {
+    /// A batch is durable.
+    pub(crate) fn handle_durable(&mut self, batch: &Batch) -> Result<(), Breach> {
+        let at = usize::from(batch.partition().0);
+        let expected = self.homes[at].offset + 1;
+        require(batch.first_offset().0 == expected, || {
+            format!(
+                "partition {at} has a batch at {} where {expected} comes next: a durable one is lost",
+                batch.first_offset()
+            )
+        })?;
+        for placed in batch.records() {
+            let placed = placed.map_err(|corrupt| Breach(format!("a batch is {corrupt}")))?;
+            self.apply(at, &placed)?;
+        }
+        self.homes[at].offset = batch.end().0 - 1;
+        Ok(())
+    }
+
+    fn apply(&mut self, at: usize, placed: &PlacedRecord) -> Result<(), Breach> {
+        match &placed.record {
+            Record::Tick(tick) => self.tick(at, tick.now_ms),
+            Record::Settings(settings) => self.homes[at].settings = settings.clone(),
+            Record::ConfirmClock(_) => self.homes[at].is_clock_doubted = false,
+            Record::AddUser(add) => self.account_mut(UserId(add.user)).exists = true,
+            Record::Connect(connect) => self.connect(connect),
+            Record::Revoke(revoke) => self.revoke(UserId(revoke.user), DeviceId(revoke.device)),
+            Record::Post(post) => {
+                let posted = self.posted(post, 0, &placed.payload)?;
+                return self.post(&posted);
+            }
+            Record::RecallPost(recall) => {
+                let posted = self.posted(&as_post(recall), recall.recalled, &placed.payload)?;
+                return self.post(&posted);
+            }
+            Record::SkipRange(range) => return self.skip(range),
+            Record::Acknowledge(record) => {
+                let (user, device) = (UserId(record.user), DeviceId(record.device));
+                return self.acknowledge(user, device, record.up_to);
+            }
+            Record::ReadUpTo(read) => return self.read(read),
+            Record::Due(due) => return self.due(UserId(due.user), due.up_to_ms),
+            Record::Attempt(attempt) => return self.attempt(attempt),
+            Record::Confirmed(confirmed) => {
+                let destination = PartitionId(confirmed.destination);
+                return self.confirm(at, destination, confirmed.up_to);
+            }
+            Record::DeliveredPart(part) => {
+                let (about, at_ms) = (about!(part), part.delivered_at_ms);
+                let body = PartBody::Delivered { about, up_to: part.up_to, at_ms };
+                return self.take_part(at, numbers!(part), body, about.user);
+            }
+            Record::ReadPart(part) => {
+                let about = about!(part);
+                let body = PartBody::Read { about, up_to: part.up_to, at_ms: part.read_at_ms };
+                return self.take_part(at, numbers!(part), body, about.user);
+            }
+            Record::FailedPart(part) => {
+                let about = about!(part);
+                let message = self.failed_message(about, part.sequence)?;
+                let body = PartBody::Failed { message, code: part.code };
+                return self.take_part(at, numbers!(part), body, about.user);
+            }
+            Record::CopyPart(part) => {
+                let about = about!(part);
+                let message = self.checked_payload(&placed.payload)?;
+                let is_it = self.sent(about.device, about.peer, Sequence(part.sequence))?;
+                require(message == is_it, || "a copy has another's payload".into())?;
+                let body = PartBody::Copy { message, at_ms: part.accepted_at_ms };
+                return self.take_part(at, numbers!(part), body, about.user);
+            }
+            Record::ApplyVersion(_) | Record::StateDigest(_) | Record::NewGeneration(_) => {}
+            Record::Message(_) | Record::Repair(_) => {
+                return Err(Breach(format!("a record that nobody writes: {:?}", placed.record)));
+            }
+        }
+        Ok(())
+    }
+
+    fn tick(&mut self, at: usize, now_ms: u64) {
+        let home = &mut self.homes[at];
+        let before_ms = home.clock_ms;
+        home.clock_ms = before_ms.max(now_ms);
+        let jump_ms = u64::from(home.settings.clock_jump_s) * 1000;
+        home.is_clock_doubted |= before_ms > 0 && home.clock_ms - before_ms > jump_ms;
+    }
+
+    fn connect(&mut self, connect: &Connect) {
+        let (user, id) = (UserId(connect.user), DeviceId(connect.device));
+        let devices_max = usize::from(self.home(user).settings.devices_max);
+        let account = self.account(user);
+        let floor = account.floor;
+        let is_revoked = |id: &&DeviceId| self.device(**id).standing == Standing::Revoked;
+        let revoked = account.devices.iter().filter(is_revoked).count();
+        let is_full = account.devices.len() - revoked >= devices_max || revoked >= 10 * devices_max;
+        let device = self.device_mut(id);
+        match device.standing {
+            Standing::Unknown if is_full => return,
+            Standing::Revoked => return,
+            Standing::Active | Standing::Lapsed if connect.connection_counter <= device.counter => {
+                return;
+            }
+            Standing::Unknown | Standing::Lapsed => {
+                (device.cursor, device.start) = (floor, floor);
+            }
+            Standing::Active => {}
+        }
+        let is_new = device.standing == Standing::Unknown;
+        device.standing = Standing::Active;
+        device.counter = connect.connection_counter;
+        let account = self.account_mut(user);
+        if is_new {
+            account.devices.push(id);
+            account.exists = true;
+        }
+    }
+
+    fn revoke(&mut self, user: UserId, id: DeviceId) {
+        if matches!(self.device(id).standing, Standing::Active | Standing::Lapsed) {
+            self.device_mut(id).standing = Standing::Revoked;
+            self.let_leave(user);
+        }
+    }
+
+    fn posted(&self, post: &Post, recalled: u64, payload: &[u8]) -> Result<Posted, Breach> {
+        let (recipient, device) = (UserId(post.recipient), DeviceId(post.device));
+        let message = self.sent(device, recipient, Sequence(post.sequence))?;
+        let carried = self.checked_payload(payload)?;
+        let known = self.message(message);
+        let is_right = carried == message
+            && known.sender == UserId(post.sender)
+            && known.recalled.unwrap_or_default() == Sequence(recalled)
+            && post.life_s == if known.life_s == 0 { LIFE_MAX_S } else { known.life_s };
+        require(is_right, || format!("{known} was journaled as another"))?;
+        Ok(Posted {
+            message,
+            recipient,
+            sender: known.sender,
+            device,
+            sequence: post.sequence,
+            recalled,
+            seen_ms: post.seen_ms,
+            life_s: post.life_s,
+            payload_bytes: payload.len(),
+            is_copied: post.flags & COPIES != 0,
+        })
+    }
+
+    /// The message whose payload this is, whole.
+    pub(super) fn checked_payload(&self, payload: &[u8]) -> Result<MessageNumber, Breach> {
+        let number = MessageNumber::of(payload);
+        let known = number.and_then(|number| self.messages.get(number.0 as usize));
+        match (number, known) {
+            (Some(number), Some(known)) if payload == number.payload(known.payload_bytes) => {
+                Ok(number)
+            }
+            _ => Err(Breach("a payload is damaged".into())),
+        }
+    }
+}
+
+/// A recall says the same as a message, and more.
+fn as_post(recall: &RecallPost) -> Post {
+    Post {
+        recipient: recall.recipient,
+        sender: recall.sender,
+        device: recall.device,
+        sequence: recall.sequence,
+        seen_ms: recall.seen_ms,
+        life_s: recall.life_s,
+        content_type: recall.content_type,
+        flags: recall.flags,
+    }
+}

@@ -1,0 +1,126 @@
+//! What a box has promised, worked out again from what is durable: slowly, whole, in memory.
+//!
+//! The model hears of every batch once it is durable, and applies its records to plain
+//! lists: inboxes that forget nothing, decisions by message, parts by number. It knows no
+//! sessions, no residency, no checkpoints. Every message that was accepted ends in exactly
+//! one [`Exit`]; what a device is told or stores is held against that at once, and at the
+//! end of a world against all of it.
+
+mod account;
+mod apply;
+mod decide;
+mod leave;
+mod message;
+mod parts;
+mod settled;
+mod time;
+mod told;
+
+use std::fmt;
+
+use answerback_directory::limits::SETTINGS;
+use answerback_directory::partition_table::PartitionTable;
+use answerback_proto::id::{DeviceId, UserId};
+use answerback_proto::record::Settings;
+
+use account::{Account, Device};
+use message::Message;
+pub(crate) use message::{MessageNumber, NewMessage};
+use parts::Part;
+pub(crate) use told::Welcomed;
+
+/// A broken promise.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Breach(pub String);
+
+impl fmt::Display for Breach {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// One partition, as its durable records make it.
+#[derive(Debug)]
+struct Home {
+    /// The last durable record.
+    offset: u64,
+    clock_ms: u64,
+    is_clock_doubted: bool,
+    settings: Settings,
+    /// The parts made for each partition; the first has the number 1.
+    made: Vec<Vec<Part>>,
+    /// The last number taken from each partition.
+    taken: Vec<u64>,
+}
+
+/// The reference against which every step is held.
+#[derive(Debug)]
+pub struct Model {
+    homes: Vec<Home>,
+    accounts: Vec<Account>,
+    devices: Vec<Device>,
+    messages: Vec<Message>,
+}
+
+impl Model {
+    pub(crate) fn new(table: &PartitionTable, users: u16) -> Self {
+        let partitions = usize::from(table.partitions());
+        let home = || Home {
+            offset: 0,
+            clock_ms: 0,
+            is_clock_doubted: false,
+            settings: SETTINGS,
+            made: (0..partitions).map(|_| Vec::new()).collect(),
+            taken: vec![0; partitions],
+        };
+        let accounts = (1..=u128::from(users)).map(|id| {
+            let partition = usize::from(table.partition_of(UserId(id)).0);
+            Account::new(UserId(id), partition, usize::from(users))
+        });
+        Self {
+            homes: (0..partitions).map(|_| home()).collect(),
+            accounts: accounts.collect(),
+            devices: Vec::new(),
+            messages: Vec::new(),
+        }
+    }
+
+    /// A new install of the app; the box has not heard of it.
+    pub(crate) fn add_device(&mut self, user: UserId) -> DeviceId {
+        let id = DeviceId(self.devices.len() as u128 + 1);
+        self.devices.push(Device::new(id, user, self.accounts.len()));
+        id
+    }
+
+    fn account(&self, user: UserId) -> &Account {
+        &self.accounts[user.0 as usize - 1]
+    }
+
+    fn account_mut(&mut self, user: UserId) -> &mut Account {
+        &mut self.accounts[user.0 as usize - 1]
+    }
+
+    fn device(&self, device: DeviceId) -> &Device {
+        &self.devices[device.0 as usize - 1]
+    }
+
+    fn device_mut(&mut self, device: DeviceId) -> &mut Device {
+        &mut self.devices[device.0 as usize - 1]
+    }
+
+    fn home(&self, user: UserId) -> &Home {
+        &self.homes[self.account(user).partition]
+    }
+
+    fn message(&self, number: MessageNumber) -> &Message {
+        &self.messages[number.0 as usize]
+    }
+
+    fn message_mut(&mut self, number: MessageNumber) -> &mut Message {
+        &mut self.messages[number.0 as usize]
+    }
+}
+
+fn require(holds: bool, breach: impl FnOnce() -> String) -> Result<(), Breach> {
+    if holds { Ok(()) } else { Err(Breach(breach())) }
+}

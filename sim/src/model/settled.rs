@@ -1,0 +1,153 @@
+//! At the end: the faults have stopped, nothing moves, every device is there.
+
+use std::collections::BTreeMap;
+
+use answerback_directory::shard::checkpoint::Table;
+use answerback_proto::id::{DeviceId, UserId};
+
+use super::account::{Account, Standing};
+use super::message::{Decision, Exit, Message};
+use super::{Breach, Model, require};
+use crate::disk::Disk;
+
+impl Model {
+    /// Everything has its outcome, and it is told. `living` are the devices that are in use.
+    pub(crate) fn check_settled(&self, living: &[DeviceId]) -> Result<(), Breach> {
+        for message in &self.messages {
+            if living.contains(&message.device) {
+                self.check_told(message)?;
+            }
+            let is_accepted = matches!(message.decision, Some(Decision::Accepted { .. }));
+            require(!is_accepted || message.exit.is_some(), || {
+                format!("{message} was accepted and never ended")
+            })?;
+            require(message.exit != Some(Exit::Delivered) || message.is_stored, || {
+                format!("{message} was delivered, and nobody has it")
+            })?;
+        }
+        self.accounts.iter().try_for_each(|account| self.check_drained(account, living))?;
+        self.check_parts()
+    }
+
+    /// What its sender knows of a message.
+    fn check_told(&self, message: &Message) -> Result<(), Breach> {
+        let told_delivered =
+            self.device(message.device).told_delivered[message.recipient.0 as usize - 1];
+        let is_told = match (message.decision, message.exit) {
+            (Some(Decision::Accepted { .. }), Some(Exit::Delivered)) => {
+                message.told_failed.is_none() && told_delivered >= message.sequence.0
+            }
+            (Some(Decision::Accepted { .. }), Some(exit)) => {
+                message.told_failed == exit.code().map(|code| code.number())
+            }
+            (Some(Decision::Rejected(code)), _) => message.told_failed == Some(code.number()),
+            (Some(Decision::Skipped), _) => message.is_lost || message.told_refused,
+            (None, _) => message.is_lost || message.told_refused,
+            (Some(Decision::Accepted { .. }), None) => false,
+        };
+        let has_lapsed = self.device(message.device).start > 0;
+        require(is_told || has_lapsed, || {
+            format!(
+                "{message} is {:?}, {:?}, and its sender was told: failed {:?}, delivered up to \
+                 {told_delivered}",
+                message.decision, message.exit, message.told_failed
+            )
+        })
+    }
+
+    /// Nothing is left in an inbox that somebody could have taken.
+    fn check_drained(&self, account: &Account, living: &[DeviceId]) -> Result<(), Breach> {
+        let is_away = |id: DeviceId| !living.contains(&id);
+        if self.active_devices(account.id).any(is_away)
+            || self.active_devices(account.id).next().is_none()
+        {
+            return Ok(());
+        }
+        let left = account.alive(0, account.last_position()).next();
+        require(left.is_none(), || {
+            format!("user {} has every device there, and still {left:?}", account.id)
+        })?;
+        require(account.gaps.is_empty(), || format!("user {} still has a gap", account.id))
+    }
+
+    /// Every part that was made was taken, or is contained in one that was.
+    fn check_parts(&self) -> Result<(), Breach> {
+        for (source, home) in self.homes.iter().enumerate() {
+            for (destination, made) in home.made.iter().enumerate() {
+                let taken = self.homes[destination].taken[source];
+                require(taken == made.len() as u64, || {
+                    format!("part {} from {source} to {destination} never came", made.len())
+                })?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The disk holds what is alive, and no more: neither rows nor memory grow.
+    pub(crate) fn check_rows(&self, disk: &Disk) -> Result<(), Breach> {
+        let mut alive = 0;
+        let mut parked = 0;
+        let mut waiting: BTreeMap<(usize, UserId), u32> = BTreeMap::new();
+        for account in &self.accounts {
+            alive += account.alive(0, account.last_position()).count();
+            let directions = account.chats.iter().flat_map(|chat| &chat.directions);
+            parked += directions.map(|direction| direction.parked.len()).sum::<usize>();
+            for (_, entry, _) in account.waiting() {
+                *waiting.entry((account.partition, entry.peer)).or_default() += 1;
+            }
+        }
+        let queues = self.homes.iter().flat_map(|home| &home.made);
+        let queues = queues.filter(|made| !made.is_empty()).count();
+        let expected = [
+            (Table::Inbox, alive),
+            (Table::Parked, parked),
+            (Table::Sender, waiting.len()),
+            (Table::Outgoing, queues),
+        ];
+        for (table, expected) in expected {
+            let rows = disk.rows(table).len();
+            require(rows == expected, || {
+                format!("the table {} has {rows} rows for {expected}", table.name())
+            })?;
+        }
+        Ok(())
+    }
+
+    /// The users who exist.
+    pub(crate) fn users(&self) -> impl Iterator<Item = UserId> {
+        let existing = self.accounts.iter().filter(|account| account.exists);
+        existing.map(|account| account.id)
+    }
+
+    /// Whether a message has lived too long, and its end has yet to be journaled.
+    pub(crate) fn has_overdue(&self, wall_ms: u64) -> bool {
+        let mut waiting = self.accounts.iter().flat_map(|account| account.waiting());
+        waiting.any(|(_, entry, _)| entry.expires_at_ms <= wall_ms)
+    }
+
+    /// What is left in an inbox whose user has a device.
+    pub(crate) fn undrained(&self) -> Option<String> {
+        let has_device = |account: &&Account| self.active_devices(account.id).next().is_some();
+        self.accounts.iter().filter(has_device).find_map(|account| {
+            let (position, entry) = account.alive(0, account.last_position()).next()?;
+            let cursors = self.active_devices(account.id).map(|id| (id, self.device(id).cursor));
+            let cursors: Vec<_> = cursors.collect();
+            Some(format!(
+                "user {} still has {:?} at {position}, with cursors {cursors:?}",
+                account.id, entry.body
+            ))
+        })
+    }
+
+    /// Whether any partition's clock waits for the operator.
+    pub(crate) fn is_clock_doubted(&self) -> bool {
+        self.homes.iter().any(|home| home.is_clock_doubted)
+    }
+
+    /// Devices that the home still counts on.
+    pub(crate) fn counted_devices(&self) -> impl Iterator<Item = (UserId, DeviceId)> {
+        let counts = |standing| matches!(standing, Standing::Active | Standing::Lapsed);
+        let devices = self.devices.iter().filter(move |device| counts(device.standing));
+        devices.map(|device| (device.user, device.id))
+    }
+}
