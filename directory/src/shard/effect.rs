@@ -371,6 +371,14 @@ impl EntryBody {
         }
     }
 
+    /// Its payload, where it has one.
+    pub(crate) fn payload_mut(&mut self) -> Option<&mut Bytes> {
+        match self {
+            Self::Message { payload, .. } | Self::Copied { payload, .. } => Some(payload),
+            _ => None,
+        }
+    }
+
     /// The device that had sent what it speaks of.
     pub(crate) fn device(&self) -> DeviceId {
         match self {

@@ -8,6 +8,7 @@
 use std::ops::ControlFlow;
 
 use answerback_proto::id::{PartitionId, Position, UserId};
+use bytes::Bytes;
 
 use super::chat::Chat;
 use super::checkpoint::Table;
@@ -183,20 +184,35 @@ fn read_entries(
     let from_key = rows::key(partition, &[&id, &after.next().0.to_be_bytes()]);
     let to_key = rows::key(partition, &[&id, &to.next().0.to_be_bytes()]);
     let mut entries: Vec<(Position, InboxEntry)> = Vec::new();
-    let (mut bytes, mut is_cut) = (0, false);
+    let (mut payloads, mut is_cut) = (Vec::new(), false);
     reader.range(Table::Inbox, &from_key, &to_key, &mut |key, value| {
-        if entries.len() >= entries_max || bytes >= bytes_max {
+        if entries.len() >= entries_max || payloads.len() >= bytes_max {
             is_cut = true;
             return Ok(ControlFlow::Break(()));
         }
-        let (position, entry) = rows::read_inbox(key, value, with_payloads)
+        let (position, entry) = rows::read_inbox(key, value, &mut payloads)
             .ok_or_else(|| unreadable(Table::Inbox, partition))?;
-        bytes += entry.payload_bytes as usize;
         entries.push((position, entry));
+        if !with_payloads {
+            payloads.clear();
+        }
         Ok(ControlFlow::Continue(()))
     })?;
+    if with_payloads {
+        give_payloads(&mut entries, Bytes::from(payloads));
+    }
     let end = entries.last().filter(|_| is_cut).map_or(to, |(position, _)| *position);
     Ok(Span::new(after, end, entries))
+}
+
+/// All payloads of a page lie in one piece of memory, in order.
+fn give_payloads(entries: &mut [(Position, InboxEntry)], mut payloads: Bytes) {
+    for (_, entry) in entries {
+        let payload = payloads.split_to(entry.payload_bytes as usize);
+        if let Some(place) = entry.body.payload_mut() {
+            *place = payload;
+        }
+    }
 }
 
 fn read_due(

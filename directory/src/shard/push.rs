@@ -107,7 +107,7 @@ impl Sessions {
         up_to: Position,
     ) -> Result<(), Code> {
         let Some(known) = find(&mut self.live, user, session) else { return Ok(()) };
-        if up_to > known.offered {
+        if !known.was_sent(up_to) {
             return Err(Code::AckBeyondSent);
         }
         if known.acknowledge(up_to) {
@@ -130,7 +130,7 @@ impl Sessions {
         cursor: Position,
     ) -> Result<(), Code> {
         let Some(known) = find(&mut self.live, user, session) else { return Ok(()) };
-        if cursor > known.offered {
+        if !known.was_sent(cursor) {
             return Err(Code::AckBeyondSent);
         }
         known.go_back(cursor);

@@ -21,9 +21,12 @@ pub(crate) struct Session {
     attempts: u8,
     credit_frames: u16,
     /// The last entry that was offered, else where the session, or its last resync, began.
-    pub(crate) offered: Position,
+    offered: Position,
     /// Entries up to here were offered, or are no matter of this device's.
     scanned: Position,
+    /// The greatest position that it was ever offered, or began at: what it may acknowledge,
+    /// also where the session has gone back since.
+    sent: Position,
     /// Acknowledged in this session; steers only what is pushed.
     pub(crate) acknowledged: Position,
     /// Where `CaughtUp` belongs; `CAUGHT_UP` once it was said.
@@ -82,6 +85,7 @@ impl Session {
             credit_frames: opening.credit_frames.min(CREDIT_FRAMES_MAX) as u16,
             offered: base,
             scanned: base,
+            sent: base,
             acknowledged: base,
             catching_up_to: last,
             watched_at: Position(0),
@@ -137,8 +141,15 @@ impl Session {
             return false;
         }
         self.acknowledged = up_to;
+        self.offered = self.offered.max(up_to);
+        self.scanned = self.scanned.max(up_to);
         self.count_out(up_to);
         true
+    }
+
+    /// Whether it was offered what lies up to a position.
+    pub(crate) fn was_sent(&self, up_to: Position) -> bool {
+        up_to <= self.sent
     }
 
     /// What lies behind a position is offered again.
@@ -191,6 +202,7 @@ impl Session {
     fn count_in(&mut self, position: Position, bytes: u32) {
         self.offered = position;
         self.scanned = position;
+        self.sent = self.sent.max(position);
         let in_flight = self.in_flight.get_or_insert_default();
         in_flight.entries.push_back((position, bytes));
         in_flight.bytes = in_flight.bytes.saturating_add(bytes);

@@ -238,26 +238,27 @@ pub(crate) fn read_expiry(key: &[u8]) -> Option<(u64, UserId)> {
     key.is_empty().then_some((due_ms, user))
 }
 
-/// An entry, with its payload or without.
+/// An entry, without its payload, which goes to the end of `payloads`.
 pub(crate) fn read_inbox(
     key: &[u8],
     value: &[u8],
-    with_payload: bool,
+    payloads: &mut Vec<u8>,
 ) -> Option<(Position, InboxEntry)> {
     let mut key = Fields(key.get(18..)?);
     let position = Position(key.be_u64()?);
-    let entry = read_entry(&mut Fields(value), with_payload)?;
+    let entry = read_entry(&mut Fields(value), payloads)?;
     key.is_empty().then_some((position, entry))
 }
 
-fn read_entry(value: &mut Fields<'_>, with_payload: bool) -> Option<InboxEntry> {
+fn read_entry(value: &mut Fields<'_>, payloads: &mut Vec<u8>) -> Option<InboxEntry> {
     let kind = value.u8()?;
     let (peer, device, put_at_ms) = (UserId(value.u128()?), DeviceId(value.u128()?), value.u64()?);
     let (mut expires_at_ms, mut payload_bytes) = (0, 0);
     let mut rest_of = |value: &mut Fields<'_>| {
         let rest = value.rest();
         payload_bytes = rest.len() as u32;
-        if with_payload { Bytes::copy_from_slice(rest) } else { Bytes::new() }
+        payloads.extend_from_slice(rest);
+        Bytes::new()
     };
     let body = match kind {
         MESSAGE => {

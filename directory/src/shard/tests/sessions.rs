@@ -1,6 +1,7 @@
 //! What a device is pushed, and what its acknowledgements do.
 
 use super::*;
+use crate::limits::{ACK_TIMEOUT_MS, PROBE_TIMEOUT_MS};
 
 #[test]
 fn credit_bounds_what_is_under_way() {
@@ -150,5 +151,22 @@ fn an_acknowledgement_survives_the_end_of_its_connection() {
     at.ack(b, 1);
     at.home(B).handle_closed(B, b.session);
     at.settle();
+    assert_eq!(at.user(B).live, 0);
+}
+
+/// What is offered again may be acknowledged before it is: the device had it already.
+#[test]
+fn an_acknowledgement_that_meets_a_new_attempt_counts() {
+    let (mut at, a, b) = pair();
+    at.send(a, B, 1);
+    at.settle();
+    at.wait(ACK_TIMEOUT_MS);
+    at.home(B).handle_alive(B, b.session);
+    at.now_ms += PROBE_TIMEOUT_MS;
+    at.monotonic_ms += PROBE_TIMEOUT_MS;
+    at.time_passes();
+    at.ack(b, 1);
+    at.settle();
+    assert_eq!(at.closed(b), None);
     assert_eq!(at.user(B).live, 0);
 }
