@@ -17,7 +17,8 @@ pub(crate) struct Chat {
     pub(crate) waiting: u32,
     /// Where the newest receipt of each kind and device lies in the inbox.
     pub(crate) receipts: Vec<Receipt>,
-    /// The other user's devices that sent here.
+    /// The other user's devices that sent here, in the order of their rows: what is decided for
+    /// several of them must not depend on whether they were read again.
     pub(crate) senders: Vec<Sender>,
     /// `last_accepted_ms`, `waiting`, `receipts`, since the last checkpoint.
     pub(crate) changed: bool,
@@ -92,13 +93,12 @@ impl Chat {
 
     /// The other user's device, made where missing.
     pub(crate) fn sender_or_new(&mut self, device: DeviceId) -> &mut Sender {
-        let found = self.senders.iter().position(|sender| sender.device == device);
-        let index = found.unwrap_or(self.senders.len());
-        if found.is_none() {
-            self.senders.push(Sender { device, ..Sender::default() });
+        let index = self.senders.partition_point(|sender| sender.device < device);
+        if self.senders.get(index).is_none_or(|sender| sender.device != device) {
+            self.senders.insert(index, Sender { device, ..Sender::default() });
             self.changed = true;
         }
-        #[expect(clippy::indexing_slicing, reason = "found, or pushed just above")]
+        #[expect(clippy::indexing_slicing, reason = "found, or inserted just above")]
         &mut self.senders[index]
     }
 
@@ -185,5 +185,20 @@ impl Sender {
         if parked.is_stored {
             self.unparked.push(number);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn senders_stand_in_the_order_in_which_they_would_be_read() {
+        let mut chat = Chat::default();
+        for device in [5, 3, 9, 3] {
+            assert_eq!(chat.sender_or_new(DeviceId(device)).device, DeviceId(device));
+        }
+        let order: Vec<_> = chat.senders.iter().map(|sender| sender.device.0).collect();
+        assert_eq!(order, [3, 5, 9]);
     }
 }
