@@ -13,6 +13,7 @@ mod inspection;
 mod journal;
 mod keys;
 mod random;
+mod stopped_box;
 
 use std::process::ExitCode;
 
@@ -51,6 +52,15 @@ enum Command {
     Scrub(command::scrub::Arguments),
     /// Let a box start again whose data is damaged.
     Repair(command::repair::Arguments),
+    /// Add users.
+    #[command(subcommand)]
+    User(command::operate::user::Command),
+    /// Revoke devices.
+    #[command(subcommand)]
+    Device(command::operate::device::Command),
+    /// Say whether the clock is right.
+    #[command(subcommand)]
+    Clock(command::operate::clock::Command),
     /// Make the keys that sign tokens for development.
     DevKeys(command::dev_keys::Arguments),
     /// Print a token for a user's device.
@@ -73,6 +83,9 @@ fn main() -> ExitCode {
         Command::Restore(arguments) => command::restore::run(&arguments),
         Command::Scrub(arguments) => command::scrub::run(&arguments),
         Command::Repair(arguments) => command::repair::run(&arguments),
+        Command::User(command) => command::operate::user::run(&command),
+        Command::Device(command) => command::operate::device::run(&command),
+        Command::Clock(command) => command::operate::clock::run(&command),
         Command::DevKeys(arguments) => command::dev_keys::run(&arguments),
         Command::Token(arguments) => command::token::run(&arguments),
         Command::Send(arguments) => command::send::run(&arguments),

@@ -4,27 +4,17 @@
 mod common;
 
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
+use std::io::Write;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use common::{Place, Server, answerback, failure, json_lines, mode};
-use serde_json::Value;
+use common::{Place, Server, answerback, exchange, failure, json_lines, mode};
 
 fn status(data: &Path) -> Command {
     let mut command = answerback();
     command.args(["status", "--data"]).arg(data);
     command
-}
-
-/// One line as it is, and the answer.
-fn exchange(socket: &Path, line: &[u8]) -> Value {
-    let mut stream = UnixStream::connect(socket).unwrap();
-    stream.write_all(line).unwrap();
-    let mut answer = String::new();
-    BufReader::new(stream).read_line(&mut answer).unwrap();
-    serde_json::from_str(&answer).unwrap()
 }
 
 fn socket(place: &Place) -> PathBuf {

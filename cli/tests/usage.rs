@@ -11,7 +11,7 @@ use serde_json::Value;
 
 #[test]
 fn every_command_explains_itself_with_an_example() {
-    let commands: [&[&str]; 16] = [
+    let commands: [&[&str]; 19] = [
         &[],
         &["dev-keys"],
         &["serve"],
@@ -21,6 +21,9 @@ fn every_command_explains_itself_with_an_example() {
         &["restore"],
         &["scrub"],
         &["repair"],
+        &["user", "add"],
+        &["device", "revoke"],
+        &["clock", "confirm"],
         &["token"],
         &["send"],
         &["recv"],

@@ -18,6 +18,11 @@ pub(super) fn open_existing(data: &Path) -> Result<Store, Failure> {
         return Err(Failure::new(format_args!("{data} holds no box's data; check the path")));
     }
     // A start that was killed very early may have left nothing but the file.
+    open_or_make(data)
+}
+
+/// The same, and a directory that is missing is made.
+pub(super) fn open_or_make(data: &Path) -> Result<Store, Failure> {
     let new_box = NewBox { partitions: PARTITIONS_DEFAULT, secret: random::bytes()? };
     Ok(Store::open(data, new_box)?)
 }

@@ -47,7 +47,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         && inspection.is_empty()
     {
         return Err(Failure::new(format_args!(
-            "nothing of user {user} is here; a user exists from the first login on"
+            "nothing of user {user} is here; check the id, or add the user with `answerback user add`"
         )));
     }
     match arguments.json {

@@ -5,6 +5,7 @@ mod data;
 pub(crate) mod dev_keys;
 mod device;
 pub(crate) mod inspect;
+pub(crate) mod operate;
 pub(crate) mod recv;
 pub(crate) mod repair;
 pub(crate) mod restore;

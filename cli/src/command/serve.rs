@@ -29,7 +29,7 @@ const EXAMPLE: &str = "\
 Ctrl-C or SIGTERM stops it in good order: what was taken is committed, clients are told
 to go. A kill -9 loses nothing that was accepted; the next start takes a little longer.
 
-While it runs, `answerback status`, `inspect` and `backup` ask it through DIR/control.sock,
+While it runs, `answerback status`, `inspect`, `backup` and others ask it through DIR/control.sock,
 which only the user that runs it may open.";
 
 /// How a box is run.
@@ -98,8 +98,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let (commands, mut control) = (Control::new(), None);
     serve(config(arguments), backend, verifier, &stop, &commands, |address| {
         let status = status(address, meta, cores, restored_ms);
-        control =
-            serve_control(socket, Desk { status: status.clone(), clock, store: store.clone() });
+        let (status_here, store, shards) = (status.clone(), store.clone(), commands.clone());
+        control = serve_control(socket, Desk { status: status_here, clock, store, shards });
         say(&status);
     })?;
     Ok(())

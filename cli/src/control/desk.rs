@@ -5,10 +5,11 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use answerback_proto::id::UserId;
+use answerback_gateway::{Command, Control};
 use answerback_store::Store;
 use serde_json::{Value, json};
 
+use super::administration::{Administration, parse_device, parse_user};
 use super::{Answer, Request};
 use crate::clock::Clock;
 use crate::exit::Failure;
@@ -20,6 +21,8 @@ pub(crate) struct Desk {
     pub(crate) status: Status,
     pub(crate) clock: Clock,
     pub(crate) store: Store,
+    /// Hands to the shards what concerns them.
+    pub(crate) shards: Control,
 }
 
 /// How a box is.
@@ -59,6 +62,9 @@ impl Desk {
             Request::Inspect { user } => self.inspect(user.as_deref()),
             Request::Backup { to } => self.backup(&to),
             Request::Scrub {} => self.scrub(),
+            Request::AddUser { user } => self.add_user(&user),
+            Request::RevokeDevice { user, device } => self.revoke_device(&user, &device),
+            Request::ConfirmClock {} => self.administer(Command::ConfirmClock),
         };
         match done {
             Ok(value) => Answer::Done(value),
@@ -90,8 +96,17 @@ impl Desk {
     fn scrub(&self) -> Result<Value, Failure> {
         Ok(serde_json::to_value(Damages::of(&self.store))?)
     }
-}
 
-fn parse_user(text: &str) -> Result<UserId, Failure> {
-    text.parse().map_err(|error| Failure::new(format_args!("{text:?} is no user's id: {error}")))
+    fn add_user(&self, user: &str) -> Result<Value, Failure> {
+        self.administer(Command::AddUser(parse_user(user)?))
+    }
+
+    fn revoke_device(&self, user: &str, device: &str) -> Result<Value, Failure> {
+        self.administer(Command::Revoke(parse_user(user)?, parse_device(device)?))
+    }
+
+    fn administer(&self, command: Command) -> Result<Value, Failure> {
+        let outcome = self.shards.ask(command)?.into();
+        Ok(serde_json::to_value(Administration { outcome })?)
+    }
 }

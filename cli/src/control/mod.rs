@@ -10,9 +10,9 @@
 //! and the next one replaces.
 //!
 //! A new request is a variant of [`Request`] and an arm in `desk.rs`. One that concerns a
-//! shard gives the desk a handle of the gateway's to hand it to and to wait on: this thread
-//! may wait, a core may not.
+//! shard is handed to the gateway and waited for: this thread may wait, a core may not.
 
+mod administration;
 mod client;
 mod desk;
 mod server;
@@ -23,6 +23,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub(crate) use administration::{Administration, Outcome};
 pub(crate) use client::ask;
 pub(crate) use desk::{Damages, Desk, Status};
 pub(crate) use server::ControlServer;
@@ -43,6 +44,12 @@ pub(crate) enum Request {
     Backup { to: PathBuf },
     /// To read all that is on its disk.
     Scrub {},
+    /// To let a user exist.
+    AddUser { user: String },
+    /// To take a device from its user.
+    RevokeDevice { user: String, device: String },
+    /// To trust the clock again.
+    ConfirmClock {},
 }
 
 /// What it says.
