@@ -59,11 +59,14 @@ impl Reader {
         end: Vec<u8>,
         each: &mut EachRow<'_>,
     ) -> Result<(), StorageFault> {
-        let family = self.db.family(family)?;
         let mut options = ReadOptions::default();
         options.set_iterate_upper_bound(end);
-        options.set_readahead_size(1 << 20);
-        let mut iterator: DBRawIterator<'_> = self.db.raw_iterator_cf_opt(family, options);
+        // A page is a few dozen kilobytes; only the journal is read from end to end.
+        if family == JOURNAL {
+            options.set_readahead_size(1 << 20);
+        }
+        let mut iterator: DBRawIterator<'_> =
+            self.db.raw_iterator_cf_opt(self.db.family(family)?, options);
         iterator.seek(from);
         while let Some((key, value)) = iterator.item() {
             if each(key, value)?.is_break() {

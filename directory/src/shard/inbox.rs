@@ -65,6 +65,9 @@ struct Queue {
     left_during_reads: Vec<Position>,
 }
 
+/// What an inbox without a queue has in memory.
+static NOTHING: Span = Span::nothing();
+
 impl Default for Inbox {
     fn default() -> Self {
         Self { next: Position(1), queue: None }
@@ -144,16 +147,12 @@ impl Inbox {
         after: Position,
         up_to: Position,
     ) -> impl Iterator<Item = (Position, &InboxEntry)> {
-        self.queue.iter().flat_map(move |queue| {
-            let fresh = queue.fresh.from();
-            let stored_to = up_to.min(fresh);
-            let stored = match &queue.heads {
-                Some(heads) if !queue.page.covers(after, stored_to) => heads,
-                _ => &queue.page,
-            };
-            let stored = stored.between(after, stored_to);
-            stored.chain(queue.fresh.between(after.max(fresh), up_to))
-        })
+        let (stored, fresh) = match &self.queue {
+            Some(queue) => (queue.stored(after, up_to), &queue.fresh),
+            None => (&NOTHING, &NOTHING),
+        };
+        let stored = stored.between(after, up_to.min(fresh.from()));
+        stored.chain(fresh.between(after.max(fresh.from()), up_to))
     }
 
     /// The entries behind a position, as far as they follow it without anything that would
@@ -162,14 +161,14 @@ impl Inbox {
         &self,
         after: Position,
     ) -> impl Iterator<Item = (Position, &InboxEntry)> {
-        self.queue.iter().flat_map(move |queue| {
-            let fresh = queue.fresh.from();
-            let is_paged = after >= queue.page.from() && after <= queue.page.to();
-            let page_to = if is_paged { queue.page.to() } else { after };
-            let fresh_to = if page_to >= fresh { Position(u64::MAX) } else { fresh };
-            let page = queue.page.between(after, page_to);
-            page.chain(queue.fresh.between(after.max(fresh), fresh_to))
-        })
+        let (page, fresh) = match &self.queue {
+            Some(queue) => (&queue.page, &queue.fresh),
+            None => (&NOTHING, &NOTHING),
+        };
+        let is_paged = after >= page.from() && after <= page.to();
+        let page_to = if is_paged { page.to() } else { after };
+        let fresh_to = if page_to >= fresh.from() { Position(u64::MAX) } else { fresh.from() };
+        page.between(after, page_to).chain(fresh.between(after.max(fresh.from()), fresh_to))
     }
 
     /// What has to be read before `following` can go on behind `after`: the range's ends.
@@ -299,6 +298,15 @@ impl Queue {
             reads: 0,
             left_during_reads: Vec::new(),
         })
+    }
+
+    /// What knows of the stored entries of a range.
+    fn stored(&self, after: Position, up_to: Position) -> &Span {
+        let stored_to = up_to.min(self.fresh.from());
+        match &self.heads {
+            Some(heads) if !self.page.covers(after, stored_to) => heads,
+            _ => &self.page,
+        }
     }
 
     fn spans_mut(&mut self) -> impl Iterator<Item = &mut Span> {

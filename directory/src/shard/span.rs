@@ -21,6 +21,11 @@ pub(crate) struct Span {
 const HOLES_MAX: usize = 64;
 
 impl Span {
+    /// The span that covers nothing.
+    pub(crate) const fn nothing() -> Self {
+        Self { from: Position(0), to: Position(0), slots: VecDeque::new(), live: 0 }
+    }
+
     /// All entries of a range, ascending.
     pub(crate) fn new(from: Position, to: Position, entries: Vec<(Position, InboxEntry)>) -> Self {
         let live = entries.len();

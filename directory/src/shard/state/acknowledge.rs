@@ -1,6 +1,8 @@
 //! A device has stored its inbox up to a position: what any device has is delivered, what
 //! every device has leaves.
 
+use std::collections::BTreeMap;
+
 use answerback_proto::id::{DeviceId, Position, Sequence, UserId};
 use answerback_proto::record::Acknowledge;
 
@@ -105,17 +107,33 @@ impl State {
 /// What lies between the floor and a position, by sender and device.
 fn newly_delivered(user: &User, up_to: Position) -> Vec<Newly> {
     let mut found: Vec<Newly> = Vec::new();
+    // Which of them is whose; without it an inbox of many senders takes a search an entry.
+    let mut index_of = BTreeMap::new();
     for (_, entry) in user.inbox.known(user.floor, up_to) {
         let &EntryBody::Message { device, sequence, .. } = &entry.body else { continue };
         let (peer, bytes) = (entry.peer, u64::from(entry.payload_bytes));
-        match found.iter_mut().rev().find(|known| known.peer == peer && known.device == device) {
-            Some(known) => {
-                known.up_to = known.up_to.max(sequence);
-                known.count += 1;
-                known.bytes += bytes;
-            }
-            None => found.push(Newly { peer, device, up_to: sequence, count: 1, bytes }),
+        let new = Newly { peer, device, up_to: sequence, count: 1, bytes };
+        if let Some(last) = found.last_mut().filter(|last| last.is_of(peer, device)) {
+            last.add(&new);
+            continue;
+        }
+        let index = *index_of.entry((peer, device)).or_insert(found.len());
+        match found.get_mut(index) {
+            Some(known) => known.add(&new),
+            None => found.push(new),
         }
     }
     found
+}
+
+impl Newly {
+    fn is_of(&self, peer: UserId, device: DeviceId) -> bool {
+        self.peer == peer && self.device == device
+    }
+
+    fn add(&mut self, later: &Self) {
+        self.up_to = self.up_to.max(later.up_to);
+        self.count += later.count;
+        self.bytes += later.bytes;
+    }
 }
