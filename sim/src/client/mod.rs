@@ -196,7 +196,10 @@ impl Client {
         self.is_stirred |= !bytes.is_empty();
         let received = self.session.handle_received(now_ms, bytes);
         let ends = connection.is_closing && connection.to_client.is_empty();
-        received.map_err(|error| Breach(format!("the box broke the protocol: {error}")))?;
+        let device = self.device;
+        received.map_err(|error| {
+            Breach(format!("the box broke the protocol: {error}, to device {device}"))
+        })?;
         self.take_events(model, trace)?;
         if ends {
             self.disconnect();

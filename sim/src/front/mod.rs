@@ -63,6 +63,8 @@ struct Slot {
     /// Whether what it sends is copied to the user's other devices.
     copies: bool,
     is_probed: bool,
+    /// The last word was said to it.
+    is_closing: bool,
     is_open: bool,
 }
 
@@ -235,6 +237,8 @@ impl Front {
 
     fn is_current(&self, to: SessionRef) -> bool {
         let known = self.slots.get(to.slot as usize);
-        known.is_some_and(|slot| slot.is_open && slot.generation == to.generation)
+        known.is_some_and(|slot| {
+            slot.is_open && !slot.is_closing && slot.generation == to.generation
+        })
     }
 }

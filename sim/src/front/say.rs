@@ -76,6 +76,7 @@ impl Front {
             return self.said_bytes.truncate(begin);
         }
         let (slot, generation, end) = (to.slot, to.generation, self.said_bytes.len());
+        self.slots[to.slot as usize].is_closing = closes;
         self.said.push(Said { slot, generation, end, closes });
     }
 

@@ -72,7 +72,10 @@ impl Model {
         let made = &self.homes[usize::from(source)].made[at];
         let index = (number as usize).wrapping_sub(1);
         require(made.get(index).is_some_and(|part| part.body == body), || {
-            format!("partition {source} never made part {number} for {at}: {body:?}")
+            let made = made.get(index).map(|part| part.body);
+            format!(
+                "part {number} from partition {source} to {at} is {body:?}, and {made:?} was made"
+            )
         })?;
         let taken = self.homes[at].taken[usize::from(source)];
         if previous > taken || taken >= number {

@@ -67,7 +67,11 @@ impl Model {
         require(left.is_none(), || {
             format!("user {} has every device there, and still {left:?}", account.id)
         })?;
-        require(account.gaps.is_empty(), || format!("user {} still has a gap", account.id))
+        let directions = account.chats.iter().flat_map(|chat| &chat.directions);
+        let mut open = directions.filter(|direction| !direction.parked.is_empty());
+        require(open.all(|direction| is_away(direction.device)), || {
+            format!("user {} still has a gap of a device that is there", account.id)
+        })
     }
 
     /// Every part that was made was taken, or is contained in one that was.

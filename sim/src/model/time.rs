@@ -64,12 +64,12 @@ impl Model {
         let account = self.account(user);
         let mut gaps = Vec::new();
         for &peer in &account.gaps {
-            for direction in &account.chats[peer.0 as usize - 1].directions {
-                let since_ms = direction.gap_since_ms;
-                if since_ms > 0 && since_ms + gap_ms <= now_ms {
-                    gaps.push((peer, direction.device));
-                }
-            }
+            let directions = &account.chats[peer.0 as usize - 1].directions;
+            let is_over = |since_ms: u64| since_ms > 0 && since_ms + gap_ms <= now_ms;
+            let over = directions.iter().filter(|direction| is_over(direction.gap_since_ms));
+            let mut devices: Vec<_> = over.map(|direction| direction.device).collect();
+            devices.sort_unstable();
+            gaps.extend(devices.into_iter().map(|device| (peer, device)));
         }
         gaps
     }
