@@ -91,6 +91,7 @@ fn what_is_not_there_is_one_line() {
     assert!(line.contains("holds no box's data; check the path"), "{line}");
     assert!(!place.path("data").exists(), "nothing is made");
 
+    assert!(Server::serve(&place, 1).stop().success(), "what a first start journals is in tables");
     let server = Server::serve(&place, 1);
     let (code, line) = failure(&inspect(&place, Some("77")).output().unwrap());
     assert_eq!(code, 1);
