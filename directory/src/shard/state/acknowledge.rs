@@ -1,10 +1,10 @@
 //! A device has stored its inbox up to a position: what any device has is delivered, what
 //! every device has leaves.
 
-use std::collections::BTreeMap;
-
 use answerback_proto::id::{DeviceId, Position, Sequence, UserId};
 use answerback_proto::record::Acknowledge;
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
 
 use super::super::effect::EntryBody;
 use super::super::parts::{About, PartBody};
@@ -108,7 +108,7 @@ impl State {
 fn newly_delivered(user: &User, up_to: Position) -> Vec<Newly> {
     let mut found: Vec<Newly> = Vec::new();
     // Which of them is whose; without it an inbox of many senders takes a search an entry.
-    let mut index_of = BTreeMap::new();
+    let mut index_of = HashMap::with_hasher(FixedState::default());
     for (_, entry) in user.inbox.known(user.floor, up_to) {
         let &EntryBody::Message { device, sequence, .. } = &entry.body else { continue };
         let (peer, bytes) = (entry.peer, u64::from(entry.payload_bytes));
