@@ -79,6 +79,7 @@ impl State {
                 Ok(Verdict::Answer(answer(device, sequence, decision)))
             }
             Standing::Ahead => {
+                self.require_outstanding(sender)?;
                 self.park(posted, payload);
                 Ok(Verdict::Answer(Answer::OutOfOrder { sequence, expected }))
             }

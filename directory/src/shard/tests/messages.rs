@@ -166,3 +166,20 @@ fn a_read_of_nothing_is_answered() {
     at.settle();
     assert_eq!(at.answers(a), [Answer::ReadNoted { up_to: Sequence(0) }]);
 }
+
+/// Whether what comes early is kept depends on how much of its sender waits here, and not on
+/// whether that is in memory.
+#[test]
+fn an_early_number_counts_its_sender_out_of_memory_too() {
+    let (mut at, a, _) = pair();
+    at.settings.sender_messages_max = 1;
+    at.restart();
+    at.connect(B, PHONE, 0);
+    let a = Origin { session: at.connect(A, PHONE, 0).session, ..a };
+    at.send(a, B, 1);
+    at.settle();
+    at.forget_all();
+    at.send(a, B, 3);
+    at.settle();
+    assert!(at.user(B).gaps.is_empty(), "nothing more of this sender may be kept");
+}
