@@ -223,7 +223,6 @@ impl Client {
             && !self.is_stirred
             && self.session.is_open()
             && self.store.undecided.is_empty()
-            && self.store.unnoted_reads.is_empty()
             && self.session.undecided() == 0
     }
 }

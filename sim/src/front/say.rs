@@ -113,8 +113,8 @@ fn append_welcome(out: &mut Vec<u8>, tag: u32, user: UserId, opened: &Opened) {
         pending_bytes: opened.pending_bytes,
         frame_bytes_max: FRAME_BYTES_MAX,
         undecided_max: UNDECIDED_MAX as u16,
-        heartbeat_min_s: 30,
-        heartbeat_max_s: 90,
+        heartbeat_min_s: 3_000,
+        heartbeat_max_s: 6_000,
     };
     let kinds = [
         Kind::Send,

@@ -40,7 +40,9 @@ impl Model {
             (Some(Decision::Accepted { .. }), Some(exit)) => {
                 message.told_failed == exit.code().map(|code| code.number())
             }
-            (Some(Decision::Rejected(code)), _) => message.told_failed == Some(code.number()),
+            (Some(Decision::Rejected(code)), _) => {
+                message.told_refused || message.told_failed == Some(code.number())
+            }
             (Some(Decision::Skipped), _) => message.is_lost || message.told_refused,
             (None, _) => message.is_lost || message.told_refused,
             (Some(Decision::Accepted { .. }), None) => false,

@@ -83,8 +83,8 @@ impl Model {
         let message = self.message_mut(number);
         message.told_refused = true;
         let is_unknown = code == Code::UnknownUser.number();
-        let is_undecided = matches!(message.decision, None | Some(Decision::Skipped));
-        require(is_unknown && is_undecided, || {
+        let is_accepted = matches!(message.decision, Some(Decision::Accepted { .. }));
+        require(is_unknown && !is_accepted, || {
             format!("{message} was refused for good ({code}), and is {:?}", message.decision)
         })
     }
