@@ -8,6 +8,7 @@ mod bench;
 mod clock;
 mod command;
 mod control;
+mod erasing;
 mod exit;
 mod inspection;
 mod journal;

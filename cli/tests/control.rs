@@ -1,5 +1,4 @@
 //! A running box is asked through its control socket, which is its own user's alone.
-#![expect(clippy::unwrap_used, reason = "a test fails by it")]
 
 mod common;
 

@@ -1,6 +1,6 @@
 //! Users are added, devices revoked and clocks confirmed, whether the box runs or not, and
 //! what was done stays done.
-#![expect(clippy::unwrap_used, reason = "a test fails by it")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by it")]
 
 mod common;
 

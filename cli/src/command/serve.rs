@@ -4,6 +4,7 @@ use std::io::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::thread;
+use std::time::Duration;
 
 use answerback_directory::commit_policy::CommitPolicy;
 use answerback_directory::partition_table::PartitionTable;
@@ -19,6 +20,7 @@ use signal_hook::iterator::Signals;
 
 use crate::clock::Clock;
 use crate::control::{ControlServer, ControlSocket, Desk, Status};
+use crate::erasing::Eraser;
 use crate::exit::Failure;
 use crate::journal::ReservedJournal;
 use crate::random;
@@ -73,6 +75,10 @@ pub(crate) struct Arguments {
     /// small disk].
     #[arg(long, value_name = "MIB")]
     disk_reserve_mib: Option<u64>,
+    /// How often what was deleted is erased from the files: with the default it is gone from
+    /// all of them within 10 minutes.
+    #[arg(long, value_name = "SECONDS", default_value_t = 240, value_parser = clap::value_parser!(u64).range(1..))]
+    erase_seconds: u64,
 }
 
 /// Serves until a signal, or until storage can no longer be trusted.
@@ -95,6 +101,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let restored_ms = clock.elapsed().as_millis() as u64;
     let socket = ControlSocket::bind(&arguments.data)?;
     let stop = stop_on_signals()?;
+    let _eraser = Eraser::start(store.clone(), Duration::from_secs(arguments.erase_seconds))?;
     let (commands, mut control) = (Control::new(), None);
     serve(config(arguments), backend, verifier, &stop, &commands, |address| {
         let status = status(address, meta, cores, restored_ms);

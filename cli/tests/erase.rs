@@ -1,0 +1,65 @@
+//! Gone means gone: what was acknowledged is in no file of a box that runs on, with nothing
+//! more to do.
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test fails by it"
+)]
+
+mod common;
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use common::{Place, Server, exchange, json_lines};
+
+const TEXT: &str = "a text that is easily found in a file";
+/// Far more looks than it takes: each of them reads all files and asks the box.
+const LOOKS_MAX: usize = 20_000;
+
+/// The files of a directory that hold the text.
+fn with_text(directory: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+    let holds = |path: &PathBuf| match fs::read(path) {
+        Ok(bytes) => bytes.windows(TEXT.len()).any(|window| window == TEXT.as_bytes()),
+        Err(error) if error.kind() == ErrorKind::NotFound => false,
+        Err(error) => panic!("{}: {error}", path.display()),
+    };
+    entries.filter(holds).collect()
+}
+
+/// Looks until the text is gone; what is left of it.
+fn text_that_stays(place: &Place) -> Vec<PathBuf> {
+    let socket = place.path("data").join("control.sock");
+    let mut found = Vec::new();
+    for _ in 0..LOOKS_MAX {
+        found = with_text(&place.path("data").join("db"));
+        if found.is_empty() {
+            break;
+        }
+        let answer = exchange(&socket, b"{\"request\":\"status\"}\n");
+        assert!(answer["done"]["process"].is_u64(), "the box runs: {answer}");
+    }
+    found
+}
+
+#[test]
+fn what_was_acknowledged_leaves_all_files_of_an_idle_box() {
+    let place = Place::new();
+    let mut serving = place.serve("127.0.0.1:0");
+    let mut server = Server::start(serving.args(["--cores", "1", "--erase-seconds", "1"]));
+    place.log_in_once(&server, 2);
+    let sent = place.client("send", &server.address, 1).args(["--to", "2", TEXT]).output().unwrap();
+    assert!(sent.status.success(), "{sent:?}");
+    assert!(!with_text(&place.path("data").join("db")).is_empty(), "it is on the disk");
+
+    let mut receiving = place.client("recv", &server.address, 2);
+    let received = receiving.args(["--count", "1", "--timeout", "30"]).output().unwrap();
+    assert_eq!(json_lines(&received)[0]["text"], TEXT);
+    assert_eq!(text_that_stays(&place), Vec::<PathBuf>::new());
+    assert!(server.child.try_wait().unwrap().is_none(), "the box runs");
+    assert!(server.stop().success());
+    assert_eq!(with_text(&place.path("data").join("db")), Vec::<PathBuf>::new());
+}
