@@ -13,6 +13,7 @@ fn run(cores: u16, seeds: std::ops::Range<u64>) -> Result<Outcome, String> {
         sum.crashes += outcome.crashes;
         sum.cuts += outcome.cuts;
         sum.checkpoints += outcome.checkpoints;
+        sum.steps += outcome.steps;
     }
     Ok(sum)
 }
@@ -40,6 +41,15 @@ fn two_cores_keep_every_promise() -> Result<(), String> {
 fn four_cores_keep_every_promise() -> Result<(), String> {
     let sum = run(4, 2000..2100)?;
     assert!(is_eventful(sum), "{sum:?}");
+    Ok(())
+}
+
+/// Worlds that once showed a bug of the shards.
+#[test]
+fn worlds_that_found_something_keep_every_promise() -> Result<(), String> {
+    for (cores, seed) in [(1, 117), (1, 205), (2, 10_862), (2, 11_254), (4, 10_133)] {
+        run(cores, seed..seed + 1)?;
+    }
     Ok(())
 }
 

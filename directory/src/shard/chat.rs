@@ -182,7 +182,7 @@ impl Sender {
 
     fn note_unparked(&mut self, number: Sequence, parked: &Parked) {
         self.changed = true;
-        if parked.is_stored {
+        if parked.is_stored && !planted!(ParkedRowStays) {
             self.unparked.push(number);
         }
     }

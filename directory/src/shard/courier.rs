@@ -105,6 +105,9 @@ impl Courier {
             effects.extend([Effect::Mail { to: destination, mail }]);
             progress.sent = number;
             progress.sent_at_ms = now_ms;
+            if planted!(ConfirmedAtHandOver) {
+                self.confirmations.insert(destination, number);
+            }
         }
     }
 }

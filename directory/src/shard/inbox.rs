@@ -323,6 +323,9 @@ impl Queue {
     }
 
     fn end_read(&mut self, read: &mut Span) {
+        if planted!(ReadResurrects) {
+            self.left_during_reads.clear();
+        }
         self.left_during_reads.iter().for_each(|position| read.remove(*position));
         self.reads = self.reads.saturating_sub(1);
         if self.reads == 0 {

@@ -108,6 +108,12 @@ impl Outgoing {
 
     /// Puts a part at the end, and folds an older one into it.
     pub(crate) fn push(&mut self, body: PartBody) {
+        if planted!(FoldInPlace)
+            && let Some(older) = body.fold_key().and_then(|key| self.newest.get(&key))
+        {
+            self.queued.insert(*older, body);
+            return;
+        }
         let number = self.next;
         self.next = PartNumber(number.0 + 1);
         self.changed = true;

@@ -58,7 +58,9 @@ impl Shard {
         self.state.users.retain(|user| {
             let was_used = std::mem::take(&mut user.used) && spares_used;
             let has_session = sessions.has_any(user.id);
-            let is_needed = user.listed || user.freezing || user.inbox.is_being_read();
+            let is_needed = user.listed && !planted!(ChangedUserEvicted)
+                || user.freezing
+                || user.inbox.is_being_read();
             if is_needed || was_used {
                 return true;
             }

@@ -118,7 +118,7 @@ impl Session {
     /// Offers what is in memory; whether that was all of it.
     fn offer_following(&mut self, user: &User, effects: &mut VecDeque<Effect>) -> bool {
         for (position, entry) in user.inbox.following(self.scanned) {
-            if entry.body.origin_device() == Some(self.device) {
+            if entry.body.origin_device() == Some(self.device) && !planted!(CopyToSender) {
                 self.scanned = position;
                 continue;
             }

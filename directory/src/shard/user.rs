@@ -141,6 +141,9 @@ impl User {
     /// it, and at least one has.
     pub(crate) fn left_up_to(&self) -> Position {
         let cursors = self.active_devices().map(|device| device.cursor);
+        if planted!(LeavesAtFirstAck) {
+            return self.floor;
+        }
         cursors.min().map_or(self.floor, |least| least.min(self.floor))
     }
 

@@ -15,7 +15,7 @@ use store::Store;
 /// Whether anybody uses the device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Use {
-    InUse,
+    Living,
     /// Its database went back to an older copy, and it has not been told yet.
     RolledBack,
     /// It was told that it is no device of the user's any more.
@@ -64,7 +64,7 @@ impl Client {
             connection: None,
             slot,
             connections: 0,
-            usage: Use::InUse,
+            usage: Use::Living,
             is_stuck: false,
             is_away: false,
             skips_nothing: random.u8(..4) == 0,

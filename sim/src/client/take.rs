@@ -1,8 +1,10 @@
 //! What a session says, taken as an app's driver would.
 
+use std::collections::btree_map::Entry;
+
 use answerback_proto::code::Code;
-use answerback_proto::id::{Position, Sequence, UserId};
-use answerback_sdk::session::{Entry, EntryBody, Event};
+use answerback_proto::id::{DeviceId, Position, Sequence, UserId};
+use answerback_sdk::session::{self, EntryBody, Event};
 
 use super::{Client, Use};
 use crate::model::{Breach, MessageNumber, Model, Welcomed};
@@ -82,11 +84,7 @@ impl Client {
                 model.handle_shown(self.user, &entry)
             }
             Event::ReadNoted { peer, device: of, up_to } => {
-                self.store
-                    .unnoted_reads
-                    .remove(&(peer, of))
-                    .filter(|known| *known > up_to)
-                    .map(|newer| self.store.unnoted_reads.insert((peer, of), newer));
+                self.note_read(peer, of, up_to);
                 Ok(())
             }
             Event::Closed { code, .. } => {
@@ -110,7 +108,7 @@ impl Client {
         model.handle_closed(self.device, code)
     }
 
-    fn take_entry(&mut self, entry: &Entry) {
+    fn take_entry(&mut self, entry: &session::Entry) {
         let peer = entry.peer;
         match &entry.body {
             EntryBody::Message { device, sequence, accepted_at_ms, .. } => {
@@ -123,11 +121,18 @@ impl Client {
                 self.store.undecided.remove(&(peer, *sequence));
             }
             EntryBody::ReadElsewhere { device, up_to, .. } => {
-                if self.store.unnoted_reads.get(&(peer, *device)).is_some_and(|own| own <= up_to) {
-                    self.store.unnoted_reads.remove(&(peer, *device));
-                }
+                self.note_read(peer, *device, *up_to);
             }
             _ => {}
+        }
+    }
+
+    /// The box knows of all that was read up to a number.
+    fn note_read(&mut self, peer: UserId, device: DeviceId, up_to: Sequence) {
+        if let Entry::Occupied(own) = self.store.unnoted_reads.entry((peer, device))
+            && *own.get() <= up_to
+        {
+            own.remove();
         }
     }
 
@@ -153,8 +158,8 @@ impl Client {
     }
 }
 
-fn told(entry: &Entry) -> String {
-    let Entry { position, peer, body } = entry;
+fn told(entry: &session::Entry) -> String {
+    let session::Entry { position, peer, body } = entry;
     match body {
         EntryBody::Message { device, sequence, .. } => {
             format!("{position}: number {sequence} of user {peer}'s device {device}")

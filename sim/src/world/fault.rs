@@ -68,7 +68,7 @@ impl World {
 
     pub(super) fn roll_back(&mut self, at: usize) {
         let client = &mut self.clients[at];
-        if client.usage == Use::InUse && client.roll_back() {
+        if client.usage == Use::Living && client.roll_back() {
             self.model.handle_rolled_back(client.device);
             self.trace.say(format_args!("device {}'s database goes back", client.device));
         }

@@ -139,6 +139,6 @@ impl World {
 
     /// The clients that somebody uses.
     fn living(&self) -> impl Iterator<Item = &Client> {
-        self.clients.iter().filter(|client| client.usage == Use::InUse)
+        self.clients.iter().filter(|client| client.usage == Use::Living)
     }
 }

@@ -149,7 +149,7 @@ impl World {
     fn send(&mut self, at: usize) {
         let peer = UserId(self.random.u128(1..=u128::from(self.settings.users)));
         let client = &mut self.clients[at];
-        if self.outcome.sent == MESSAGES_MAX || client.user == peer || client.usage != Use::InUse {
+        if self.outcome.sent == MESSAGES_MAX || client.user == peer || client.usage != Use::Living {
             return;
         }
         let (number, sequence) = client.send(peer, &mut self.model, &mut self.random);
@@ -163,7 +163,7 @@ impl World {
 
     fn read(&mut self, at: usize) {
         let client = &mut self.clients[at];
-        if self.is_settling || client.usage != Use::InUse {
+        if self.is_settling || client.usage != Use::Living {
             return;
         }
         if let Some((peer, device, up_to)) = client.read(&mut self.random) {

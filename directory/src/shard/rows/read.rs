@@ -123,7 +123,9 @@ pub(crate) fn read_head(id: UserId, value: &[u8]) -> Option<User> {
     let mut value = Fields(value);
     let mut user = User::unknown(id);
     user.exists = true;
-    user.inbox = Inbox::stored(Position(value.u64()?));
+    let next = value.u64()?;
+    let next = if planted!(PositionReused) && next > 1 { next - 1 } else { next };
+    user.inbox = Inbox::stored(Position(next));
     user.floor = Position(value.u64()?);
     user.live = value.u32()?;
     user.above = value.u32()?;

@@ -184,7 +184,7 @@ impl Writer {
     }
 
     fn incoming(&mut self, source: PartitionId, incoming: &Incoming) {
-        if incoming.changed {
+        if incoming.changed && !planted!(IncomingNotPersisted) {
             self.key(&[&source.0.to_be_bytes()]);
             self.u64(incoming.generation.0).u64(incoming.taken.0).put(Table::Incoming);
         }

@@ -109,7 +109,7 @@ impl State {
     ) -> Result<Vec<(UserId, DeviceId)>, Missing> {
         let gap_ms = u64::from(self.settings.gap_s) * 1000;
         let mut open = Vec::new();
-        for peer in self.user(acting)?.gaps.to_vec() {
+        for peer in self.user(acting)?.gaps.clone() {
             let chat = chat_of(self.user(acting)?, peer)?;
             let is_over = |since_ms: u64| since_ms > 0 && since_ms + gap_ms <= now_ms;
             let over = chat.senders.iter().filter(|sender| is_over(sender.gap_since_ms));

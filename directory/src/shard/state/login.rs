@@ -1,7 +1,7 @@
 //! Users and devices come and go.
 
 use answerback_proto::code::Code;
-use answerback_proto::id::{DeviceId, UserId};
+use answerback_proto::id::{DeviceId, Position, UserId};
 use answerback_proto::record::{Connect, Revoke};
 
 use super::super::effect::Administered;
@@ -39,6 +39,11 @@ impl State {
                 return Ok(Verdict::Refused(Code::TooManyDevices));
             }
             None => {
+                let floor = match floor {
+                    _ if planted!(NewDeviceAtStart) => Position(0),
+                    _ if planted!(NewDeviceAtEnd) => user.inbox.last_position(),
+                    floor => floor,
+                };
                 user.exists = true;
                 user.add_device(Device {
                     id,

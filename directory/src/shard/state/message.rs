@@ -188,7 +188,8 @@ impl State {
             && let Some(code) = self.over_quota(recipient, sender, payload.len())
         {
             let decision = Decision::Rejected(code);
-            if let Some(chat) = self.chat_mut(recipient, sender) {
+            let is_kept = !planted!(RejectionForgotten);
+            if let Some(chat) = self.chat_mut(recipient, sender).filter(|_| is_kept) {
                 chat.decide(device, decision);
             }
             self.list(recipient);
@@ -277,7 +278,9 @@ impl State {
         };
         let Some((position, entry)) = found else { return };
         self.end_undelivered(recipient, position, &entry);
-        self.tell_failed(recipient, sender, device, recalled, Code::Recalled);
+        if !planted!(RecallUntold) {
+            self.tell_failed(recipient, sender, device, recalled, Code::Recalled);
+        }
     }
 
     /// Keeps what came early, where its sender may keep anything here.

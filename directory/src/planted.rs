@@ -1,0 +1,51 @@
+//! Bugs that the simulator's own test plants in shards, to see that its model notices them.
+//! Compiled only for that test.
+
+use std::cell::Cell;
+
+/// What is wrong with the shards.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Planted {
+    /// After a restart an inbox gives a position again.
+    PositionReused,
+    /// An entry leaves at the first device's acknowledgement.
+    LeavesAtFirstAck,
+    /// A new device starts at the beginning of its inbox.
+    NewDeviceAtStart,
+    /// A new device starts at its inbox's end.
+    NewDeviceAtEnd,
+    /// How far parts were taken is not in a checkpoint.
+    IncomingNotPersisted,
+    /// A folded part keeps the number of the older one.
+    FoldInPlace,
+    /// A part counts as confirmed when it is handed over.
+    ConfirmedAtHandOver,
+    /// The decision of a rejected number is not kept.
+    RejectionForgotten,
+    /// What was parked stays on the disk when its turn has come.
+    ParkedRowStays,
+    /// Copies are offered to the device that sent them.
+    CopyToSender,
+    /// A clock that jumped lets everything expire.
+    JumpIgnored,
+    /// What left while a page was read comes back with it.
+    ReadResurrects,
+    /// A user who changed may leave the memory.
+    ChangedUserEvicted,
+    /// A recall takes back without telling.
+    RecallUntold,
+}
+
+thread_local! {
+    static PLANTED: Cell<Option<Planted>> = const { Cell::new(None) };
+}
+
+/// Plants a bug in all shards of this thread, or none.
+pub fn plant(bug: Option<Planted>) {
+    PLANTED.set(bug);
+}
+
+/// Whether it is planted.
+pub fn is_planted(bug: Planted) -> bool {
+    PLANTED.get() == Some(bug)
+}

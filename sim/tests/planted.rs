@@ -1,0 +1,71 @@
+//! The model is worth something: whatever bug is planted, a world notices it soon.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use answerback_directory::planted::{Planted as InShard, plant};
+use answerback_sim::{Planted as AroundShards, Settings, World};
+
+/// Worlds within which each bug must be noticed.
+const SEEDS_MAX: u64 = 100;
+
+/// How many worlds it takes, and what the last of them says.
+fn noticed(settings: Settings) -> Option<(u64, String)> {
+    (0..SEEDS_MAX).find_map(|seed| {
+        let cores = 1 << (seed % 3);
+        let world = World::new(seed, Settings { cores, ..settings });
+        match catch_unwind(AssertUnwindSafe(|| world.run())) {
+            Ok(Ok(_)) => None,
+            Ok(Err(breach)) => Some((seed + 1, breach.to_string())),
+            Err(_) => Some((seed + 1, "the box panicked".to_owned())),
+        }
+    })
+}
+
+#[test]
+fn every_bug_of_a_shard_is_noticed() {
+    let bugs = [
+        InShard::PositionReused,
+        InShard::LeavesAtFirstAck,
+        InShard::NewDeviceAtStart,
+        InShard::NewDeviceAtEnd,
+        InShard::IncomingNotPersisted,
+        InShard::FoldInPlace,
+        InShard::ConfirmedAtHandOver,
+        InShard::RejectionForgotten,
+        InShard::ParkedRowStays,
+        InShard::CopyToSender,
+        InShard::JumpIgnored,
+        InShard::ReadResurrects,
+        InShard::ChangedUserEvicted,
+        InShard::RecallUntold,
+    ];
+    let mut missed = Vec::new();
+    for bug in bugs {
+        plant(Some(bug));
+        match noticed(Settings::default()) {
+            Some((worlds, breach)) => println!("{bug:?}: {worlds} worlds: {breach}"),
+            None => missed.push(bug),
+        }
+    }
+    plant(None);
+    assert!(missed.is_empty(), "not noticed: {missed:?}");
+}
+
+#[test]
+fn every_bug_around_the_shards_is_noticed() {
+    let bugs = [
+        AroundShards::CommittedBeforeSync,
+        AroundShards::TrimTooFar,
+        AroundShards::AppliedAhead,
+        AroundShards::CheckpointLost,
+        AroundShards::TornCommit,
+    ];
+    let mut missed = Vec::new();
+    for bug in bugs {
+        match noticed(Settings { planted: Some(bug), ..Settings::default() }) {
+            Some((worlds, breach)) => println!("{bug:?}: {worlds} worlds: {breach}"),
+            None => missed.push(bug),
+        }
+    }
+    assert!(missed.is_empty(), "not noticed: {missed:?}");
+}
