@@ -3,13 +3,16 @@
 //! What is written is seen by readers at once, as in a real store; each write that is not
 //! synced remembers what it changed, so that a crash can take it back.
 
+#[cfg(test)]
+mod contract_tests;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::{Bound, ControlFlow};
 
 use answerback_directory::ports::{Applied, EachBatch, EachRow, StateReader, StorageFault};
 use answerback_directory::shard::checkpoint::{Change, Checkpoint, Table};
 use answerback_proto::id::{Offset, PartitionId};
-use answerback_proto::record::Batch;
+use answerback_proto::record::{Batch, Corrupt};
 use fastrand::Rng;
 
 use crate::model::Breach;
@@ -217,7 +220,14 @@ impl StateReader for Disk {
         each: &mut EachBatch<'_>,
     ) -> Result<(), StorageFault> {
         let journal = self.slices[usize::from(partition.0)].journal.iter();
+        let mut last = after;
         for batch in journal.filter(|batch| batch.first_offset() > after.offset) {
+            let continues =
+                batch.first_offset() == last.offset.plus(1) && batch.chain_before() == last.chain;
+            if !continues {
+                return Err(Corrupt::Checksum.into());
+            }
+            last = Applied { offset: Offset(batch.end().0 - 1), chain: batch.chain_after() };
             each(batch.clone())?;
         }
         Ok(())
