@@ -207,9 +207,11 @@ impl Client {
         Ok(())
     }
 
-    /// Whether what it waits for needs another connection, or another mind.
+    /// Whether only a new start of the app helps: it is stuck, was asked for what it lost, or
+    /// did not store the failure of a number that its session counts as decided.
     pub(crate) fn is_at_a_loss(&self) -> bool {
-        self.is_stuck || self.was_asked
+        let has_forgotten = self.session.undecided() == 0 && !self.store.undecided.is_empty();
+        self.is_stuck || self.was_asked || has_forgotten
     }
 
     pub(crate) fn session(&self) -> &ClientSession {

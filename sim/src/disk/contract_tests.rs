@@ -53,7 +53,7 @@ impl Journal for SimulatedJournal {
         self.check()?;
         let mut disk = self.disk.lock();
         disk.write_commit(batches.to_vec());
-        disk.sync(|_| Ok(())).map_err(|breach| StorageFault::new(breach))
+        disk.sync(|_| Ok(())).map_err(StorageFault::new)
     }
 
     fn checkpoint(&mut self, checkpoint: &Checkpoint) -> Result<(), StorageFault> {
