@@ -31,6 +31,10 @@ struct Disk {
     is_held: bool,
     /// Commits that began.
     begun: usize,
+    /// There is no room for messages.
+    is_low: bool,
+    /// How often the box has looked since that changed.
+    looks: usize,
 }
 
 #[derive(Default)]
@@ -80,6 +84,14 @@ impl MemoryJournal {
         drop(self.disk.1.wait_while(disk, |disk| disk.checkpoints < count).unwrap());
     }
 
+    /// Has the disk nearly full, or not, and waits until the box has seen it.
+    pub(crate) fn wait_until_looked_at(&self, is_low: bool) {
+        let mut disk = self.lock();
+        (disk.is_low, disk.looks) = (is_low, 0);
+        // What a look says takes effect before the next one.
+        drop(self.disk.1.wait_while(disk, |disk| disk.looks < 2).unwrap());
+    }
+
     /// Commits so far.
     pub(crate) fn commits(&self) -> usize {
         self.with(|disk| disk.commits)
@@ -123,6 +135,13 @@ impl Journal for MemoryJournal {
         disk.checkpoints += 1;
         self.disk.1.notify_all();
         Ok(())
+    }
+
+    fn is_low_on_space(&mut self) -> bool {
+        let mut disk = self.lock();
+        disk.looks += 1;
+        self.disk.1.notify_all();
+        disk.is_low
     }
 }
 

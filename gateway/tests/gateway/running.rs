@@ -21,6 +21,8 @@ pub(crate) struct Running {
     pub(crate) address: SocketAddr,
     /// Its disk.
     pub(crate) journal: MemoryJournal,
+    /// Its operator's voice.
+    pub(crate) control: Control,
     table: PartitionTable,
     stop: StopHandle,
     thread: Option<JoinHandle<Result<(), ServeError>>>,
@@ -44,20 +46,35 @@ impl Running {
 
     /// A gateway with these settings and this disk.
     pub(crate) fn with(cores: u16, config: GatewayConfig, journal: MemoryJournal) -> Self {
+        Self::start_on(cores, config, journal, Residency::default())
+    }
+
+    /// A gateway with an empty disk, and as much memory for users at rest.
+    pub(crate) fn with_residency(cores: u16, config: GatewayConfig, residency: Residency) -> Self {
+        Self::start_on(cores, config, MemoryJournal::default(), residency)
+    }
+
+    fn start_on(
+        cores: u16,
+        config: GatewayConfig,
+        journal: MemoryJournal,
+        residency: Residency,
+    ) -> Self {
         let table = table(cores);
-        let residency = Residency::default();
         let shards = load_shards(&journal, table, Generation(1), residency).unwrap().shards;
         let (stop, disk) = (StopHandle::new(), journal.clone());
         let (told, listening) = mpsc::channel();
         let handle = stop.clone();
+        let control = Control::new();
+        let commands = control.clone();
         let thread = thread::spawn(move || {
             let backend = Backend { table, shards, journal: disk.clone(), reader: disk };
-            serve(config, backend, verifier(), &handle, &Control::new(), |address| {
+            serve(config, backend, verifier(), &handle, &commands, |address| {
                 told.send(address).unwrap();
             })
         });
         let address = listening.recv().expect("it listens");
-        Self { address, journal, table, stop, thread: Some(thread) }
+        Self { address, journal, control, table, stop, thread: Some(thread) }
     }
 
     /// Asks for the orderly stop.
