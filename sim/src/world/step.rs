@@ -1,5 +1,6 @@
 //! What may happen next, how often, and that it happens.
 
+use answerback_directory::shard::Wanted;
 use answerback_proto::id::UserId;
 
 use super::{MESSAGES_MAX, World};
@@ -240,8 +241,11 @@ impl World {
 
     fn read_disk(&mut self) -> Result<(), Breach> {
         let Some(front) = &mut self.front else { return Ok(()) };
-        if let Some(what) = front.read(&mut self.random, &self.disk)? {
-            self.trace.say(format_args!("a reader goes on with {what:?}"));
+        if let Some(load) = front.read(&mut self.random, &self.disk)?
+            && self.trace.is_on
+        {
+            let (partition, what) = (load.partition, in_words(load.what));
+            self.trace.say(format_args!("a reader goes on with partition {partition}'s {what}"));
         }
         Ok(())
     }
@@ -312,5 +316,16 @@ impl World {
         }
         front.keep_said(said);
         Ok(())
+    }
+}
+
+fn in_words(wanted: Wanted) -> String {
+    match wanted {
+        Wanted::Head(user) => format!("user {user}"),
+        Wanted::Chat(user, peer) => format!("chat of users {user} and {peer}"),
+        Wanted::Outstanding(sender) => format!("count of user {sender}'s messages"),
+        Wanted::Page { user, after, to } => format!("page of user {user} behind {after} to {to}"),
+        Wanted::Heads { user, after, to } => format!("heads of user {user} behind {after} to {to}"),
+        Wanted::Due { .. } => "users who are due".to_owned(),
     }
 }
