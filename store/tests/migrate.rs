@@ -46,7 +46,10 @@ fn assert_has_all(path: &Path) {
         load_shards(&store.reader(), table, generation, Residency::default()).unwrap().shards;
     let homes = [1, 2, 3].map(|user| usize::from(table.partition_of(UserId(user)).0));
     for (user, home) in (1..).zip(homes) {
-        assert!(shards[home].knows(UserId(user)), "the journal behind the rows speaks of {user}");
+        assert!(
+            shards.get(home).unwrap().knows(UserId(user)),
+            "the journal behind the rows speaks of {user}"
+        );
     }
     let payloads: [&[u8]; 4] = [b"to three", b"stored 4", b"stored 5", b"from three"];
     let values: Vec<_> = entries.map(|(_, _, value)| value).collect();

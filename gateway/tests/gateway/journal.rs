@@ -184,7 +184,7 @@ impl StateReader for MemoryJournal {
 
 /// The partition that a row's key begins with.
 fn of_key(key: &[u8]) -> PartitionId {
-    PartitionId(u16::from_be_bytes([key[0], key[1]]))
+    PartitionId(u16::from_be_bytes(*key.first_chunk().unwrap()))
 }
 
 impl Disk {
