@@ -6,6 +6,8 @@ mod settle;
 mod step;
 mod weather;
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use answerback_directory::partition_table::PartitionTable;
 use answerback_proto::id::UserId;
 use fastrand::Rng;
@@ -116,9 +118,11 @@ impl World {
     /// Runs it to its end.
     ///
     /// # Errors
-    /// The first broken promise.
+    /// The first broken promise, or panic.
     pub fn run(mut self) -> Result<Outcome, Breach> {
-        self.play().map_err(|Breach(breach)| {
+        let played = catch_unwind(AssertUnwindSafe(|| self.play()));
+        let played = played.unwrap_or_else(|_| Err(Breach("something panicked, see above".into())));
+        played.map_err(|Breach(breach)| {
             Breach(format!("{breach} (step {} of {})", self.outcome.steps, self.settings.steps))
         })?;
         Ok(self.outcome)
