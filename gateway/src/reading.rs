@@ -101,8 +101,7 @@ impl ReadLink {
 }
 
 impl Drop for ReadLink {
-    /// A core that ends must not keep the threads waiting; one whose queue is full is told by
-    /// its outcomes' end.
+    /// A core that ends must not keep the threads waiting, whatever is still to be read.
     fn drop(&mut self) {
         for desk in &mut self.readers {
             desk.outcomes.drain(usize::MAX, drop);
@@ -155,8 +154,22 @@ impl<R: StateReader> ReaderThread<R> {
                 }
                 core.outcomes.notify();
             }
+            self.await_ends();
         }
         ended
+    }
+
+    /// After a fault nothing is read any more, but no core may wait for room in vain.
+    fn await_ends(&mut self) {
+        while !self.cores.iter().all(|core| core.is_ended) {
+            for Core { tasks, is_ended, .. } in &mut self.cores {
+                tasks.drain(READS_PER_TICK, |task| *is_ended |= matches!(task, Task::End));
+            }
+            if self.doorbell.prepare_sleep() {
+                self.parker.park();
+                self.doorbell.awake();
+            }
+        }
     }
 
     fn serve(&mut self) -> Result<(), StorageFault> {

@@ -8,13 +8,16 @@ use answerback_proto::record::{
 use super::load::Wanted;
 use super::push::Unacknowledged;
 use super::state::VERSION;
-use super::{Asked, Shard};
+use super::{Alarm, Asked, Effect, Shard};
 use crate::limits::{DUE_PERIOD_MS, IDLE_TICK_MS, OPEN_BYTES_MAX};
 
 impl Shard {
     /// The journal is replayed: from here on its records are applied in this generation, by
     /// this version's rules and these settings.
     pub fn handle_started(&mut self, settings: &Settings) {
+        if self.state.is_clock_doubted {
+            self.effects.push_back(Effect::Alarm(Alarm::ClockUnconfirmed));
+        }
         if self.state.generation != self.generation {
             let record = NewGeneration { generation: self.generation.0 };
             self.builder().push(&record, &[]);

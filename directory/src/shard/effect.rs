@@ -148,6 +148,8 @@ pub enum Alarm {
         /// What it says now.
         to_ms: u64,
     },
+    /// The clock had jumped before this start, and nobody has confirmed it since.
+    ClockUnconfirmed,
 }
 
 impl std::fmt::Display for Alarm {
@@ -158,6 +160,10 @@ impl std::fmt::Display for Alarm {
                 "the clock jumped by {} hours: nothing expires and no device lapses until \
                  `answerback clock confirm`",
                 to_ms.saturating_sub(*from_ms) / 3_600_000
+            ),
+            Self::ClockUnconfirmed => f.write_str(
+                "the clock had jumped and was not confirmed: nothing expires and no device \
+                 lapses until `answerback clock confirm`",
             ),
         }
     }

@@ -173,7 +173,9 @@ impl Sessions {
         for session in self.live.of(user.id) {
             let to = session.session;
             match user.device(session.device).map(|device| device.standing) {
-                Some(Standing::Active) => effects.push_back(Effect::Copies { to, copies }),
+                Some(Standing::Active | Standing::Returned) => {
+                    effects.push_back(Effect::Copies { to, copies })
+                }
                 Some(Standing::Lapsed) => ended.push((to, Code::SessionMoved)),
                 Some(Standing::Revoked) | None => ended.push((to, Code::DeviceRevoked)),
             }

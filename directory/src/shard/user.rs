@@ -19,6 +19,9 @@ pub(crate) enum Standing {
     Lapsed = 1,
     /// It is not the user's any more, for good.
     Revoked = 2,
+    /// It does again, having lapsed, and may not have been told so: until it acknowledges
+    /// something, each login tells it.
+    Returned = 3,
 }
 
 /// One install of the app.
@@ -34,6 +37,13 @@ pub(crate) struct Device {
     pub(crate) attempts: Option<Box<Attempts>>,
     /// Since the last checkpoint.
     pub(crate) changed: bool,
+}
+
+impl Device {
+    /// Whether it owes acknowledgements.
+    pub(crate) fn is_active(&self) -> bool {
+        matches!(self.standing, Standing::Active | Standing::Returned)
+    }
 }
 
 /// How often an entry was offered to a living session and not taken.
@@ -129,7 +139,7 @@ impl User {
 
     /// The devices that owe acknowledgements.
     pub(crate) fn active_devices(&self) -> impl Iterator<Item = &Device> {
-        self.devices.iter().filter(|device| device.standing == Standing::Active)
+        self.devices.iter().filter(|device| device.is_active())
     }
 
     /// What sessions of the user's devices are told: whether there are others to copy to.

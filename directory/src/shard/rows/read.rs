@@ -152,6 +152,7 @@ pub(crate) fn read_device(key: &[u8], value: &[u8]) -> Option<Device> {
             0 => Standing::Active,
             1 => Standing::Lapsed,
             2 => Standing::Revoked,
+            3 => Standing::Returned,
             _ => return None,
         },
         attempts: None,

@@ -30,7 +30,7 @@ impl State {
         let (acting, device) = (UserId(record.user), DeviceId(record.device));
         let user = self.user(acting)?;
         let up_to = Position(record.up_to).min(user.inbox.last_position());
-        let known = user.device(device).filter(|known| known.standing == Standing::Active);
+        let known = user.device(device).filter(|known| known.is_active());
         let Some(cursor) = known.map(|known| known.cursor).filter(|cursor| *cursor < up_to) else {
             return Ok(Verdict::Silent);
         };
@@ -56,6 +56,7 @@ impl State {
         let Some(user) = self.users.get_mut(acting) else { return };
         if let Some(known) = user.device_mut(device) {
             known.cursor = up_to;
+            known.standing = Standing::Active;
             known.changed = true;
             known.attempts.take_if(|attempts| attempts.position <= up_to);
         }

@@ -54,8 +54,7 @@ impl State {
         let (limit, span_ms) =
             (self.settings.retry_limit, u64::from(self.settings.retry_span_s) * 1000);
         let user = self.user(acting)?;
-        let owes =
-            |device: &&Device| device.standing == Standing::Active && device.cursor < position;
+        let owes = |device: &&Device| device.is_active() && device.cursor < position;
         let Some(device) = user.device(id).filter(owes) else { return Ok(Verdict::Silent) };
         let counted = count_attempt(device, position, now_ms);
         let runs_out = counted.count >= limit && now_ms - counted.first_ms >= span_ms;

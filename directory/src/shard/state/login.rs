@@ -29,11 +29,12 @@ impl State {
             Some(device) => {
                 device.connection_counter = counter;
                 device.changed = true;
-                let was = std::mem::take(&mut device.standing);
-                if was == Standing::Lapsed {
+                if device.standing == Standing::Lapsed {
                     device.cursor = floor;
+                    device.standing = Standing::Returned;
+                    consequences.devices_changed.push(acting);
                 }
-                was == Standing::Lapsed
+                device.standing == Standing::Returned
             }
             None if is_full => {
                 return Ok(Verdict::Refused(Code::TooManyDevices));
@@ -56,9 +57,6 @@ impl State {
                 false
             }
         };
-        if lapsed {
-            consequences.devices_changed.push(acting);
-        }
         self.digest.mix(counter);
         self.list(acting);
         Ok(Verdict::Connected { lapsed })

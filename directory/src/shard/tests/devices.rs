@@ -162,7 +162,14 @@ fn a_device_that_owes_too_long_lapses_and_starts_at_the_floor() {
     at.settle();
     let laptop = at.connect(B, LAPTOP, 0);
     assert!(at.opened(laptop).lapsed);
+    at.forget_all();
+    let laptop = at.connect(B, LAPTOP, 0);
+    assert!(at.opened(laptop).lapsed, "the first word of it may have been lost");
     assert_eq!(at.said_to(laptop), ["1:2"]);
+    at.ack(laptop, 2);
+    at.settle();
+    let laptop = at.connect(B, LAPTOP, 0);
+    assert!(!at.opened(laptop).lapsed);
 }
 
 #[test]

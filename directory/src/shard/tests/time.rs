@@ -86,6 +86,10 @@ fn a_clock_that_jumps_expires_nothing_until_it_is_confirmed() {
     assert!(at.said.iter().any(|effect| matches!(effect, Effect::Alarm(_))));
     at.wait(10_000);
     assert_eq!(at.user(B).live, 1);
+    at.checkpoint();
+    at.restart();
+    assert!(at.said.contains(&Effect::Alarm(Alarm::ClockUnconfirmed)));
+    let a = at.connect(A, PHONE, 0);
     for shard in &mut at.shards {
         shard.handle_confirm_clock(1);
     }
