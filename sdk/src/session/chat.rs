@@ -201,6 +201,8 @@ impl ChatWindow {
 
     /// A number is decided; whether it was not before.
     pub(super) fn decide(&mut self, sequence: Sequence) -> bool {
+        // The server has closed the gap by itself, and lacks nothing any more.
+        self.awaited.take_if(|awaited| *awaited <= sequence);
         self.items.remove(&sequence).is_some()
     }
 
@@ -270,5 +272,20 @@ impl ChatWindow {
             last = sequence;
         }
         last
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_that_the_server_decided_is_not_waited_for() {
+        let mut chat = ChatWindow::default();
+        chat.insert(Sequence(2), Content::Hole);
+        chat.wait_for(Sequence(1));
+        assert!(chat.poll_due(64, 1).is_none());
+        chat.decide(Sequence(1));
+        assert_eq!(chat.poll_due(64, 1).map(|due| due.first), Some(Sequence(2)));
     }
 }
