@@ -5,8 +5,10 @@
 mod common;
 
 use std::fs;
-use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::io::Write;
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
 
 use common::{Place, Server, answerback, failure, json_lines};
 
@@ -54,6 +56,36 @@ fn received(place: &Place, server: &Server, count: usize) -> Vec<String> {
     texts(&receive(place, server, count).output().unwrap())
 }
 
+/// Sends the numbers of a range, a message each; they are accepted.
+fn send_numbers(place: &Place, server: &Server, numbers: RangeInclusive<u32>) -> Child {
+    let mut sending = place.client("send", &server.address, 1);
+    sending.args(["--to", "2", "--stdin"]).stdin(Stdio::piped());
+    let mut child = sending.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let lines: String = numbers.map(|number| format!("{number}\n")).collect();
+    child.stdin.take().unwrap().write_all(lines.as_bytes()).unwrap();
+    child
+}
+
+/// Other users who chat meanwhile.
+fn load(place: &Place, server: &Server) -> Child {
+    let mut bench = answerback();
+    bench.args([
+        "bench",
+        "chat",
+        "--pairs",
+        "5",
+        "--warmup",
+        "0",
+        "--seconds",
+        "2",
+        "--rate",
+        "500",
+    ]);
+    bench.args(["--addr", &server.address, "--server-pid", &server.child.id().to_string()]);
+    bench.arg("--keys").arg(place.keys()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    bench.spawn().unwrap()
+}
+
 fn serve_restored(place: &Place) -> Server {
     is_done(&restore(place, "monday", "restored").output().unwrap());
     Server::start(&mut place.serve_with_data(ANY_PORT, &place.path("restored")))
@@ -92,6 +124,49 @@ fn a_device_that_is_ahead_of_the_backup_misses_nothing_that_comes_later() {
     let restored = serve_restored(&place);
     send(&place, &restored, "three");
     assert_eq!(received(&place, &restored, 1), ["three"]);
+}
+
+/// Of the last 50 numbers the backup has some or none, and 20 are delivered. What its sender
+/// knows of that it gives up after the restore; the others it sends anew.
+#[test]
+fn after_a_restore_everything_is_there_once_and_in_order() {
+    let place = Place::new();
+    let mut server = Server::serve(&place, 2);
+    place.log_in_once(&server, 2);
+    let others = load(&place, &server);
+    is_done(&send_numbers(&place, &server, 1..=100).wait_with_output().unwrap());
+    let sending = send_numbers(&place, &server, 101..=150);
+    is_done(&backup(&place, "monday").output().unwrap());
+    is_done(&sending.wait_with_output().unwrap());
+    let mut texts = received(&place, &server, 120);
+    place.log_in_once(&server, 1);
+    let others = others.wait_with_output().unwrap();
+    assert!(others.status.success(), "{others:?}");
+    server.kill();
+
+    let restored = serve_restored(&place);
+    send(&place, &restored, "151");
+    texts.append(&mut received(&place, &restored, 31));
+    let numbers: Vec<_> = (1..=151).map(|number| number.to_string()).collect();
+    assert_eq!(texts, numbers);
+}
+
+#[test]
+fn what_came_after_the_backup_is_lost_where_its_sender_is() {
+    let place = Place::new();
+    let mut server = Server::serve(&place, 1);
+    place.log_in_once(&server, 2);
+    send(&place, &server, "before");
+    is_done(&backup(&place, "monday").output().unwrap());
+    send(&place, &server, "after");
+    server.kill();
+    let files = fs::read_dir(place.path("state")).unwrap().map(|entry| entry.unwrap().path());
+    let is_senders = |path: &PathBuf| path.to_string_lossy().contains("user-1-device");
+    files.filter(is_senders).for_each(|path| fs::remove_file(path).unwrap());
+
+    let restored = serve_restored(&place);
+    send(&place, &restored, "from another device");
+    assert_eq!(received(&place, &restored, 2), ["before", "from another device"]);
 }
 
 #[test]
