@@ -10,6 +10,7 @@ mod command;
 mod control;
 mod erasing;
 mod exit;
+mod help;
 mod inspection;
 mod journal;
 mod keys;
@@ -18,16 +19,17 @@ mod stopped_box;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{FromArgMatches, Parser, Subcommand};
 
 const EXIT_CODES: &str = "\
 Exit codes: 0 done, 1 failed, 2 wrong usage, 3 time ran out.
 
-A first try, in three terminals:
+A first try; the last two in another terminal:
   answerback dev-keys --dir run/keys
+  answerback user add --data run/data --create 1 2
   answerback serve --data run/data --jwks run/keys/jwks.json
-  answerback recv --user 2
-  answerback send --user 1 --to 2 \"hello\"";
+  answerback send --user 1 --to 2 \"hello\"
+  answerback recv --user 2 --count 1";
 
 /// A store-and-forward messaging gateway: it keeps trying until the other side has answered back.
 #[derive(Parser)]
@@ -76,7 +78,8 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let outcome = match Arguments::parse().command {
+    let parsed = Arguments::from_arg_matches(&help::grouped::<Arguments>().get_matches());
+    let outcome = match parsed.unwrap_or_else(|error| error.exit()).command {
         Command::Serve(arguments) => command::serve::run(&arguments),
         Command::Status(arguments) => command::status::run(&arguments),
         Command::Inspect(arguments) => command::inspect::run(&arguments),
