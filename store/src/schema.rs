@@ -23,10 +23,12 @@ const MEMTABLE_BYTES: usize = 16 * 1024 * 1024;
 /// 65 MB, and with files of 64 MiB some 190.
 const FILE_BYTES: u64 = 16 * 1024 * 1024;
 /// Bounds what a start replays, and how long erased bytes stay in a WAL under load.
-const WAL_BYTES_MAX: u64 = 64 * 1024 * 1024;
+const WAL_BYTES_MAX: u64 = 128 * 1024 * 1024;
 /// Blocks of all tables that are kept in memory.
 const CACHE_BYTES: usize = 64 * 1024 * 1024;
 const FILTER_BITS_A_KEY: f64 = 10.0;
+/// An inbox that fills up is rewritten half as often as with the default of 4.
+const FILES_BEFORE_COMPACTION: i32 = 8;
 const INFO_LOG_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// The names of all column families.
@@ -70,6 +72,7 @@ fn family_options(cache: &Cache) -> Options {
     let mut options = Options::default();
     options.set_write_buffer_size(MEMTABLE_BYTES);
     options.set_target_file_size_base(FILE_BYTES);
+    options.set_level_zero_file_num_compaction_trigger(FILES_BEFORE_COMPACTION);
     options.set_compression_type(DBCompressionType::None);
     options.set_block_based_table_factory(&table_options(cache));
     options

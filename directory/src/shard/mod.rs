@@ -47,7 +47,7 @@ use std::collections::{BTreeSet, VecDeque};
 use answerback_proto::access;
 use answerback_proto::code::Code;
 use answerback_proto::id::{
-    Generation, Offset, PartNumber, PartitionId, Position, Sequence, UserId,
+    DeviceId, Generation, Offset, PartNumber, PartitionId, Position, Sequence, UserId,
 };
 use answerback_proto::kind::{Ack, Kind, Read, Recall, Resync, Send, Skip};
 use answerback_proto::limits::{LIFE_MAX_S, UNDECIDED_MAX};
@@ -66,10 +66,12 @@ use crate::limits::{
 };
 use crate::partition_table::PartitionTable;
 use crate::ports::Applied;
+use chat::Chat;
 use courier::Courier;
 use parts::PartNumbers;
 use push::Sessions;
 use state::{Consequences, State};
+use user::User;
 
 /// What a shard is told when it is made.
 #[derive(Clone, Copy, Debug)]
@@ -408,41 +410,36 @@ impl Shard {
         sequence: Sequence,
         payload: &[u8],
     ) -> Result<(), Code> {
-        self.takes_request(origin, recipient, sequence)?;
-        let is_repeat = self.last_decided(origin, recipient) >= sequence;
-        match self.state.over_quota(recipient, origin.user, payload.len()) {
-            Some(code) if !is_repeat => Err(code),
+        let Some((user, chat)) = self.takes_request(origin, recipient, sequence)? else {
+            return Ok(());
+        };
+        match self.state.over_quota(user, chat, origin.user, payload.len()) {
+            Some(code) if last_decided(chat, origin.device) < sequence => Err(code),
             _ => Ok(()),
         }
     }
 
+    /// Whether a request may be journaled; says what memory knows of the chat.
     fn takes_request(
         &self,
         origin: Origin,
         recipient: UserId,
         sequence: Sequence,
-    ) -> Result<(), Code> {
-        if self.state.users.get(recipient).is_some_and(|user| !user.exists) {
+    ) -> Result<Option<(&User, Option<&Chat>)>, Code> {
+        let user = self.state.users.get(recipient);
+        if user.is_some_and(|user| !user.exists) {
             return Err(Code::UnknownUser);
         }
         if self.is_busy() {
             return Err(Code::Busy);
         }
-        let is_known = self.chat(recipient, origin.user).is_some();
-        let last = self.last_decided(origin, recipient).0;
-        if is_known && sequence.0.saturating_sub(last) > UNDECIDED_MAX {
+        let Some(user) = user else { return Ok(None) };
+        let chat = user.chats.get(&origin.user);
+        let ahead = sequence.0.saturating_sub(last_decided(chat, origin.device).0);
+        if chat.is_some() && ahead > UNDECIDED_MAX {
             return Err(Code::SequenceTooFar);
         }
-        Ok(())
-    }
-
-    fn chat(&self, user: UserId, peer: UserId) -> Option<&chat::Chat> {
-        self.state.users.get(user)?.chats.get(&peer)
-    }
-
-    fn last_decided(&self, origin: Origin, recipient: UserId) -> Sequence {
-        let sender = self.chat(recipient, origin.user).and_then(|chat| chat.sender(origin.device));
-        sender.map_or(Sequence(0), |sender| sender.decisions.last())
+        Ok(Some((user, chat)))
     }
 
     fn is_busy(&self) -> bool {
@@ -481,6 +478,12 @@ impl Shard {
         let (to, tag, kind) = (origin.session, origin.tag, Some(kind));
         self.effects.push_back(Effect::Close { to, tag, kind, code });
     }
+}
+
+/// The last number of a device that was decided in a chat, 0 for none.
+fn last_decided(chat: Option<&Chat>, device: DeviceId) -> Sequence {
+    let sender = chat.and_then(|chat| chat.sender(device));
+    sender.map_or(Sequence(0), |sender| sender.decisions.last())
 }
 
 /// A batch begins with its tick, whose time is written when it is closed.

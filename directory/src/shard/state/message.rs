@@ -6,7 +6,7 @@ use answerback_proto::id::{DeviceId, Sequence, UserId};
 use answerback_proto::record::{COPIES, Message, Post, RecallPost, SkipRange};
 use bytes::Bytes;
 
-use super::super::chat::Parked;
+use super::super::chat::{Chat, Parked};
 use super::super::effect::{Answer, EntryBody};
 use super::super::parts::{About, PartBody};
 use super::super::sequence::{Decision, Standing};
@@ -185,7 +185,7 @@ impl State {
     ) -> Decision {
         let &Posted { recipient, sender, device, sequence, .. } = posted;
         if self.version > 1
-            && let Some(code) = self.over_quota(recipient, sender, payload.len())
+            && let Some(code) = self.rejects(recipient, sender, payload)
         {
             let decision = Decision::Rejected(code);
             let is_kept = !planted!(RejectionForgotten);
@@ -243,20 +243,26 @@ impl State {
         at_ms
     }
 
+    /// Why a message may not wait in an inbox that is in memory.
+    fn rejects(&self, recipient: UserId, sender: UserId, payload: &Bytes) -> Option<Code> {
+        let user = self.users.get(recipient)?;
+        self.over_quota(user, user.chats.get(&sender), sender, payload.len())
+    }
+
     /// Why a message may not wait here, as far as memory tells.
     pub(crate) fn over_quota(
         &self,
-        recipient: UserId,
+        user: &User,
+        chat: Option<&Chat>,
         sender: UserId,
         payload_bytes: usize,
     ) -> Option<Code> {
-        let user = self.users.get(recipient)?;
         let settings = &self.settings;
         let bytes = user.bytes.saturating_add(payload_bytes as u64);
         if user.messages >= settings.inbox_messages_max || bytes > settings.inbox_bytes_max {
             return Some(Code::InboxFull);
         }
-        let waiting = user.chats.get(&sender).map_or(0, |chat| chat.waiting);
+        let waiting = chat.map_or(0, |chat| chat.waiting);
         let outstanding = self.outstanding.get(sender).map_or(0, |counted| counted.count);
         let share_max = (settings.inbox_messages_max / INBOX_SHARE_OF_A_SENDER).max(1);
         let is_over = waiting >= share_max || outstanding >= settings.sender_messages_max;
@@ -287,7 +293,7 @@ impl State {
     fn park(&mut self, posted: &Posted, payload: &Bytes) {
         let &Posted { recipient, sender, device, sequence, .. } = posted;
         let is_kept = self.version > 1
-            && self.over_quota(recipient, sender, payload.len()).is_none()
+            && self.rejects(recipient, sender, payload).is_none()
             && self
                 .users
                 .get(recipient)
@@ -369,7 +375,7 @@ impl State {
         self.digest.mix(sequence ^ u64::from(code) << 48);
     }
 
-    fn chat_mut(&mut self, user: UserId, peer: UserId) -> Option<&mut super::super::chat::Chat> {
+    fn chat_mut(&mut self, user: UserId, peer: UserId) -> Option<&mut Chat> {
         self.users.get_mut(user)?.chats.get_mut(&peer)
     }
 }
