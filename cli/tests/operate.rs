@@ -4,6 +4,7 @@
 
 mod common;
 
+use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -175,4 +176,20 @@ fn a_request_that_names_nobody_is_answered_with_the_reason() {
     let line = b"{\"request\":\"revoke_device\",\"user\":\"1\",\"device\":\"x\"}\n";
     let answer = common::exchange(&socket, line);
     assert!(answer["error"].as_str().unwrap().contains("\"x\" is no device's id"), "{answer}");
+}
+
+#[test]
+fn what_was_done_to_a_stopped_box_may_not_be_lost_unnoticed() {
+    let place = Place::new();
+    assert!(Server::serve(&place, 1).stop().success());
+    assert_eq!(said(&mut operate(&place, &["user", "add", "2"])), "user 2 was added\n");
+    let files = fs::read_dir(place.path("data").join("db")).unwrap();
+    let files = files.map(|entry| entry.unwrap().path());
+    let logs = files.filter(|path| path.extension().is_some_and(|end| end == "log"));
+    logs.for_each(|log| fs::write(log, b"").unwrap());
+    // Where it would start after all, it ends for this address.
+    let other = Place::new();
+    let taken = Server::serve(&other, 1);
+    let (code, line) = failure(&place.serve(&taken.address).output().unwrap());
+    assert!(code == 1 && line.contains("lost records that were acknowledged"), "{line}");
 }
