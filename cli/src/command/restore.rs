@@ -12,7 +12,9 @@ inboxes anew, drop what they have, and miss nothing that the box has or gets.
 
 What was accepted after the backup is not in it. A sender's device has it still, until it knows
 of the delivery, and sends it again with its next message of that chat, where those are at most
-64: with more the box refuses that chat. It is lost where that device does not come back, and what was delivered meanwhile is on no second device of its user.
+64: with more the box refuses that chat. It is lost where that device does not come back, and
+what was delivered meanwhile is on no second device of its user.
+
 Never let two boxes of one backup serve the same users.
 
   answerback restore --backup backups/monday --data run/data.new
