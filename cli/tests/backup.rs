@@ -135,7 +135,7 @@ fn after_a_restore_everything_is_there_once_and_in_order() {
     place.log_in_once(&server, 2);
     let others = load(&place, &server);
     is_done(&send_numbers(&place, &server, 1..=100).wait_with_output().unwrap());
-    let sending = send_numbers(&place, &server, 101..=150);
+    let sending = send_numbers(&place, &server, 101..=250);
     is_done(&backup(&place, "monday").output().unwrap());
     is_done(&sending.wait_with_output().unwrap());
     let mut texts = received(&place, &server, 120);

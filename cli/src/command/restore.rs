@@ -11,9 +11,8 @@ The backup stays as it is. A restored box begins a new generation: its devices a
 inboxes anew, drop what they have, and miss nothing that the box has or gets.
 
 What was accepted after the backup is not in it. A sender's device has it still, until it knows
-of the delivery, and sends it again with its next message of that chat, where those are at most
-64: with more the box refuses that chat. It is lost where that device does not come back, and
-what was delivered meanwhile is on no second device of its user.
+of the delivery, and sends it again with its next message of that chat. It is lost where that
+device does not come back, and what was delivered meanwhile is on no second device of its user.
 
 Never let two boxes of one backup serve the same users.
 

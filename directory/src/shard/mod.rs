@@ -50,7 +50,7 @@ use answerback_proto::id::{
     DeviceId, Generation, Offset, PartNumber, PartitionId, Position, Sequence, UserId,
 };
 use answerback_proto::kind::{Ack, Kind, Read, Recall, Resync, Send, Skip};
-use answerback_proto::limits::{LIFE_MAX_S, UNDECIDED_MAX};
+use answerback_proto::limits::LIFE_MAX_S;
 use answerback_proto::record::{
     Acknowledge, Batch, BatchBuilder, COPIES, Connect, FixedRecord, Post, ReadUpTo, RecallPost,
     RecordMark, SkipRange, Tick,
@@ -294,7 +294,7 @@ impl Shard {
             Ok(skip) => skip,
             Err(code) => return self.close(origin, Kind::Skip, code),
         };
-        if let Err(code) = self.takes_request(origin, recipient, Sequence(from)) {
+        if let Err(code) = self.takes_request(origin, recipient) {
             return self.refuse(origin, recipient, Sequence(from), code);
         }
         let range = SkipRange {
@@ -410,7 +410,7 @@ impl Shard {
         sequence: Sequence,
         payload: &[u8],
     ) -> Result<(), Code> {
-        let Some((user, chat)) = self.takes_request(origin, recipient, sequence)? else {
+        let Some((user, chat)) = self.takes_request(origin, recipient)? else {
             return Ok(());
         };
         match self.state.over_quota(user, chat, origin.user, payload.len()) {
@@ -424,7 +424,6 @@ impl Shard {
         &self,
         origin: Origin,
         recipient: UserId,
-        sequence: Sequence,
     ) -> Result<Option<(&User, Option<&Chat>)>, Code> {
         let user = self.state.users.get(recipient);
         if user.is_some_and(|user| !user.exists) {
@@ -435,10 +434,6 @@ impl Shard {
         }
         let Some(user) = user else { return Ok(None) };
         let chat = user.chats.get(&origin.user);
-        let ahead = sequence.0.saturating_sub(last_decided(chat, origin.device).0);
-        if chat.is_some() && ahead > UNDECIDED_MAX {
-            return Err(Code::SequenceTooFar);
-        }
         Ok(Some((user, chat)))
     }
 

@@ -37,9 +37,12 @@ impl Core {
                 }),
                 Command::ConfirmClock => {
                     for partition in self.shared.table.partitions_of(self.core) {
-                        let ticket = self.tickets.add(answer.clone());
-                        if let Some(shard) = self.shards.touch(partition) {
-                            shard.handle_confirm_clock(ticket);
+                        match self.shards.touch(partition) {
+                            Some(shard) => {
+                                shard.handle_confirm_clock(self.tickets.add(answer.clone()));
+                            }
+                            // Out of service: whoever repairs it is alarmed at its start.
+                            None => drop(answer.send(Administered::WasSo)),
                         }
                     }
                 }

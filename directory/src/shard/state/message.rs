@@ -87,7 +87,8 @@ impl State {
                 Ok(Verdict::Answer(answer(device, sequence, decision)))
             }
             Standing::Repeat(None) => Ok(refused(sequence, Code::DecisionForgotten)),
-            Standing::TooFar => Ok(refused(sequence, Code::SequenceTooFar)),
+            // A restored home lacks more than a window of what its senders know as decided.
+            Standing::TooFar => Ok(Verdict::Answer(Answer::OutOfOrder { sequence, expected })),
         }
     }
 

@@ -160,7 +160,7 @@ impl Box {
     }
 
     /// Everything of the user's that is in memory.
-    fn user(&mut self, user: UserId) -> &user::User {
+    fn user(&mut self, user: UserId) -> &User {
         self.home(user).state.users.get(user).unwrap()
     }
 
