@@ -2,8 +2,9 @@
 //! decisions.
 //!
 //! A number is decided once. At or below the last: a repeat, answered with the stored
-//! decision. The next: decided now. Up to 64 further on: an earlier one is missing. A
-//! device has at most 64 undecided numbers in a chat, so an older decision was told.
+//! decision. The next: decided now. Up to 64 further on: an earlier one is missing, and this
+//! one is kept. Beyond: not kept. A device has at most 64 undecided numbers in a chat, so an
+//! older decision was told.
 
 use std::collections::VecDeque;
 
@@ -34,7 +35,7 @@ pub(crate) enum Standing {
     Next,
     /// An earlier one is missing.
     Ahead,
-    /// Further ahead than any correct device would send.
+    /// Further ahead than a correct device is, unless this home was restored.
     TooFar,
 }
 
