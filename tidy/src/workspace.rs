@@ -7,7 +7,7 @@ use std::{fs, io};
 
 use serde_json::Value;
 
-/// Folders that hold nothing of ours, wherever they are.
+/// What holds nothing of ours, wherever it is. `.git` is a file in a linked worktree.
 const SKIPPED: &[&str] = &["target", ".git", "__pycache__", "corpus"];
 /// Where `make run` keeps its keys and data.
 const RUN: &str = "run";
@@ -88,9 +88,11 @@ impl Workspace {
 fn walk(root: &Path, directory: &Path, files: &mut Vec<SourceFile>) -> io::Result<()> {
     for entry in fs::read_dir(directory)? {
         let entry = entry?;
+        if SKIPPED.iter().any(|skipped| entry.file_name() == *skipped) {
+            continue;
+        }
         if entry.file_type()?.is_dir() {
-            let skipped = SKIPPED.iter().any(|skipped| entry.file_name() == *skipped);
-            if !skipped && entry.path() != root.join(RUN) {
+            if entry.path() != root.join(RUN) {
                 walk(root, &entry.path(), files)?;
             }
         } else if let Ok(text) = fs::read_to_string(entry.path()) {
