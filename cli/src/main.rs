@@ -7,6 +7,7 @@
 mod bench;
 mod clock;
 mod command;
+mod config;
 mod control;
 mod erasing;
 mod exit;
@@ -15,6 +16,7 @@ mod inspection;
 mod journal;
 mod keys;
 mod random;
+mod serve;
 mod stopped_box;
 
 use std::process::ExitCode;

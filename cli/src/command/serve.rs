@@ -1,29 +1,15 @@
 //! `answerback serve`: a box.
 
-use std::io::Write;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
-use std::thread;
-use std::time::Duration;
+use std::path::PathBuf;
 
 use answerback_directory::commit_policy::CommitPolicy;
-use answerback_directory::partition_table::PartitionTable;
-use answerback_directory::recovery::{Recovered, load_shards};
-use answerback_directory::shard::Residency;
-use answerback_gateway::{Backend, Control, GatewayConfig, StopHandle, Verifier, serve};
+use answerback_gateway::GatewayConfig;
 use answerback_proto::limits::{PARTITIONS_DEFAULT, PARTITIONS_MAX};
-use answerback_store::{Meta, NewBox, Reserve, ReserveMarks, Store};
 use clap::Args;
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use signal_hook::consts::{SIGINT, SIGTERM};
-use signal_hook::iterator::Signals;
 
-use crate::clock::Clock;
-use crate::control::{ControlServer, ControlSocket, Desk, Status};
-use crate::erasing::Eraser;
+use crate::config::Configuration;
 use crate::exit::Failure;
-use crate::journal::ReservedJournal;
-use crate::random;
 
 const EXAMPLE: &str = "\
   answerback serve --data run/data --jwks run/keys/jwks.json --listen 127.0.0.1:7400
@@ -81,76 +67,25 @@ pub(crate) struct Arguments {
     erase_seconds: u64,
 }
 
-/// Serves until a signal, or until storage can no longer be trusted.
+/// Serves.
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let clock = Clock::new();
-    let verifier = read_keys(&arguments.jwks)?;
-    raise_descriptor_limit();
-    let new_box = NewBox { partitions: arguments.partitions, secret: random::bytes()? };
-    let store = Store::open(&arguments.data, new_box)?;
-    let meta = store.meta();
-    let cores = arguments.cores.unwrap_or_else(processors).min(meta.partitions);
-    let table = PartitionTable::new(&meta.secret, meta.partitions, cores);
-    let residency = Residency { bytes_max: arguments.shard_memory_mib << 20 };
-    let Recovered { shards, broken } =
-        load_shards(&store.reader(), table, meta.generation, residency)
-            .map_err(|fault| cannot_restore(&arguments.data, &fault))?;
-    broken.iter().for_each(|broken| eprintln!("alarm: {broken}"));
-    let journal = ReservedJournal { writer: store.writer(), reserve: reserve(arguments)? };
-    let backend = Backend { table, shards, journal, reader: store.reader() };
-    let restored_ms = clock.elapsed().as_millis() as u64;
-    let socket = ControlSocket::bind(&arguments.data)?;
-    let stop = stop_on_signals()?;
-    let _eraser = Eraser::start(store.clone(), Duration::from_secs(arguments.erase_seconds))?;
-    let (commands, mut control) = (Control::new(), None);
-    serve(config(arguments), backend, verifier, &stop, &commands, |address| {
-        let status = status(address, meta, cores, restored_ms);
-        let (status_here, store, shards) = (status.clone(), store.clone(), commands.clone());
-        control = serve_control(socket, Desk { status: status_here, clock, store, shards });
-        say(&status);
-    })?;
-    Ok(())
+    crate::serve::run(&configuration(arguments))
 }
 
-fn status(listen: SocketAddr, meta: Meta, cores: u16, restored_ms: u64) -> Status {
-    Status {
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        process: std::process::id(),
-        listen,
-        partitions: meta.partitions,
-        cores,
-        generation: meta.generation.0,
-        restored_ms,
-        uptime_s: 0,
+fn configuration(arguments: &Arguments) -> Configuration {
+    Configuration {
+        data: arguments.data.clone(),
+        jwks: arguments.jwks.clone(),
+        partitions: arguments.partitions,
+        cores: arguments.cores,
+        shard_memory_mib: arguments.shard_memory_mib,
+        disk_reserve_mib: arguments.disk_reserve_mib,
+        erase_period_s: arguments.erase_seconds,
+        gateway: gateway(arguments),
     }
 }
 
-/// Whoever started the box may be gone; the box serves all the same.
-fn say(Status { listen, partitions, cores, restored_ms, .. }: &Status) {
-    let _ = writeln!(
-        std::io::stdout(),
-        "listening on {listen}, {partitions} partitions on {cores} cores, restored in {restored_ms} ms"
-    );
-}
-
-/// Messages need no control thread: a box without one serves them all the same.
-fn serve_control(socket: ControlSocket, desk: Desk) -> Option<ControlServer> {
-    let server = socket.serve(desk);
-    server.inspect_err(|error| eprintln!("alarm: the box cannot be asked: {error}")).ok()
-}
-
-fn reserve(arguments: &Arguments) -> Result<Reserve, Failure> {
-    let marks = arguments.disk_reserve_mib.map(|mib| {
-        let low_bytes = mib << 20;
-        ReserveMarks { low_bytes, high_bytes: low_bytes + low_bytes / 4 }
-    });
-    Reserve::new(&arguments.data, marks).map_err(|error| {
-        let data = arguments.data.display();
-        Failure::new(format_args!("the free space of {data} cannot be measured: {error}"))
-    })
-}
-
-fn config(arguments: &Arguments) -> GatewayConfig {
+fn gateway(arguments: &Arguments) -> GatewayConfig {
     GatewayConfig {
         listen: arguments.listen,
         cpus: arguments.cpu_list.clone(),
@@ -165,59 +100,9 @@ fn config(arguments: &Arguments) -> GatewayConfig {
     }
 }
 
-fn read_keys(path: &Path) -> Result<Verifier, Failure> {
-    let text = std::fs::read_to_string(path).map_err(|error| {
-        Failure::new(format_args!(
-            "cannot read the key set {}: {error}; `answerback dev-keys` makes one for development",
-            path.display()
-        ))
-    })?;
-    Verifier::from_jwks(&text).map_err(|error| {
-        Failure::new(format_args!("the key set {} is of no use: {error}", path.display()))
-    })
-}
-
-/// An orderly stop on SIGTERM and SIGINT; a second one of them kills as it would have.
-fn stop_on_signals() -> Result<StopHandle, Failure> {
-    let stop = StopHandle::new();
-    let mut signals = Signals::new([SIGTERM, SIGINT])?;
-    let triggered = stop.clone();
-    thread::Builder::new().name("signals".into()).spawn(move || {
-        let mut pending = signals.forever();
-        if pending.next().is_some() {
-            eprintln!("stopping: what was taken is committed, clients are told to go");
-            triggered.trigger();
-        }
-        if let Some(signal) = pending.next() {
-            let _ = signal_hook::low_level::emulate_default_handler(signal);
-        }
-    })?;
-    Ok(stop)
-}
-
-/// Each connection is a descriptor: takes as many as the system lets this process have.
-fn raise_descriptor_limit() {
-    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
-    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }) {
-        eprintln!("the limit of open files stays as it is: {error}");
-    }
-}
-
-fn processors() -> u16 {
-    thread::available_parallelism()
-        .map_or(1, |count| u16::try_from(count.get()).unwrap_or(u16::MAX))
-}
-
 fn partitions(text: &str) -> Result<u16, String> {
     match text.parse::<u16>() {
         Ok(count) if count.is_power_of_two() && count <= PARTITIONS_MAX => Ok(count),
         _ => Err(format!("a power of two up to {PARTITIONS_MAX}")),
     }
-}
-
-fn cannot_restore(data: &Path, fault: &dyn std::fmt::Display) -> Failure {
-    Failure::new(format_args!(
-        "the data directory {} cannot be restored: {fault}; keep a copy, then restore a backup",
-        data.display()
-    ))
 }

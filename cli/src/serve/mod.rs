@@ -1,0 +1,72 @@
+//! A box: what it opens, the threads beside its cores, its end.
+
+mod signals;
+mod startup;
+mod system;
+
+use std::io::Write;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use answerback_gateway::{Control, serve};
+use answerback_store::Meta;
+
+use self::signals::stop_on_signals;
+use self::startup::{cores, load, open_store, read_keys};
+use self::system::raise_descriptor_limit;
+use crate::clock::Clock;
+use crate::config::Configuration;
+use crate::control::{ControlServer, ControlSocket, Desk, Status};
+use crate::erasing::Eraser;
+use crate::exit::Failure;
+
+/// Serves until a signal, or until storage can no longer be trusted.
+pub(crate) fn run(configuration: &Configuration) -> Result<(), Failure> {
+    let clock = Clock::new();
+    let verifier = read_keys(&configuration.jwks)?;
+    raise_descriptor_limit();
+    let store = open_store(configuration)?;
+    let (meta, cores) = (store.meta(), cores(configuration, &store));
+    let backend = load(configuration, &store)?;
+    let restored_ms = clock.elapsed().as_millis() as u64;
+    let socket = ControlSocket::bind(&configuration.data)?;
+    let stop = stop_on_signals()?;
+    let erase_period = Duration::from_secs(configuration.erase_period_s);
+    let _eraser = Eraser::start(store.clone(), erase_period)?;
+    let (commands, mut control) = (Control::new(), None);
+    let gateway = configuration.gateway.clone();
+    serve(gateway, backend, verifier, &stop, &commands, |address| {
+        let status = status(address, meta, cores, restored_ms);
+        let (status_here, store, shards) = (status.clone(), store.clone(), commands.clone());
+        control = serve_control(socket, Desk { status: status_here, clock, store, shards });
+        say(&status);
+    })?;
+    Ok(())
+}
+
+fn status(listen: SocketAddr, meta: Meta, cores: u16, restored_ms: u64) -> Status {
+    Status {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        process: std::process::id(),
+        listen,
+        partitions: meta.partitions,
+        cores,
+        generation: meta.generation.0,
+        restored_ms,
+        uptime_s: 0,
+    }
+}
+
+/// Whoever started the box may be gone; the box serves all the same.
+fn say(Status { listen, partitions, cores, restored_ms, .. }: &Status) {
+    let _ = writeln!(
+        std::io::stdout(),
+        "listening on {listen}, {partitions} partitions on {cores} cores, restored in {restored_ms} ms"
+    );
+}
+
+/// Messages need no control thread: a box without one serves them all the same.
+fn serve_control(socket: ControlSocket, desk: Desk) -> Option<ControlServer> {
+    let server = socket.serve(desk);
+    server.inspect_err(|error| eprintln!("alarm: the box cannot be asked: {error}")).ok()
+}
