@@ -80,6 +80,11 @@ impl CommitGate {
         }
     }
 
+    /// From now on it goes by another policy.
+    pub fn set_policy(&mut self, policy: CommitPolicy) {
+        self.policy = policy;
+    }
+
     /// What waits now, of all shards of the core.
     pub fn handle_waiting(&mut self, waiting: Pending, now_us: u64) {
         keep_oldest(&mut self.oldest_record_us, waiting.records, now_us);

@@ -7,6 +7,7 @@ use answerback_proto::record::{
 
 use super::load::Wanted;
 use super::push::Unacknowledged;
+use super::report::Totals;
 use super::state::VERSION;
 use super::{Alarm, Asked, Effect, Shard};
 use crate::limits::{DUE_PERIOD_MS, IDLE_TICK_MS, OPEN_BYTES_MAX};
@@ -15,6 +16,7 @@ impl Shard {
     /// The journal is replayed: from here on its records are applied in this generation, by
     /// this version's rules and these settings.
     pub fn handle_started(&mut self, settings: &Settings) {
+        self.state.totals = Totals::default();
         if self.state.is_clock_doubted {
             self.effects.push_back(Effect::Alarm(Alarm::ClockUnconfirmed));
         }
@@ -25,6 +27,11 @@ impl Shard {
         if self.state.version != VERSION {
             self.builder().push(&ApplyVersion { version: VERSION }, &[]);
         }
+        self.handle_settings(settings);
+    }
+
+    /// From its next records on it goes by these settings.
+    pub fn handle_settings(&mut self, settings: &Settings) {
         if self.state.settings != *settings {
             self.builder().push(settings, &[]);
         }

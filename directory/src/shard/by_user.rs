@@ -30,6 +30,11 @@ impl<T> Default for ByUser<T> {
 }
 
 impl<T: OfUser> ByUser<T> {
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.table.len()
+    }
+
     /// What belongs to a user.
     pub(crate) fn of(&self, user: UserId) -> impl Iterator<Item = &T> {
         let candidates = self.table.iter_hash(self.hasher.hash_one(user));

@@ -152,6 +152,16 @@ pub enum Alarm {
     ClockUnconfirmed,
 }
 
+impl Alarm {
+    /// Its name, for rules that watch for it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::ClockJumped { .. } => "clock_jumped",
+            Self::ClockUnconfirmed => "clock_unconfirmed",
+        }
+    }
+}
+
 impl std::fmt::Display for Alarm {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {

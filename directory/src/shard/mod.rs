@@ -31,6 +31,7 @@ mod outstanding;
 mod parts;
 mod push;
 pub mod reply;
+mod report;
 mod residency;
 mod rows;
 mod sequence;
@@ -58,6 +59,7 @@ use answerback_proto::record::{
 
 pub use effect::*;
 pub use load::{Load, Loaded, Wanted};
+pub use report::{SessionReport, ShardReport, Totals};
 pub use residency::Residency;
 pub use rows::RESIDENT_TABLES;
 

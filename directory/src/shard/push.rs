@@ -11,6 +11,7 @@ use answerback_proto::kind::Kind;
 use super::by_user::{ByUser, OfUser};
 use super::effect::{Effect, Entry, EntryBody, Opened, Opening, SessionRef};
 use super::load::Wanted;
+use super::report::SessionReport;
 use super::session::{Pushed, Session, Watch};
 use super::user::{Standing, User};
 use crate::limits::{ACK_TIMEOUT_MS, PAGED_ENTRIES_MAX, PROBE_TIMEOUT_MS};
@@ -111,6 +112,7 @@ impl Sessions {
             return Err(Code::AckBeyondSent);
         }
         if known.acknowledge(up_to) {
+            known.note_progress(self.now_ms);
             if !std::mem::replace(&mut known.acknowledgement_waits, true) {
                 self.acknowledging.push((user, session));
             }
@@ -212,7 +214,12 @@ impl Sessions {
         let Some(user_id) = self.to_push.pop() else { return false };
         let Some(user) = users.get_mut(user_id) else { return true };
         for session in self.live.of_mut(user_id) {
-            match session.push(user, effects) {
+            let owed_nothing = session.owes_nothing();
+            let pushed = session.push(user, effects);
+            if owed_nothing {
+                session.note_progress(self.now_ms);
+            }
+            match pushed {
                 Pushed::All => {}
                 Pushed::Unread { after, to } => {
                     if user.inbox.paged_entries() > PAGED_ENTRIES_MAX {
@@ -231,6 +238,26 @@ impl Sessions {
             }
         }
         true
+    }
+
+    /// How many sessions are live.
+    pub(crate) fn count(&self) -> usize {
+        self.live.len()
+    }
+
+    /// For how long a session has been offered something and taken nothing, at most, ms. Each
+    /// session that owes an acknowledgement is watched.
+    pub(crate) fn unacknowledged_ms(&self, now_ms: u64) -> u64 {
+        let owing = self.watched.iter().filter_map(|&(_, user, session)| {
+            let known = self.live.of(user).find(|known| known.session == session)?;
+            Some(known.unacknowledged_ms(now_ms))
+        });
+        owing.max().unwrap_or(0)
+    }
+
+    /// How the sessions of a user are.
+    pub(crate) fn report(&self, user: UserId, now_ms: u64) -> Vec<SessionReport> {
+        self.live.of(user).map(|session| session.report(now_ms)).collect()
     }
 
     /// A frame came from a session that was probed.

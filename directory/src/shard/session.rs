@@ -6,6 +6,7 @@ use answerback_proto::id::{DeviceId, Position, UserId};
 use answerback_proto::limits::CREDIT_FRAMES_MAX;
 
 use super::effect::{Effect, Entry, Opening, SessionRef};
+use super::report::SessionReport;
 use super::user::User;
 use crate::limits::{ACK_TIMEOUT_MS, ATTEMPT_PAUSE_MAX_MS, PAGE_ENTRIES_MAX};
 
@@ -66,6 +67,8 @@ struct InFlight {
     /// Position and bytes of each entry.
     entries: VecDeque<(Position, u32)>,
     bytes: u32,
+    /// When the first of them became the first, monotonic ms.
+    since_ms: u64,
 }
 
 /// Entries under way that a session at rest keeps room for.
@@ -156,7 +159,10 @@ impl Session {
     pub(crate) fn go_back(&mut self, cursor: Position) {
         self.offered = cursor;
         self.scanned = cursor;
-        self.in_flight = None;
+        if let Some(in_flight) = &mut self.in_flight {
+            in_flight.entries.clear();
+            in_flight.bytes = 0;
+        }
     }
 
     /// Whether entries that are no matter of this device's lie behind all that it took: they
@@ -182,6 +188,39 @@ impl Session {
     /// The first entry that it was offered and has not acknowledged.
     pub(crate) fn first_in_flight(&self) -> Option<Position> {
         self.in_flight.as_ref()?.entries.front().map(|(position, _)| *position)
+    }
+
+    /// Whether it owes nothing. What is offered once more after an attempt is still owed.
+    pub(crate) fn owes_nothing(&self) -> bool {
+        self.attempts == 0 && self.first_in_flight().is_none()
+    }
+
+    /// It took something, or what it is offered is the first since it owed nothing.
+    pub(crate) fn note_progress(&mut self, now_ms: u64) {
+        self.attempts = 0;
+        if let Some(in_flight) = &mut self.in_flight {
+            in_flight.since_ms = now_ms;
+        }
+    }
+
+    /// For how long it has been offered something and taken nothing, ms.
+    pub(crate) fn unacknowledged_ms(&self, now_ms: u64) -> u64 {
+        let owed = self.in_flight.as_ref().filter(|in_flight| !in_flight.entries.is_empty());
+        owed.map_or(0, |in_flight| now_ms.saturating_sub(in_flight.since_ms))
+    }
+
+    /// How it is.
+    pub(crate) fn report(&self, now_ms: u64) -> SessionReport {
+        let in_flight = self.in_flight.as_ref();
+        SessionReport {
+            device: self.device,
+            session: self.session,
+            acknowledged: self.acknowledged,
+            offered: self.offered,
+            in_flight: in_flight.map_or(0, |in_flight| in_flight.entries.len() as u64),
+            in_flight_bytes: in_flight.map_or(0, |in_flight| u64::from(in_flight.bytes)),
+            unacknowledged_ms: self.unacknowledged_ms(now_ms),
+        }
     }
 
     /// How long to wait before the next look; longer with each attempt.

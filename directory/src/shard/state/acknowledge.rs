@@ -83,6 +83,7 @@ impl State {
             sender.changed = true;
         }
         self.count_out(peer, count);
+        self.totals.delivered += u64::from(count);
         let delivered_at_ms = self.clock_ms;
         let about = About { user: peer, peer: acting, device };
         let part = PartBody::Delivered { about, up_to: up_to.0, delivered_at_ms };

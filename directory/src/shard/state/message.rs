@@ -226,6 +226,7 @@ impl State {
         let life_ms = u64::from(posted.life_s) * 1000;
         self.put(recipient, sender, body, life_ms, consequences);
         self.count_in(sender);
+        self.totals.accepted += 1;
         Decision::Accepted { at_ms }
     }
 
@@ -373,6 +374,7 @@ impl State {
         let about = About { user: sender, peer: recipient, device };
         let (sequence, code) = (sequence.0, code.number());
         self.outgoing_to(sender).push(PartBody::Failed { about, sequence, code });
+        self.totals.failed += 1;
         self.digest.mix(sequence ^ u64::from(code) << 48);
     }
 

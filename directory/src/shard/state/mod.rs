@@ -30,6 +30,7 @@ use super::inbox::InboxEntry;
 use super::load::{Found, Wanted};
 use super::outstanding::Outstanding;
 use super::parts::{Incoming, Outgoing};
+use super::report::Totals;
 use super::user::User;
 use crate::limits::{DIGESTS_KEPT, SETTINGS};
 use crate::partition_table::PartitionTable;
@@ -124,6 +125,8 @@ pub(crate) struct State {
     pub(crate) changed_senders: Vec<UserId>,
     /// Chats in memory, about: each counts while it is there.
     pub(crate) chats_in_memory: usize,
+    /// For the operator: no part of the state.
+    pub(crate) totals: Totals,
 }
 
 impl State {
@@ -146,6 +149,7 @@ impl State {
             changed_users: Vec::new(),
             changed_senders: Vec::new(),
             chats_in_memory: 0,
+            totals: Totals::default(),
         }
     }
 

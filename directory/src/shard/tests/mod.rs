@@ -6,6 +6,7 @@ mod cold;
 mod devices;
 mod messages;
 mod quotas;
+mod reports;
 mod restart;
 mod sessions;
 mod time;
