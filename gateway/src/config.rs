@@ -36,8 +36,8 @@ pub struct GatewayConfig {
     pub reader_threads: usize,
     /// The processors that the cores' threads are bound to, in turn; none: they are not.
     pub cpus: Vec<usize>,
-    /// Told what an operator should know, one line each.
-    pub alarm: fn(&str),
+    /// Sent bytes that a peer's kernel does not confirm for so long end the connection, ms.
+    pub unconfirmed_ms: u32,
 }
 
 /// Measured (docs/ARCHITECTURE.md): shorter costs more of the processor, and with longer
@@ -51,15 +51,15 @@ impl Default for GatewayConfig {
             frame_bytes_max: FRAME_BYTES_MAX,
             connections_max: 1_000_000,
             hello_deadline_ms: 5000,
-            heartbeat_min_s: 60,
-            heartbeat_max_s: 600,
+            heartbeat_min_s: 30,
+            heartbeat_max_s: 300,
             commit: CommitPolicy::default(),
             checkpoint_bytes: 16 * 1024 * 1024,
             checkpoint_period_ms: CHECKPOINT_PERIOD_MS,
             settings: SETTINGS,
             reader_threads: 1,
             cpus: Vec::new(),
-            alarm: |line| eprintln!("alarm: {line}"),
+            unconfirmed_ms: 30_000,
         }
     }
 }
@@ -74,6 +74,19 @@ impl GatewayConfig {
         } else {
             None
         }
+    }
+
+    /// The settings in which another differs and that a running box cannot change: they are
+    /// bound to its sockets and threads, or were promised to its clients.
+    pub fn needs_restart(&self, other: &Self) -> Vec<&'static str> {
+        let mut names = Vec::new();
+        let mut compare = |name, is_same: bool| names.extend((!is_same).then_some(name));
+        compare("listen", self.listen == other.listen);
+        compare("frame_bytes_max", self.frame_bytes_max == other.frame_bytes_max);
+        compare("reader_threads", self.reader_threads == other.reader_threads);
+        compare("cpus", self.cpus == other.cpus);
+        compare("unconfirmed_ms", self.unconfirmed_ms == other.unconfirmed_ms);
+        names
     }
 }
 

@@ -26,10 +26,12 @@ mod reactor;
 mod reading;
 mod serve;
 mod session;
+mod stats;
 mod storage;
 mod transport;
 
 pub use auth::{KeySetError, Verifier};
 pub use config::GatewayConfig;
 pub use control::{Command, Control, Unanswered};
-pub use serve::{Backend, ServeError, StopHandle, serve};
+pub use serve::{Backend, Listening, ServeError, StopHandle, serve};
+pub use stats::{COMMIT_SECONDS, SessionInfo, Stats, StorageStats};

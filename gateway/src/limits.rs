@@ -81,8 +81,8 @@ pub(crate) const COMMITS_BEFORE_CHECKPOINT_MAX: usize = 64;
 
 /// How long a connection that was told why it closes may take to read it.
 pub(crate) const CLOSING_MS: u64 = 5000;
-/// The whole table of connections is looked through for silent ones in as many seconds.
-pub(crate) const SILENCE_SCAN_S: usize = 64;
+/// The whole table of connections is looked through for silent ones in as many seconds, or less.
+pub(crate) const SILENCE_SCAN_MAX_S: usize = 64;
 /// Rounds in which a tick looks after shards that concern each other.
 pub(crate) const SETTLE_ROUNDS_MAX: usize = 64;
 

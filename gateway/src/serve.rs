@@ -8,6 +8,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
+use std::time::Duration;
 
 use answerback_directory::mailbox::{Doorbell, Wake, mailbox};
 use answerback_directory::partition_table::PartitionTable;
@@ -16,6 +17,7 @@ use answerback_directory::recovery::panic_message;
 use answerback_directory::shard::Shard;
 use answerback_proto::id::PartitionId;
 use rustix::thread::{CpuSet, sched_setaffinity};
+use tracing::warn;
 
 use crate::auth::Verifier;
 use crate::config::GatewayConfig;
@@ -108,6 +110,30 @@ impl fmt::Display for ServeError {
 
 impl std::error::Error for ServeError {}
 
+/// The sockets of a box that listens and does not serve yet: who connects waits.
+#[derive(Debug)]
+pub struct Listening {
+    listeners: Vec<listener::Listener>,
+    address: SocketAddr,
+}
+
+impl Listening {
+    /// Listens for a box of as many cores, those with a partition. One that `takes_over`
+    /// shares the address with the process that it follows.
+    ///
+    /// # Errors
+    /// [`ServeError::Listen`].
+    pub fn bind(config: &GatewayConfig, cores: u16, takes_over: bool) -> Result<Self, ServeError> {
+        let address = config.listen;
+        let unconfirmed = Duration::from_millis(config.unconfirmed_ms.into());
+        let place = listener::Place { address, takes_over, unconfirmed };
+        let bound = listener::bind(place, cores);
+        let (listeners, address) =
+            bound.map_err(|error| ServeError::Listen { address: config.listen, error })?;
+        Ok(Self { listeners, address })
+    }
+}
+
 /// What a box serves from.
 #[derive(Debug)]
 pub struct Backend<J, R> {
@@ -122,7 +148,7 @@ pub struct Backend<J, R> {
     pub reader: R,
 }
 
-/// Serves until `stop` is triggered or storage fails. `listening` is told the address, once
+/// Serves until `stop` is triggered or storage fails. `serving` is told the address, once
 /// connections are taken.
 ///
 /// After a trigger: nothing new is taken, what was taken is committed, all that changed
@@ -133,11 +159,12 @@ pub struct Backend<J, R> {
 /// See [`ServeError`].
 pub fn serve<J: Journal + 'static, R: StateReader + 'static>(
     config: GatewayConfig,
+    listening: Listening,
     backend: Backend<J, R>,
     verifier: Verifier,
     stop: &StopHandle,
     control: &Control,
-    listening: impl FnOnce(SocketAddr),
+    serving: impl FnOnce(SocketAddr),
 ) -> Result<(), ServeError> {
     if let Some(fault) = config.fault() {
         return Err(ServeError::Config(fault));
@@ -148,20 +175,25 @@ pub fn serve<J: Journal + 'static, R: StateReader + 'static>(
     }
     shards.iter_mut().for_each(|shard| shard.handle_started(&config.settings));
     let cores = cores_of(&table);
-    let (listeners, address) = listener::bind(config.listen, cores)
-        .map_err(|error| ServeError::Listen { address: config.listen, error })?;
-    let seats = Seats::new(config.connections_max);
+    let Listening { listeners, address } = listening;
+    if listeners.len() != usize::from(cores) {
+        return Err(ServeError::Config("there must be one listener a core"));
+    }
+    let seats = Seats::new();
     let is_disk_low = Arc::new(AtomicBool::new(false));
     let mut storage = Storage::new(journal, Arc::clone(&is_disk_low));
     let mut readers = reader_threads(reader, config.reader_threads.max(1));
     let stop = stop.clone();
-    let shared = Shared { config, table, cores, verifier, stop: stop.clone(), seats, is_disk_low };
-    let shared = Arc::new(shared);
+    let shared =
+        Arc::new(Shared { table, cores, verifier, stop: stop.clone(), seats, is_disk_low });
+    let config = Arc::new(config);
     let threads = (&mut storage, readers.as_mut_slice());
-    let parts = assemble(&shared, listeners, shards, threads, control);
+    let parts = assemble(&config, &shared, listeners, shards, threads, control);
     let parts = parts.map_err(ServeError::System)?;
-    listening(address);
-    run(parts, storage, readers, &stop)
+    serving(address);
+    let ended = run(parts, storage, readers, &stop);
+    control.detach();
+    ended
 }
 
 fn are_different(table: &PartitionTable, shards: &[Shard]) -> bool {
@@ -178,6 +210,7 @@ fn cores_of(table: &PartitionTable) -> u16 {
 
 /// Makes the cores and all queues between them.
 fn assemble<J: Journal, R: StateReader>(
+    config: &Arc<GatewayConfig>,
     shared: &Arc<Shared>,
     listeners: Vec<listener::Listener>,
     shards: Vec<Shard>,
@@ -191,13 +224,14 @@ fn assemble<J: Journal, R: StateReader>(
         doorbells.push(Doorbell::new(reactor.waker()));
     }
     let wakers = reactors.iter().map(Reactor::waker);
-    let desks = control.attach(shared.table, wakers);
+    let desks = control.attach(shared.table, storage.meter(), wakers);
     let meshes = link_cores(&mut doorbells);
     let places = reactors.drain(..).zip(doorbells).zip(meshes).zip(desks);
     let homes = split(shared, shards);
     let parts = (0..).zip(places).zip(homes).map(
         |((core, (((reactor, mut doorbell), mesh), desk)), shards)| Parts {
             core,
+            config: Arc::clone(config),
             shared: Arc::clone(shared),
             reactor,
             storage: storage.link(&mut doorbell),
@@ -284,9 +318,8 @@ fn run<J: Journal, R: StateReader>(
 
 /// A core that ends before it was told to takes the box with it, in order.
 fn run_core(parts: Parts, stop: &StopHandle) -> Result<(), ServeError> {
-    let shared = Arc::clone(&parts.shared);
-    if let Err(error) = bind_to_cpu(parts.core, &shared.config.cpus) {
-        (shared.config.alarm)(&format!("core {} is not bound to its cpu: {error}", parts.core));
+    if let Err(error) = bind_to_cpu(parts.core, &parts.config.cpus) {
+        warn!("core {} is not bound to its cpu: {error}", parts.core);
     }
     let ended = match catch_unwind(AssertUnwindSafe(|| Core::new(parts).run())) {
         // The storage thread has the details.

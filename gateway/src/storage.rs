@@ -19,6 +19,7 @@ use crossbeam_utils::sync::{Parker, Unparker};
 
 use crate::clock::Clock;
 use crate::limits::{COMMITS_BEFORE_CHECKPOINT_MAX, MARK_PERIOD_MS, STORAGE_QUEUE};
+use crate::stats::StorageMeter;
 
 /// What a core has to be written.
 #[derive(Debug)]
@@ -62,6 +63,7 @@ pub(crate) struct Storage<J> {
     /// When to note how far the commits go, ms.
     mark_at_ms: u64,
     is_disk_low: Arc<AtomicBool>,
+    meter: Arc<StorageMeter>,
 }
 
 /// A core, seen from here.
@@ -124,7 +126,13 @@ impl<J: Journal> Storage<J> {
             clock: Clock::start(),
             mark_at_ms: 0,
             is_disk_low,
+            meter: Arc::default(),
         }
+    }
+
+    /// Where it counts what it does.
+    pub(crate) fn meter(&self) -> Arc<StorageMeter> {
+        Arc::clone(&self.meter)
     }
 
     /// A link for the next core, which sleeps at `doorbell`.
@@ -157,12 +165,16 @@ impl<J: Journal> Storage<J> {
             self.mark_if_due()?;
             if !group.is_empty() && self.passed < COMMITS_BEFORE_CHECKPOINT_MAX {
                 self.passed += usize::from(!self.checkpoints.is_empty());
+                let begun_us = self.clock.now_us();
                 self.journal.commit(&group)?;
+                self.meter.count_commit(&group, self.clock.now_us() - begun_us);
                 group.clear();
                 waiting.drain(..).for_each(|core| self.tell(core, Verdict::Committed));
             } else if let Some((core, checkpoint)) = self.checkpoints.pop_front() {
                 self.passed = 0;
+                let begun_us = self.clock.now_us();
                 self.journal.checkpoint(&checkpoint)?;
+                self.meter.count_checkpoint(self.clock.now_us() - begun_us);
                 self.tell(core, Verdict::Checkpointed);
             } else if self.desks.iter().all(|desk| desk.is_ended) {
                 return self.journal.mark();
@@ -180,6 +192,7 @@ impl<J: Journal> Storage<J> {
             return Ok(());
         }
         self.mark_at_ms = now_ms + MARK_PERIOD_MS;
+        self.meter.note_waiting(self.checkpoints.len());
         self.is_disk_low.store(self.journal.is_low_on_space(), Ordering::Relaxed);
         self.journal.mark()
     }

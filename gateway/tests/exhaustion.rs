@@ -3,6 +3,7 @@
 //! sets.
 #![expect(clippy::unwrap_used, reason = "a test fails by it")]
 
+use std::fmt::Debug;
 use std::io::Read;
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::sync::Mutex;
@@ -17,17 +18,49 @@ use answerback_directory::ports::{
 use answerback_directory::recovery::load_shards;
 use answerback_directory::shard::Residency;
 use answerback_directory::shard::checkpoint::{Checkpoint, Table};
-use answerback_gateway::{Backend, Control, GatewayConfig, StopHandle, Verifier, serve};
+use answerback_gateway::{Backend, Control, GatewayConfig, Listening, StopHandle, Verifier, serve};
 use answerback_proto::header::HEADER_BYTES;
 use answerback_proto::id::{Generation, PartitionId};
 use answerback_proto::record::Batch;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use tracing::field::{Field, Visit};
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Event, Metadata, Subscriber};
 
-static ALARMS: Mutex<Option<Sender<String>>> = Mutex::new(None);
+/// Passes on the names of alarms.
+struct Alarms(Mutex<Sender<String>>);
 
-fn alarm(line: &str) {
-    if let Some(alarms) = ALARMS.lock().unwrap().as_ref() {
-        alarms.send(line.to_owned()).unwrap();
+impl Subscriber for Alarms {
+    fn enabled(&self, _: &Metadata<'_>) -> bool {
+        true
+    }
+
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+
+    fn event(&self, event: &Event<'_>) {
+        event.record(&mut AlarmName(&self.0));
+    }
+
+    fn enter(&self, _: &Id) {}
+
+    fn exit(&self, _: &Id) {}
+}
+
+struct AlarmName<'a>(&'a Mutex<Sender<String>>);
+
+impl Visit for AlarmName<'_> {
+    fn record_debug(&mut self, _: &Field, _: &dyn Debug) {}
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        if field.name() == "alarm" {
+            self.0.lock().unwrap().send(value.to_owned()).unwrap();
+        }
     }
 }
 
@@ -78,15 +111,12 @@ fn is_served(socket: &mut TcpStream) -> bool {
 #[test]
 fn a_box_without_descriptors_waits_for_some() {
     let (alarms, raised) = mpsc::channel();
-    *ALARMS.lock().unwrap() = Some(alarms);
+    tracing::subscriber::set_global_default(Alarms(Mutex::new(alarms))).unwrap();
     let (told, listening) = mpsc::channel::<SocketAddr>();
     let stop = StopHandle::new();
     let handle = stop.clone();
-    let config = GatewayConfig {
-        listen: (Ipv4Addr::LOCALHOST, 0).into(),
-        alarm,
-        ..GatewayConfig::default()
-    };
+    let config =
+        GatewayConfig { listen: (Ipv4Addr::LOCALHOST, 0).into(), ..GatewayConfig::default() };
     let server = thread::spawn(move || {
         let keys = r#"{"keys": [{"kty": "OKP", "crv": "Ed25519",
             "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
@@ -95,7 +125,8 @@ fn a_box_without_descriptors_waits_for_some() {
         let shards =
             load_shards(&Nowhere, table, Generation(1), Residency::default()).unwrap().shards;
         let backend = Backend { table, shards, journal: Nowhere, reader: Nowhere };
-        serve(config, backend, verifier, &handle, &Control::new(), |address| {
+        let listening = Listening::bind(&config, 1, false).unwrap();
+        serve(config, listening, backend, verifier, &handle, &Control::new(), |address| {
             told.send(address).unwrap();
         })
     });
@@ -113,8 +144,8 @@ fn a_box_without_descriptors_waits_for_some() {
     while let Ok(socket) = TcpStream::connect(address) {
         held.push(socket);
     }
-    let line = raised.recv_timeout(Duration::from_secs(30)).expect("an alarm");
-    assert!(line.contains("accept"), "{line}");
+    let alarm = raised.recv_timeout(Duration::from_secs(30)).expect("an alarm");
+    assert_eq!(alarm, "accept_exhausted");
     assert!(is_served(&mut first), "who is there is served");
 
     setrlimit(Resource::Nofile, before).unwrap();

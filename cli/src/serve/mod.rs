@@ -8,7 +8,7 @@ use std::io::Write;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use answerback_gateway::{Control, serve};
+use answerback_gateway::{Control, Listening, serve};
 use answerback_store::Meta;
 
 use self::signals::stop_on_signals;
@@ -35,7 +35,8 @@ pub(crate) fn run(configuration: &Configuration) -> Result<(), Failure> {
     let _eraser = Eraser::start(store.clone(), erase_period)?;
     let (commands, mut control) = (Control::new(), None);
     let gateway = configuration.gateway.clone();
-    serve(gateway, backend, verifier, &stop, &commands, |address| {
+    let listening = Listening::bind(&gateway, cores, false)?;
+    serve(gateway, listening, backend, verifier, &stop, &commands, |address| {
         let status = status(address, meta, cores, restored_ms);
         let (status_here, store, shards) = (status.clone(), store.clone(), commands.clone());
         control = serve_control(socket, Desk { status: status_here, clock, store, shards });

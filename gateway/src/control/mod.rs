@@ -1,17 +1,20 @@
 //! What an operator asks of a running box.
 
+mod desk;
+
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use answerback_directory::mailbox::Wake;
 use answerback_directory::partition_table::PartitionTable;
 use answerback_directory::shard::Administered;
 use answerback_proto::id::{DeviceId, UserId};
 
+use crate::config::GatewayConfig;
 use crate::reactor::CoreWaker;
+use crate::stats::{SessionInfo, Stats, StorageMeter};
+pub(crate) use desk::{Asked, Desk};
 
 /// Something that a shard journals for the operator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,22 +50,11 @@ pub struct Control {
     inner: Arc<Mutex<Option<Inner>>>,
 }
 
+#[derive(Clone)]
 struct Inner {
     table: PartitionTable,
     desks: Vec<Arc<Desk>>,
-}
-
-/// Where a core finds its commands.
-pub(crate) struct Desk {
-    is_waiting: AtomicBool,
-    asked: Mutex<Vec<Asked>>,
-    waker: Arc<CoreWaker>,
-}
-
-/// A command on its way, and who waits for it.
-pub(crate) struct Asked {
-    pub(crate) command: Command,
-    pub(crate) answer: Sender<Administered>,
+    storage: Arc<StorageMeter>,
 }
 
 impl Control {
@@ -76,7 +68,15 @@ impl Control {
     /// # Errors
     /// [`Unanswered`].
     pub fn ask(&self, command: Command) -> Result<Administered, Unanswered> {
-        let (answers, expected) = self.submit(command)?;
+        let inner = self.inner()?;
+        let (answer, answers) = channel();
+        let (desks, expected) = match command {
+            Command::AddUser(user) | Command::Revoke(user, _) => (inner.home_of(user), 1),
+            Command::ConfirmClock => (inner.desks.as_slice(), inner.table.partitions()),
+        };
+        for desk in desks {
+            desk.put(Asked::Perform { command, answer: answer.clone() });
+        }
         let mut outcome = Administered::WasSo;
         for _ in 0..expected {
             match answers.recv_timeout(PATIENCE).map_err(|_| Unanswered)? {
@@ -87,59 +87,81 @@ impl Control {
         Ok(outcome)
     }
 
-    fn submit(&self, command: Command) -> Result<(Receiver<Administered>, u16), Unanswered> {
-        let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        let Inner { table, desks } = inner.as_ref().ok_or(Unanswered)?;
+    /// How the box is, and what it did since its start.
+    ///
+    /// # Errors
+    /// [`Unanswered`].
+    pub fn stats(&self) -> Result<Stats, Unanswered> {
+        let inner = self.inner()?;
         let (answer, answers) = channel();
-        let core_of = |user| usize::from(table.core_of(table.partition_of(user)));
-        let (cores, expected) = match command {
-            Command::AddUser(user) | Command::Revoke(user, _) => {
-                let core = core_of(user);
-                (core..core + 1, 1)
-            }
-            Command::ConfirmClock => (0..desks.len(), table.partitions()),
-        };
-        for desk in desks.get(cores).unwrap_or_default() {
-            desk.put(Asked { command, answer: answer.clone() });
+        for desk in &inner.desks {
+            desk.put(Asked::Report(answer.clone()));
         }
-        Ok((answers, expected))
+        let mut cores = Vec::new();
+        for _ in &inner.desks {
+            cores.push(answers.recv_timeout(PATIENCE).map_err(|_| Unanswered)?);
+        }
+        Ok(Stats::new(&cores, inner.storage.read()))
+    }
+
+    /// The live sessions of a user.
+    ///
+    /// # Errors
+    /// [`Unanswered`].
+    pub fn sessions(&self, user: UserId) -> Result<Vec<SessionInfo>, Unanswered> {
+        let inner = self.inner()?;
+        let (answer, answers) = channel();
+        for desk in inner.home_of(user) {
+            desk.put(Asked::Sessions { user, answer: answer.clone() });
+        }
+        answers.recv_timeout(PATIENCE).map_err(|_| Unanswered)
+    }
+
+    /// Has a running box go by other settings: those that [`GatewayConfig::needs_restart`]
+    /// does not name.
+    ///
+    /// # Errors
+    /// [`Unanswered`].
+    pub fn reload(&self, config: GatewayConfig) -> Result<(), Unanswered> {
+        let config = Arc::new(config);
+        for desk in &self.inner()?.desks {
+            desk.put(Asked::Reload(Arc::clone(&config)));
+        }
+        Ok(())
+    }
+
+    fn inner(&self) -> Result<Inner, Unanswered> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner).clone().ok_or(Unanswered)
     }
 
     /// The box serves: each core gets its desk.
     pub(crate) fn attach(
         &self,
         table: PartitionTable,
+        storage: Arc<StorageMeter>,
         wakers: impl Iterator<Item = Arc<CoreWaker>>,
     ) -> Vec<Arc<Desk>> {
-        let desk = |waker| {
-            let (is_waiting, asked) = (AtomicBool::new(false), Mutex::default());
-            Arc::new(Desk { is_waiting, asked, waker })
-        };
-        let desks: Vec<_> = wakers.map(desk).collect();
-        let inner = Inner { table, desks: desks.clone() };
+        let desks: Vec<_> = wakers.map(|waker| Arc::new(Desk::new(waker))).collect();
+        let inner = Inner { table, desks: desks.clone(), storage };
         *self.inner.lock().unwrap_or_else(PoisonError::into_inner) = Some(inner);
         desks
+    }
+
+    /// The box serves no more: nobody would answer.
+    pub(crate) fn detach(&self) {
+        *self.inner.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+}
+
+impl Inner {
+    fn home_of(&self, user: UserId) -> &[Arc<Desk>] {
+        let core = usize::from(self.table.core_of(self.table.partition_of(user)));
+        self.desks.get(core..core + 1).unwrap_or_default()
     }
 }
 
 impl fmt::Debug for Control {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Control").finish_non_exhaustive()
-    }
-}
-
-impl Desk {
-    fn put(&self, asked: Asked) {
-        self.asked.lock().unwrap_or_else(PoisonError::into_inner).push(asked);
-        self.is_waiting.store(true, Ordering::Release);
-        self.waker.wake();
-    }
-
-    /// What was asked since the last call; a look at a flag where nothing was.
-    pub(crate) fn take(&self) -> Vec<Asked> {
-        if !self.is_waiting.swap(false, Ordering::Acquire) {
-            return Vec::new();
-        }
-        std::mem::take(&mut *self.asked.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }

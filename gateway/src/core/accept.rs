@@ -3,10 +3,11 @@
 use answerback_proto::code::Code;
 use answerback_proto::frame_buffer::FrameBuffer;
 use mio::net::TcpStream;
+use tracing::error;
 
 use super::Core;
 use super::connection::Connection;
-use crate::limits::{ACCEPTS_PER_TICK, SILENCE_SCAN_S};
+use crate::limits::{ACCEPTS_PER_TICK, SILENCE_SCAN_MAX_S};
 use crate::reactor::listener::Accepted;
 use crate::reactor::slot::SlotKey;
 use crate::session::{Fault, Session, State};
@@ -22,7 +23,7 @@ impl Core {
                 Accepted::Failed => {}
                 Accepted::Nothing => return,
                 Accepted::Exhausted(error) => {
-                    self.alarm(&format!("cannot accept connections: {error}"));
+                    error!(alarm = "accept_exhausted", "cannot accept connections: {error}");
                     return;
                 }
             }
@@ -35,12 +36,12 @@ impl Core {
     }
 
     fn welcome_socket(&mut self, socket: TcpStream) {
-        // Frames are written a tick at a time; holding them back gains nothing.
-        if socket.set_nodelay(true).is_err() || !self.shared.seats.take() {
+        if !self.shared.seats.take(self.config.connections_max) {
             return;
         }
+        self.counts.connections += 1;
         if let Some(key) = self.insert(socket, Session::new(), None) {
-            let wait_ms = self.shared.config.hello_deadline_ms;
+            let wait_ms = self.config.hello_deadline_ms;
             self.hello_deadlines.push(self.now_ms().saturating_add(wait_ms), key);
         }
     }
@@ -88,20 +89,23 @@ impl Core {
         Some(self.connections.find(key)?.session.state)
     }
 
-    /// Looks through a part of the table each second: a timer for each connection would
-    /// cost more than the connection.
+    /// Looks through a part of the table each second, and through all of it in an eighth of the
+    /// longest interval of pings: a timer for each connection would cost more than the
+    /// connection.
     fn close_silent(&mut self) {
         let (start, due_ms) = self.silence_scan;
         let now_ms = self.now_ms();
         if now_ms < due_ms {
             return;
         }
+        let scan_s = usize::from(self.heartbeat_told_max_s / 8).clamp(1, SILENCE_SCAN_MAX_S);
         let table = self.connections.table();
-        let end = start + table.slot_count() / SILENCE_SCAN_S + 1;
+        let end = start + table.slot_count() / scan_s + 1;
         let next = if end < table.slot_count() { end } else { 0 };
         self.silence_scan = (next, now_ms + 1000);
         for index in start..end {
             if let Some(key) = self.silent_at(index) {
+                self.counts.silent += 1;
                 self.close(key);
             }
         }
@@ -109,15 +113,10 @@ impl Core {
 
     /// Half as long again as the longest interval: a ping may be late.
     fn silent_at(&mut self, index: usize) -> Option<SlotKey> {
-        let silence_max_s = u64::from(self.shared.config.heartbeat_max_s) * 3 / 2;
+        let silence_max_s = u64::from(self.heartbeat_told_max_s) * 3 / 2;
         let now_s = self.now_us / 1_000_000;
         let (key, connection) = self.connections.table().at(index)?;
         let silence_s = now_s.saturating_sub(u64::from(connection.heard_s));
         (silence_s > silence_max_s).then_some(key)
-    }
-
-    /// Tells the operator.
-    pub(super) fn alarm(&self, line: &str) {
-        (self.shared.config.alarm)(line);
     }
 }

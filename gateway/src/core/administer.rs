@@ -1,13 +1,18 @@
-//! The operator's commands, handed to the shards that they concern.
+//! What the operator wants: commands for shards, reports, other settings.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::Sender;
 
-use answerback_directory::shard::{Administered, Shard};
-use answerback_proto::id::UserId;
+use answerback_directory::shard::{Administered, SessionReport, Shard};
+use answerback_proto::id::{PartitionId, UserId};
 
 use super::Core;
+use super::stop::Phase;
+use crate::config::GatewayConfig;
 use crate::control::{Asked, Command};
+use crate::stats::{CoreStats, SessionInfo};
 
 /// Who waits for which command.
 #[derive(Default)]
@@ -25,25 +30,34 @@ impl Tickets {
 }
 
 impl Core {
-    /// Takes the commands of this tick.
-    pub(super) fn handle_commands(&mut self) {
-        for Asked { command, answer } in self.desk.take() {
-            match command {
-                Command::AddUser(user) => {
-                    self.command(user, answer, |shard, ticket| shard.handle_add_user(user, ticket));
-                }
-                Command::Revoke(user, device) => self.command(user, answer, |shard, ticket| {
-                    shard.handle_revoke(user, device, ticket);
-                }),
-                Command::ConfirmClock => {
-                    for partition in self.shared.table.partitions_of(self.core) {
-                        match self.shards.touch(partition) {
-                            Some(shard) => {
-                                shard.handle_confirm_clock(self.tickets.add(answer.clone()));
-                            }
-                            // Out of service: whoever repairs it is alarmed at its start.
-                            None => drop(answer.send(Administered::WasSo)),
+    /// Takes what was asked since the last tick. Whoever asked may be gone.
+    pub(super) fn handle_asked(&mut self) {
+        for asked in self.desk.take() {
+            match asked {
+                Asked::Perform { command, answer } => self.perform_command(command, answer),
+                Asked::Report(answer) => drop(answer.send(self.report())),
+                Asked::Sessions { user, answer } => drop(answer.send(self.sessions_of(user))),
+                Asked::Reload(config) => self.reload(config),
+            }
+        }
+    }
+
+    fn perform_command(&mut self, command: Command, answer: Sender<Administered>) {
+        match command {
+            Command::AddUser(user) => {
+                self.command(user, answer, |shard, ticket| shard.handle_add_user(user, ticket));
+            }
+            Command::Revoke(user, device) => self.command(user, answer, |shard, ticket| {
+                shard.handle_revoke(user, device, ticket);
+            }),
+            Command::ConfirmClock => {
+                for partition in self.shared.table.partitions_of(self.core) {
+                    match self.shards.touch(partition) {
+                        Some(shard) => {
+                            shard.handle_confirm_clock(self.tickets.add(answer.clone()));
                         }
+                        // Out of service: whoever repairs it is alarmed at its start.
+                        None => drop(answer.send(Administered::WasSo)),
                     }
                 }
             }
@@ -67,5 +81,56 @@ impl Core {
         if let Some(answer) = self.tickets.waiting.remove(&ticket) {
             let _ = answer.send(outcome);
         }
+    }
+
+    fn report(&mut self) -> CoreStats {
+        let now_ms = self.now_ms();
+        let mut counts = self.counts.clone();
+        counts.sent_bytes = self.connections.sent_bytes();
+        CoreStats {
+            counts,
+            connections: self.connections.table().count() as u64,
+            shards: self.shards.reports(now_ms),
+            quarantined: self.out_of_service(),
+            is_disk_low: self.shared.is_disk_low.load(Ordering::Relaxed),
+            is_draining: self.phase != Phase::Serving,
+        }
+    }
+
+    /// Partitions of this core without a shard: broken just now, or before this start.
+    fn out_of_service(&self) -> Vec<PartitionId> {
+        let partitions = self.shared.table.partitions_of(self.core);
+        partitions.filter(|partition| !self.shards.serves(*partition)).collect()
+    }
+
+    fn sessions_of(&mut self, user: UserId) -> Vec<SessionInfo> {
+        let (now_ms, partition) = (self.now_ms(), self.shared.table.partition_of(user));
+        let reports = self.shards.touch(partition).map(|shard| shard.sessions_of(user, now_ms));
+        let reports = reports.unwrap_or_default().into_iter();
+        reports.filter_map(|report| self.session_info(report)).collect()
+    }
+
+    fn session_info(&mut self, report: SessionReport) -> Option<SessionInfo> {
+        let now_s = self.now_us / 1_000_000;
+        let connection = self.connections.find(self.key_of(report.session)?)?;
+        Some(SessionInfo {
+            report,
+            silent_s: now_s.saturating_sub(u64::from(connection.heard_s)),
+            unsent_bytes: connection.unsent() as u64,
+            unanswered: connection.unanswered,
+            is_probed: connection.is_probed,
+        })
+    }
+
+    /// Goes by other settings. Sessions keep to the intervals of pings that they were told.
+    fn reload(&mut self, config: Arc<GatewayConfig>) {
+        self.heartbeat_told_max_s = self.heartbeat_told_max_s.max(config.heartbeat_max_s);
+        self.gate.set_policy(config.commit);
+        for partition in self.shared.table.partitions_of(self.core) {
+            if let Some(shard) = self.shards.touch(partition) {
+                shard.handle_settings(&config.settings);
+            }
+        }
+        self.config = config;
     }
 }

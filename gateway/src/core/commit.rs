@@ -77,7 +77,7 @@ impl Core {
             return;
         }
         let (now_ms, period_ms) = (self.now_ms(), self.checkpoint_period_ms());
-        let bytes_max = self.shared.config.checkpoint_bytes;
+        let bytes_max = self.config.checkpoint_bytes;
         if let Some(checkpoint) = self.shards.freeze_due(now_ms, period_ms, bytes_max) {
             self.is_checkpoint_in_flight = true;
             self.storage.checkpoint(checkpoint);
@@ -89,7 +89,7 @@ impl Core {
         if !self.may_freeze() {
             return None;
         }
-        let bytes_max = self.shared.config.checkpoint_bytes;
+        let bytes_max = self.config.checkpoint_bytes;
         self.shards.checkpoint_due_ms(self.checkpoint_period_ms(), bytes_max)
     }
 
@@ -103,7 +103,7 @@ impl Core {
     fn checkpoint_period_ms(&self) -> u64 {
         match self.phase {
             Phase::Checkpointing => 0,
-            _ => self.shared.config.checkpoint_period_ms,
+            _ => self.config.checkpoint_period_ms,
         }
     }
 }

@@ -24,6 +24,8 @@ pub(crate) struct Connections {
     /// Empty outputs, so that a connection at rest needs none of its own.
     #[expect(clippy::vec_box, reason = "it is the boxes that connections take and give back")]
     spare_outputs: Vec<Box<Output>>,
+    /// Bytes that the kernel took.
+    sent_bytes: u64,
 }
 
 /// What writing came to.
@@ -46,12 +48,18 @@ impl Connections {
             greeting: VecDeque::new(),
             dirty: Vec::new(),
             spare_outputs: Vec::new(),
+            sent_bytes: 0,
         }
     }
 
     /// The table.
     pub(crate) fn table(&mut self) -> &mut SlotTable<Connection> {
         &mut self.table
+    }
+
+    /// Bytes that were written to all of them.
+    pub(crate) fn sent_bytes(&self) -> u64 {
+        self.sent_bytes
     }
 
     /// A connection, if it is still there.
@@ -175,6 +183,7 @@ impl Connections {
             match send(&mut connection.socket, output.unsent_bytes()) {
                 Sent::Bytes(length) => {
                     connection.is_write_blocked = length < unsent;
+                    self.sent_bytes += length as u64;
                     output.handle_sent(length);
                 }
                 Sent::Ended => return Written::Ended,

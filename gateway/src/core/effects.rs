@@ -4,6 +4,7 @@ use answerback_directory::shard::reply::{append_answer, append_caught_up, append
 use answerback_directory::shard::{Answer, Effect, Entry, Mail, Opened, SessionRef};
 use answerback_proto::code::Code;
 use answerback_proto::id::{PartitionId, Position, UserId};
+use tracing::error;
 
 use super::Core;
 use super::shards::Quarantine;
@@ -49,13 +50,16 @@ impl Core {
                 }
             }
             Effect::Probe { to } => self.probe(to),
-            Effect::Alarm(alarm) => self.alarm(&alarm.to_string()),
+            Effect::Alarm(alarm) => error!(alarm = alarm.name(), "{alarm}"),
             Effect::Administered { ticket, outcome } => self.handle_administered(ticket, outcome),
         }
     }
 
     #[inline]
     fn answer(&mut self, home: u16, to: SessionRef, tag: u32, peer: UserId, answer: &Answer) {
+        if let Answer::Refused { code, .. } = answer {
+            self.counts.refused.count(*code);
+        }
         match self.key_of(to) {
             Some(key) => {
                 self.connections.append(key, |out| append_answer(out, tag, peer, answer));
@@ -77,6 +81,7 @@ impl Core {
         if entry.position == Position(0) {
             self.connections.append_word(key, |out| append_entry(out, entry));
         } else {
+            self.counts.pushed += 1;
             self.connections.append(key, |out| append_entry(out, entry));
         }
     }
@@ -89,11 +94,11 @@ impl Core {
         }
         connection.session.state = State::Open;
         connection.session.copies = opened.copies;
-        self.sessions_opened += 1;
+        self.counts.logins += 1;
         let words = WelcomeWords {
-            config: &self.shared.config,
+            config: &self.config,
             unix_ms: unix_ms(),
-            session: u64::from(self.core) << 48 | self.sessions_opened,
+            session: u64::from(self.core) << 48 | self.counts.logins,
         };
         self.connections.append(key, |out| reply::append_welcome(out, tag, user, opened, words));
     }
@@ -104,6 +109,7 @@ impl Core {
         if let Some(connection) = self.connections.find(key) {
             connection.is_probed = true;
         }
+        self.counts.probes += 1;
         let echo = self.now_us;
         self.connections.append(key, |out| reply::append_probe(out, echo));
     }
@@ -112,6 +118,7 @@ impl Core {
         match self.key_of(to) {
             Some(key) => self.fail(key, fault),
             None => {
+                self.counts.closed.count(fault.code);
                 self.shards.handle_answered(home, to.core);
                 self.mesh.answer(to, true, |out| reply::append_error(out, fault));
             }
@@ -138,7 +145,11 @@ impl Core {
     /// told, and the others go on.
     pub(super) fn handle_quarantine(&mut self, quarantine: Quarantine) {
         let Quarantine { partition, cause, unanswered } = quarantine;
-        self.alarm(&format!("partition {partition} is in quarantine: {cause}"));
+        error!(
+            alarm = "partition_quarantined",
+            partition = partition.0,
+            "partition {partition} is in quarantine: {cause}"
+        );
         for (core, count) in (0..).zip(unanswered) {
             if count > 0 {
                 self.mesh.release(core, count);
@@ -162,7 +173,7 @@ impl Core {
 
     /// The key of a session of this core.
     #[inline]
-    fn key_of(&self, session: SessionRef) -> Option<SlotKey> {
+    pub(super) fn key_of(&self, session: SessionRef) -> Option<SlotKey> {
         let key = SlotKey { index: session.slot, generation: session.generation };
         (session.core == self.core).then_some(key)
     }

@@ -51,6 +51,7 @@ use crate::reactor::slot::SlotKey;
 use crate::reading::ReadLink;
 use crate::serve::StopHandle;
 use crate::session::{Fault, Session, State, reply};
+use crate::stats::CoreCounts;
 use crate::storage::StorageLink;
 
 use administer::Tickets;
@@ -61,10 +62,8 @@ pub(crate) use seats::Seats;
 pub(crate) use shards::Shards;
 use stop::Phase;
 
-/// What all cores share, read only.
+/// What all cores share, and none changes.
 pub(crate) struct Shared {
-    /// The settings.
-    pub(crate) config: GatewayConfig,
     /// Where users live.
     pub(crate) table: PartitionTable,
     /// How many cores there are.
@@ -83,6 +82,8 @@ pub(crate) struct Shared {
 pub(crate) struct Parts {
     /// Its number.
     pub(crate) core: u16,
+    /// The settings, until they are reloaded.
+    pub(crate) config: Arc<GatewayConfig>,
     /// What all share.
     pub(crate) shared: Arc<Shared>,
     /// Its end of the kernel.
@@ -119,6 +120,7 @@ impl From<io::Error> for CoreError {
 /// A core at work.
 pub(crate) struct Core {
     core: u16,
+    config: Arc<GatewayConfig>,
     shared: Arc<Shared>,
     clock: Clock,
     /// This tick's time.
@@ -144,17 +146,22 @@ pub(crate) struct Core {
     silence_scan: (usize, u64),
     /// A parcel, or something to be read, found its queue full.
     has_left: bool,
-    sessions_opened: u64,
+    counts: CoreCounts,
+    /// The longest interval of pings that a session was ever told, s.
+    heartbeat_told_max_s: u16,
     phase: Phase,
 }
 
 impl Core {
     /// A core that has not begun.
     pub(crate) fn new(parts: Parts) -> Self {
-        let Parts { core, shared, reactor, doorbell, shards, mesh, storage, reading, desk } = parts;
-        let gate = CommitGate::new(shared.config.commit);
+        let Parts { core, config, shared, reactor, doorbell, shards, .. } = parts;
+        let Parts { mesh, storage, reading, desk, .. } = parts;
+        let gate = CommitGate::new(config.commit);
+        let heartbeat_told_max_s = config.heartbeat_max_s;
         Self {
             core,
+            config,
             shared,
             clock: Clock::start(),
             now_us: 0,
@@ -174,7 +181,8 @@ impl Core {
             closing_deadlines: Deadlines::default(),
             silence_scan: (0, 0),
             has_left: false,
-            sessions_opened: 0,
+            counts: CoreCounts::default(),
+            heartbeat_told_max_s,
             phase: Phase::Serving,
         }
     }
@@ -192,7 +200,7 @@ impl Core {
             self.handle_parcels();
             self.handle_verdicts()?;
             self.handle_read_outcomes()?;
-            self.handle_commands();
+            self.handle_asked();
             self.shards.handle_timeout(self.now_ms(), unix_ms());
             self.settle();
             self.release()?;
@@ -246,6 +254,7 @@ impl Core {
 
     /// Tells a client what it did wrong; the connection closes behind it.
     fn fail(&mut self, key: SlotKey, fault: Fault) {
+        self.counts.closed.count(fault.code);
         self.end(key, |out| reply::append_error(out, fault));
     }
 

@@ -57,7 +57,9 @@ impl Core {
             return;
         };
         let (to, tag) = (origin.session, origin.tag);
-        match reply::refusal(frame, kind, Refusal::busy(retry_after_ms)) {
+        let refusal = Refusal::busy(retry_after_ms);
+        self.counts.refused.count(refusal.code);
+        match reply::refusal(frame, kind, refusal) {
             Ok(refusal) => {
                 self.mesh.answer(to, false, |out| append_answer(out, tag, target, &refusal))
             }

@@ -64,6 +64,7 @@ impl Core {
         match receive(&mut connection.socket, buffer) {
             Received::Bytes(length) => {
                 connection.heard_s = (self.now_us / 1_000_000) as u32;
+                self.counts.received_bytes += length as u64;
                 // There is more, or the end, and no event will say so.
                 if length == buffer.len() || connection.is_read_closed {
                     self.connections.list(key);
@@ -134,7 +135,7 @@ impl Core {
         loop {
             let Some(connection) = self.connections.find(key) else { return Ok(()) };
             let session = connection.session;
-            let frame_bytes_max = session.frame_bytes_max(self.shared.config.frame_bytes_max);
+            let frame_bytes_max = session.frame_bytes_max(self.config.frame_bytes_max);
             let next = frames.next_frame(received, frame_bytes_max);
             let Some(frame) = next.map_err(Fault::of_connection)? else { return Ok(()) };
             let handled = match session.admit(&frame) {
@@ -217,6 +218,7 @@ impl Core {
                 }
             }
             Err(refusal) => {
+                self.counts.refused.count(refusal.code);
                 let refusal = reply::refusal(frame, kind, refusal)?;
                 self.connections
                     .append(key, |out| append_answer(out, origin.tag, target, &refusal));

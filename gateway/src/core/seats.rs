@@ -8,26 +8,27 @@ use std::sync::atomic::{AtomicU32, Ordering};
 /// The seats of a box.
 #[derive(Debug)]
 pub(crate) struct Seats {
-    free: AtomicU32,
+    taken: AtomicU32,
 }
 
 impl Seats {
-    /// As many, all free.
-    pub(crate) fn new(count: u32) -> Self {
-        Self { free: AtomicU32::new(count) }
+    /// None taken.
+    pub(crate) fn new() -> Self {
+        Self { taken: AtomicU32::new(0) }
     }
 
-    /// Takes one; `false` where none is free.
+    /// Takes one of as many as there are; `false` where all are taken.
     #[must_use]
-    pub(crate) fn take(&self) -> bool {
+    pub(crate) fn take(&self, count: u32) -> bool {
         // The number stands for itself: nothing else is made visible by it.
         let (set, fetch) = (Ordering::Relaxed, Ordering::Relaxed);
-        self.free.fetch_update(set, fetch, |free| free.checked_sub(1)).is_ok()
+        let one_more = |taken| (taken < count).then(|| taken + 1);
+        self.taken.fetch_update(set, fetch, one_more).is_ok()
     }
 
     /// Gives one back.
     pub(crate) fn give_back(&self) {
-        self.free.fetch_add(1, Ordering::Relaxed);
+        self.taken.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -37,11 +38,13 @@ mod tests {
 
     #[test]
     fn there_are_as_many_seats_as_there_are() {
-        let seats = Seats::new(2);
-        assert!(seats.take() && seats.take());
-        assert!(!seats.take() && !seats.take());
+        let seats = Seats::new();
+        assert!(seats.take(2) && seats.take(2));
+        assert!(!seats.take(2) && !seats.take(2));
         seats.give_back();
-        assert!(seats.take());
-        assert!(!seats.take());
+        assert!(seats.take(2));
+        assert!(!seats.take(2));
+        assert!(seats.take(3), "there are more than there were");
+        assert!(!seats.take(1), "there are fewer");
     }
 }

@@ -9,7 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use answerback_directory::partition_table::PartitionTable;
 use answerback_directory::recovery::panic_message;
 use answerback_directory::shard::checkpoint::Checkpoint;
-use answerback_directory::shard::{Effect, Loaded, Origin, Pending, Shard};
+use answerback_directory::shard::{Effect, Loaded, Origin, Pending, Shard, ShardReport};
 use answerback_proto::frame_buffer::Frame;
 use answerback_proto::id::{Offset, PartitionId, UserId};
 use answerback_proto::kind::Kind;
@@ -159,6 +159,19 @@ impl Shards {
         if shard.uncheckpointed_bytes() > 0 {
             home.changed_since_ms.get_or_insert(now_ms);
         }
+    }
+
+    /// How each of them is.
+    pub(crate) fn reports(&self, now_ms: u64) -> Vec<ShardReport> {
+        let shards = self.homes.iter().filter_map(|home| home.shard.as_ref());
+        shards.map(|shard| shard.report(now_ms)).collect()
+    }
+
+    /// Whether a partition of this core has its shard.
+    pub(crate) fn serves(&self, partition: PartitionId) -> bool {
+        let index = self.home_by_partition.get(usize::from(partition.0));
+        let home = index.and_then(|index| self.homes.get(usize::from(*index)));
+        home.is_some_and(|home| home.shard.is_some())
     }
 
     /// What waits in all of them.

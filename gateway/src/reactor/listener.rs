@@ -2,10 +2,15 @@
 //!
 //! The kernel spreads new connections over sockets that share an address
 //! (`SO_REUSEPORT`). It would also share the address with another process of the same
-//! user, silently; so an exclusive socket is bound first to see that nobody is there.
+//! user, silently; so an exclusive socket is bound first to see that nobody is there, unless
+//! it is known that somebody is, whose place is taken over.
+//!
+//! What is set on a listening socket is inherited by what it accepts, which saves a system
+//! call a connection.
 
 use std::io;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use mio::event::Source;
 use mio::net::{TcpListener, TcpStream};
@@ -39,26 +44,39 @@ pub(crate) enum Accepted {
     Exhausted(io::Error),
 }
 
+/// Where a box listens.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place {
+    /// The address; port 0 takes any free one.
+    pub(crate) address: SocketAddr,
+    /// Another process listens there, and is about to leave.
+    pub(crate) takes_over: bool,
+    /// Sent bytes that a peer's kernel does not confirm for so long end the connection.
+    pub(crate) unconfirmed: Duration,
+}
+
 /// Binds a listener for each of `count` cores; says the address, its port chosen.
-pub(crate) fn bind(address: SocketAddr, count: u16) -> io::Result<(Vec<Listener>, SocketAddr)> {
-    let first = listening_socket(address, false)?;
+pub(crate) fn bind(mut place: Place, count: u16) -> io::Result<(Vec<Listener>, SocketAddr)> {
+    let first = listening_socket(place, place.takes_over)?;
     let address = first.local_addr()?.as_socket().ok_or(io::ErrorKind::Unsupported)?;
-    if count == 1 {
-        return Ok((vec![Listener::new(first)], address));
-    }
     drop(first);
+    place.address = address;
     let sockets: Vec<_> =
-        (0..count).map(|_| listening_socket(address, true)).collect::<io::Result<_>>()?;
+        (0..count).map(|_| listening_socket(place, true)).collect::<io::Result<_>>()?;
     Ok((sockets.into_iter().map(Listener::new).collect(), address))
 }
 
-fn listening_socket(address: SocketAddr, is_shared: bool) -> io::Result<Socket> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+fn listening_socket(place: Place, is_shared: bool) -> io::Result<Socket> {
+    let domain = Domain::for_address(place.address);
+    let socket = Socket::new(domain, Type::STREAM, Some(Protocol::TCP))?;
     // A box that restarts must not wait for its old connections to time out.
     socket.set_reuse_address(true)?;
     socket.set_reuse_port(is_shared)?;
     socket.set_nonblocking(true)?;
-    socket.bind(&address.into())?;
+    // Frames are written a tick at a time; holding them back gains nothing.
+    socket.set_tcp_nodelay(true)?;
+    socket.set_tcp_user_timeout(Some(place.unconfirmed))?;
+    socket.bind(&place.address.into())?;
     socket.listen(ACCEPT_BACKLOG)?;
     Ok(socket)
 }
@@ -126,7 +144,11 @@ mod tests {
 
     use super::*;
 
-    const ANY_PORT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+    const ANY_PORT: Place = Place {
+        address: SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0),
+        takes_over: false,
+        unconfirmed: Duration::from_secs(7),
+    };
 
     #[test]
     fn cores_share_an_address() {
@@ -138,12 +160,25 @@ mod tests {
     }
 
     #[test]
-    fn boxes_do_not_share_an_address() {
+    fn boxes_do_not_share_an_address_unless_one_takes_over() {
         for (ours, theirs) in [(1, 1), (1, 2), (2, 1), (2, 2)] {
             let (_held, address) = bind(ANY_PORT, ours).unwrap();
-            let error = bind(address, theirs).unwrap_err();
+            let there = Place { address, ..ANY_PORT };
+            let error = bind(there, theirs).unwrap_err();
             assert_eq!(error.kind(), io::ErrorKind::AddrInUse, "{ours} {theirs}");
+            let (_taken, taken) = bind(Place { takes_over: true, ..there }, theirs).unwrap();
+            assert_eq!(taken, address);
         }
+    }
+
+    #[test]
+    fn what_is_accepted_inherits_what_is_set() {
+        let (mut listeners, address) = bind(ANY_PORT, 1).unwrap();
+        let _peer = std::net::TcpStream::connect(address).unwrap();
+        let Accepted::Socket(socket) = listeners[0].accept(0) else { panic!("a connection") };
+        let socket = socket2::SockRef::from(&socket);
+        assert!(socket.tcp_nodelay().unwrap());
+        assert_eq!(socket.tcp_user_timeout().unwrap(), Some(ANY_PORT.unconfirmed));
     }
 
     #[test]

@@ -10,6 +10,7 @@ mod journal;
 mod load;
 mod login;
 mod running;
+mod stats;
 mod stop;
 mod storage;
 mod token;

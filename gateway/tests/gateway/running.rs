@@ -7,7 +7,9 @@ use std::thread::{self, JoinHandle};
 use answerback_directory::partition_table::PartitionTable;
 use answerback_directory::recovery::load_shards;
 use answerback_directory::shard::Residency;
-use answerback_gateway::{Backend, Control, GatewayConfig, ServeError, StopHandle, serve};
+use answerback_gateway::{
+    Backend, Control, GatewayConfig, Listening, ServeError, StopHandle, serve,
+};
 use answerback_proto::id::{Generation, UserId};
 
 use crate::journal::MemoryJournal;
@@ -67,9 +69,10 @@ impl Running {
         let handle = stop.clone();
         let control = Control::new();
         let commands = control.clone();
+        let listening_there = Listening::bind(&config, cores, false).unwrap();
         let thread = thread::spawn(move || {
             let backend = Backend { table, shards, journal: disk.clone(), reader: disk };
-            serve(config, backend, verifier(), &handle, &commands, |address| {
+            serve(config, listening_there, backend, verifier(), &handle, &commands, |address| {
                 told.send(address).unwrap();
             })
         });

@@ -3,7 +3,9 @@
 use answerback_directory::partition_table::PartitionTable;
 use answerback_directory::recovery::load_shards;
 use answerback_directory::shard::{Residency, Shard};
-use answerback_gateway::{Backend, Control, GatewayConfig, ServeError, StopHandle, serve};
+use answerback_gateway::{
+    Backend, Control, GatewayConfig, Listening, ServeError, StopHandle, serve,
+};
 use answerback_proto::code::Code;
 use answerback_proto::id::Generation;
 use answerback_proto::kind::{Accepted, CaughtUp, GoAway, Hello, Welcome};
@@ -109,7 +111,8 @@ fn serve_briefly(config: GatewayConfig, shards: Option<Vec<Shard>>) -> Result<()
     stop.trigger();
     let shards = shards.unwrap_or_else(|| load(&journal, table));
     let backend = Backend { table, shards, journal: journal.clone(), reader: journal };
-    serve(config, backend, verifier(), &stop, &Control::new(), |_| {})
+    let listening = Listening::bind(&config, 1, false)?;
+    serve(config, listening, backend, verifier(), &stop, &Control::new(), |_| {})
 }
 
 #[test]

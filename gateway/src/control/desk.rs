@@ -1,0 +1,53 @@
+//! Where a core finds what the operator wants of it.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::Sender;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use answerback_directory::mailbox::Wake;
+use answerback_directory::shard::Administered;
+use answerback_proto::id::UserId;
+
+use super::Command;
+use crate::config::GatewayConfig;
+use crate::reactor::CoreWaker;
+use crate::stats::{CoreStats, SessionInfo};
+
+/// What a core is asked. Whoever asked may be gone when it answers.
+pub(crate) enum Asked {
+    /// To have something journaled.
+    Perform { command: Command, answer: Sender<Administered> },
+    /// How it is.
+    Report(Sender<CoreStats>),
+    /// Who of a user is connected.
+    Sessions { user: UserId, answer: Sender<Vec<SessionInfo>> },
+    /// To go by other settings from now on.
+    Reload(Arc<GatewayConfig>),
+}
+
+/// One core's.
+pub(crate) struct Desk {
+    is_waiting: AtomicBool,
+    asked: Mutex<Vec<Asked>>,
+    waker: Arc<CoreWaker>,
+}
+
+impl Desk {
+    pub(super) fn new(waker: Arc<CoreWaker>) -> Self {
+        Self { is_waiting: AtomicBool::new(false), asked: Mutex::default(), waker }
+    }
+
+    pub(super) fn put(&self, asked: Asked) {
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner).push(asked);
+        self.is_waiting.store(true, Ordering::Release);
+        self.waker.wake();
+    }
+
+    /// What was asked since the last call; a look at a flag where nothing was.
+    pub(crate) fn take(&self) -> Vec<Asked> {
+        if !self.is_waiting.swap(false, Ordering::Acquire) {
+            return Vec::new();
+        }
+        std::mem::take(&mut *self.asked.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}

@@ -1,0 +1,64 @@
+//! What one core counts.
+
+use std::collections::BTreeMap;
+
+use answerback_directory::shard::ShardReport;
+use answerback_proto::code::Code;
+use answerback_proto::id::PartitionId;
+
+/// Since the start of the box.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct CoreCounts {
+    /// Connections taken.
+    pub(crate) connections: u64,
+    /// Sessions opened.
+    pub(crate) logins: u64,
+    /// Bytes read.
+    pub(crate) received_bytes: u64,
+    /// Bytes written.
+    pub(crate) sent_bytes: u64,
+    /// Entries offered.
+    pub(crate) pushed: u64,
+    /// Sessions asked whether anybody is there.
+    pub(crate) probes: u64,
+    /// Connections closed because nothing came from them.
+    pub(crate) silent: u64,
+    /// Requests refused.
+    pub(crate) refused: CodeCounts,
+    /// Connections told why they close.
+    pub(crate) closed: CodeCounts,
+}
+
+/// How often each code was said; there are few of them.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct CodeCounts {
+    counts: Vec<(Code, u64)>,
+}
+
+impl CodeCounts {
+    /// It was said once more.
+    pub(crate) fn count(&mut self, code: Code) {
+        match self.counts.iter_mut().find(|(known, _)| *known == code) {
+            Some((_, count)) => *count += 1,
+            None => self.counts.push((code, 1)),
+        }
+    }
+
+    /// Adds all to sums by name.
+    pub(crate) fn add_to(&self, sums: &mut BTreeMap<&'static str, u64>) {
+        for (code, count) in &self.counts {
+            *sums.entry(code.name()).or_default() += count;
+        }
+    }
+}
+
+/// What a core answers.
+#[derive(Clone, Debug)]
+pub(crate) struct CoreStats {
+    pub(crate) counts: CoreCounts,
+    pub(crate) connections: u64,
+    pub(crate) shards: Vec<ShardReport>,
+    pub(crate) quarantined: Vec<PartitionId>,
+    pub(crate) is_disk_low: bool,
+    pub(crate) is_draining: bool,
+}

@@ -1,0 +1,119 @@
+//! What a box counts, and how an operator sees it.
+//!
+//! A core counts in plain numbers of its own, and answers when it is asked: nothing is shared
+//! on the path of a message. The storage thread, which nobody can ask while it waits for the
+//! disk, counts where others may read ([`StorageMeter`]).
+
+mod core;
+mod storage;
+
+use std::collections::BTreeMap;
+
+use answerback_directory::shard::{SessionReport, ShardReport, Totals};
+use answerback_proto::id::PartitionId;
+
+pub(crate) use self::core::{CoreCounts, CoreStats};
+pub(crate) use storage::StorageMeter;
+pub use storage::{COMMIT_SECONDS, StorageStats};
+
+/// How a box is, and what it did since its start. Counts only rise while the box runs.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Stats {
+    /// Open connections, those without a session included.
+    pub connections: u64,
+    /// Live sessions.
+    pub sessions: u64,
+    /// Connections taken.
+    pub connections_total: u64,
+    /// Sessions opened.
+    pub logins_total: u64,
+    /// Bytes read from connections.
+    pub received_bytes_total: u64,
+    /// Bytes written to connections.
+    pub sent_bytes_total: u64,
+    /// Entries offered to sessions, repeats included.
+    pub pushed_total: u64,
+    /// Sessions asked whether anybody is there.
+    pub probes_total: u64,
+    /// Connections that were closed because nothing came from them.
+    pub silent_total: u64,
+    /// What became of messages.
+    pub messages: Totals,
+    /// Requests that were refused, by the name of the code.
+    pub refused_total: BTreeMap<&'static str, u64>,
+    /// Connections that were told why they are closed, by the name of the code.
+    pub closed_total: BTreeMap<&'static str, u64>,
+    /// Requests that wait to be journaled, committed or applied.
+    pub undecided: u64,
+    /// Reads of the disk that shards wait for.
+    pub loads: u64,
+    /// Bytes journaled that no checkpoint has.
+    pub uncheckpointed_bytes: u64,
+    /// Users in memory.
+    pub resident_users: u64,
+    /// For how long a living session has been offered something and taken nothing, at most, ms.
+    pub unacknowledged_ms: u64,
+    /// Partitions out of service.
+    pub quarantined: Vec<PartitionId>,
+    /// New messages are refused, since the disk is nearly full.
+    pub is_disk_low: bool,
+    /// The box stops: it takes no connections any more.
+    pub is_draining: bool,
+    /// What the storage thread did.
+    pub storage: StorageStats,
+}
+
+/// A live session of a user.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SessionInfo {
+    /// What its home knows of it.
+    pub report: SessionReport,
+    /// How long ago something came from it, s.
+    pub silent_s: u64,
+    /// Bytes that it has not fetched.
+    pub unsent_bytes: u64,
+    /// Its requests without an answer.
+    pub unanswered: u32,
+    /// It was asked whether anybody is there, and has said nothing since.
+    pub is_probed: bool,
+}
+
+impl Stats {
+    /// Of all cores and the storage thread.
+    pub(crate) fn new(cores: &[CoreStats], storage: StorageStats) -> Self {
+        let mut sum = Self { storage, ..Self::default() };
+        cores.iter().for_each(|core| sum.add(core));
+        sum.quarantined.sort_unstable();
+        sum
+    }
+
+    fn add(&mut self, core: &CoreStats) {
+        let counts = &core.counts;
+        self.connections += core.connections;
+        self.connections_total += counts.connections;
+        self.logins_total += counts.logins;
+        self.received_bytes_total += counts.received_bytes;
+        self.sent_bytes_total += counts.sent_bytes;
+        self.pushed_total += counts.pushed;
+        self.probes_total += counts.probes;
+        self.silent_total += counts.silent;
+        counts.refused.add_to(&mut self.refused_total);
+        counts.closed.add_to(&mut self.closed_total);
+        core.shards.iter().for_each(|report| self.add_shard(report));
+        self.quarantined.extend_from_slice(&core.quarantined);
+        self.is_disk_low |= core.is_disk_low;
+        self.is_draining |= core.is_draining;
+    }
+
+    fn add_shard(&mut self, report: &ShardReport) {
+        self.sessions += report.sessions;
+        self.messages.accepted += report.totals.accepted;
+        self.messages.delivered += report.totals.delivered;
+        self.messages.failed += report.totals.failed;
+        self.undecided += report.undecided;
+        self.loads += report.loads;
+        self.uncheckpointed_bytes += report.uncheckpointed_bytes;
+        self.resident_users += report.users;
+        self.unacknowledged_ms = self.unacknowledged_ms.max(report.unacknowledged_ms);
+    }
+}
