@@ -79,6 +79,10 @@ impl InboxCursor {
         }
     }
 
+    pub(super) fn owes_ack(&self) -> bool {
+        self.ack_due
+    }
+
     pub(super) fn take_ack(&mut self) -> Option<Position> {
         std::mem::take(&mut self.ack_due).then_some(self.stored)
     }

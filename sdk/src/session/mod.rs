@@ -17,7 +17,9 @@
 mod chat;
 mod error;
 mod event;
+mod heartbeat;
 mod inbox;
+mod mode;
 mod reads;
 mod receive;
 #[cfg(test)]
@@ -34,7 +36,9 @@ use answerback_proto::kind::{Ack, End, Envelope, Hello, Kind, Ping, Pong, Read, 
 use chat::{ChatWindow, Request};
 pub use error::SessionError;
 pub use event::{Entry, EntryBody, Event};
+use heartbeat::{Beat, Heartbeat};
 use inbox::InboxCursor;
+pub use mode::Mode;
 pub use reads::ReadMark;
 use reads::Reads;
 
@@ -112,7 +116,6 @@ enum State {
 struct Limits {
     frame_bytes_max: usize,
     undecided_max: u64,
-    heartbeat_ms: u64,
     takes_reads: bool,
     takes_recalls: bool,
 }
@@ -122,6 +125,8 @@ struct Limits {
 pub struct ClientSession {
     user: UserId,
     device: DeviceId,
+    app_build: u32,
+    mode: Mode,
     credit: Credit,
     state: State,
     frames: FrameBuffer,
@@ -133,8 +138,9 @@ pub struct ClientSession {
     last_tag: u32,
     /// Answers to probes, and pings.
     control: Vec<u8>,
-    next_ping_ms: Option<u64>,
-    unanswered_ping: bool,
+    heartbeat: Heartbeat,
+    /// The latest time that the driver told.
+    now_ms: u64,
     events: VecDeque<Event>,
 }
 
@@ -144,6 +150,8 @@ impl ClientSession {
         let mut session = Self {
             user: device.user,
             device: device.device,
+            app_build: 0,
+            mode: Mode::Active,
             credit: Credit::default(),
             state: State::Offline,
             frames: FrameBuffer::default(),
@@ -153,8 +161,8 @@ impl ClientSession {
             requests: BTreeMap::new(),
             last_tag: 0,
             control: Vec::new(),
-            next_ping_ms: None,
-            unanswered_ping: false,
+            heartbeat: Heartbeat::default(),
+            now_ms: 0,
             events: VecDeque::new(),
         };
         device.undecided.into_iter().for_each(|message| session.send(message));
@@ -167,6 +175,27 @@ impl ClientSession {
     /// Asks for another credit at the next `Hello`.
     pub fn set_credit(&mut self, credit: Credit) {
         self.credit = credit;
+    }
+
+    /// How the app is used, told at the next `Hello`; heartbeats follow at once.
+    pub fn set_mode(&mut self, mode: Mode) {
+        self.mode = mode;
+        self.heartbeat.set_patient(mode == Mode::Background);
+    }
+
+    /// The app's build number, told at the next `Hello`.
+    pub fn set_app_build(&mut self, app_build: u32) {
+        self.app_build = app_build;
+    }
+
+    /// Pings at the next `handle_timeout`: the connection may have died unseen.
+    pub fn ask(&mut self) {
+        self.heartbeat.ask();
+    }
+
+    /// Forgets what was learned of the network's patience.
+    pub fn forget_network(&mut self) {
+        self.heartbeat.forget_network();
     }
 
     /// Queues a message, or one that takes an earlier one back. It must be stored already:
@@ -211,8 +240,8 @@ impl ClientSession {
             kinds_count: 0,
             token_length: 0,
             device: self.device.0,
-            app_build: 0,
-            mode: 0,
+            app_build: self.app_build,
+            mode: self.mode.number(),
             credit_frames: self.credit.frames,
             credit_bytes: self.credit.bytes,
             connection_counter,
@@ -233,8 +262,7 @@ impl ClientSession {
         self.frames = FrameBuffer::default();
         self.requests.clear();
         self.control.clear();
-        self.next_ping_ms = None;
-        self.unanswered_ping = false;
+        self.heartbeat.handle_disconnected();
         self.chats.values_mut().for_each(ChatWindow::forget_connection);
         self.reads.forget_connection();
     }
@@ -244,7 +272,10 @@ impl ClientSession {
     /// # Errors
     /// What a server of this protocol cannot have sent; close the connection.
     pub fn handle_received(&mut self, now_ms: u64, received: &[u8]) -> Result<(), SessionError> {
-        let outcome = self.receive(now_ms, received);
+        self.now_ms = now_ms;
+        self.heartbeat.handle_heard(now_ms);
+        let outcome = self.receive(received);
+        self.heartbeat.handle_waiting(now_ms, !self.requests.is_empty());
         if outcome.is_err() {
             self.handle_disconnected();
         }
@@ -264,45 +295,56 @@ impl ClientSession {
     /// Appends what should be written now; whether there was anything.
     pub fn poll_transmit(&mut self, out: &mut Vec<u8>) -> bool {
         let start = out.len();
+        // A ping goes behind the acknowledgements: its answer says that they were taken.
+        if matches!(self.state, State::Open(_) | State::GoingAway) {
+            self.transmit_inbox(out);
+        }
         out.append(&mut self.control);
         match self.state {
-            State::Offline | State::Opening => {}
-            State::GoingAway => self.transmit_inbox(out),
+            State::Offline | State::Opening | State::GoingAway => {}
             State::Open(limits) => {
-                self.transmit_inbox(out);
                 self.transmit_reads(limits, out);
                 self.transmit_chats(limits, start, out);
             }
         }
+        self.heartbeat.handle_waiting(self.now_ms, !self.requests.is_empty());
         out.len() > start
     }
 
     /// When `handle_timeout` wants to be called.
     pub fn poll_timeout(&self) -> Option<u64> {
         let held = self.chats.values().filter_map(ChatWindow::held_until_ms).min();
-        self.next_ping_ms.into_iter().chain(held).min()
+        self.heartbeat.poll_timeout().into_iter().chain(held).min()
     }
 
-    /// Sends again what was refused for a time, and pings.
+    /// Sends again what was refused for a time, and pings. To be called before
+    /// `poll_transmit` too: it tells the time.
     pub fn handle_timeout(&mut self, now_ms: u64) {
+        self.now_ms = now_ms;
         self.chats.values_mut().for_each(|chat| chat.handle_timeout(now_ms));
-        let (State::Open(limits), Some(due)) = (self.state, self.next_ping_ms) else { return };
-        if now_ms < due {
-            return;
+        match self.heartbeat.handle_timeout(now_ms) {
+            Beat::Rest => {}
+            Beat::Ping => {
+                let address = Address { flags: 0, tag: self.new_tag(Request::Ping), target: 0 };
+                append_frame(&mut self.control, address, &Ping { echo: now_ms }, &[], &[]);
+            }
+            Beat::Silent => self.events.push_back(Event::Silent),
         }
-        if self.unanswered_ping {
-            self.events.push_back(Event::Silent);
-            return;
-        }
-        self.unanswered_ping = true;
-        self.next_ping_ms = Some(now_ms + limits.heartbeat_ms);
-        let address = Address { flags: 0, tag: self.new_tag(Request::Ping), target: 0 };
-        append_frame(&mut self.control, address, &Ping { echo: now_ms }, &[], &[]);
+    }
+
+    /// Whether all that was asked on this connection is answered.
+    pub fn is_answered(&self) -> bool {
+        self.requests.is_empty()
     }
 
     /// Whether `Welcome` came on this connection.
     pub fn is_open(&self) -> bool {
         matches!(self.state, State::Open(_))
+    }
+
+    /// Whether what is stored is still to be acknowledged on this connection.
+    pub fn owes_acknowledgement(&self) -> bool {
+        matches!(self.state, State::Open(_) | State::GoingAway) && self.inbox.owes_ack()
     }
 
     /// Messages without a decision.

@@ -20,26 +20,26 @@ use super::{ClientSession, Entry, EntryBody, Event, Limits, SessionError, State,
 const RETRY_MS_MIN: u32 = 100;
 
 impl ClientSession {
-    pub(super) fn receive(&mut self, now_ms: u64, mut received: &[u8]) -> Result<(), SessionError> {
+    pub(super) fn receive(&mut self, mut received: &[u8]) -> Result<(), SessionError> {
         let mut frames = std::mem::take(&mut self.frames);
         loop {
             let mut rest = received;
             let Some(frame) = frames.next_frame(&mut rest, FRAME_BYTES_HARD_MAX)? else { break };
             let used = received.len() - rest.len();
-            self.handle_frame(now_ms, frame)?;
+            self.handle_frame(frame)?;
             received = received.split_at(used).1;
         }
         self.frames = frames;
         Ok(())
     }
 
-    fn handle_frame(&mut self, now_ms: u64, frame: Frame<'_>) -> Result<(), SessionError> {
+    fn handle_frame(&mut self, frame: Frame<'_>) -> Result<(), SessionError> {
         let header = frame.header;
         let Some(kind) = kind_of(&header, End::Server)? else { return Ok(()) };
         let is_open = matches!(self.state, State::Open(_) | State::GoingAway);
         match kind {
-            Kind::Welcome if self.state == State::Opening => self.handle_welcome(now_ms, frame),
-            Kind::Error if self.state != State::Offline => self.handle_error(now_ms, frame),
+            Kind::Welcome if self.state == State::Opening => self.handle_welcome(frame),
+            Kind::Error if self.state != State::Offline => self.handle_error(frame),
             Kind::GoAway if self.state != State::Offline => self.handle_go_away(frame),
             Kind::Probe if is_open => {
                 self.answer_probe(read::<Probe>(frame.envelope)?.echo);
@@ -47,7 +47,7 @@ impl ClientSession {
             }
             Kind::Pong if is_open => self.handle_pong(frame),
             Kind::Accepted if is_open => self.handle_accepted(frame),
-            Kind::Refused if is_open => self.handle_refused(now_ms, frame),
+            Kind::Refused if is_open => self.handle_refused(frame),
             Kind::OutOfOrder if is_open => self.handle_out_of_order(frame),
             Kind::Skipped if is_open => self.handle_skipped(frame),
             Kind::ReadNoted if is_open => self.handle_read_noted(frame),
@@ -67,23 +67,21 @@ impl ClientSession {
         }
     }
 
-    fn handle_welcome(&mut self, now_ms: u64, frame: Frame<'_>) -> Result<(), SessionError> {
+    fn handle_welcome(&mut self, frame: Frame<'_>) -> Result<(), SessionError> {
         self.take_request(frame.header, |request| request == Request::Hello)?;
         let (welcome, tail) = Welcome::read(frame.envelope)?;
         if welcome.version != VERSION {
             return Err(SessionError::OutOfPlace(Kind::Welcome));
         }
-        let heartbeat_s =
-            (u64::from(welcome.heartbeat_min_s) + u64::from(welcome.heartbeat_max_s)) / 2;
         let limits = Limits {
             frame_bytes_max: welcome.frame_bytes_max as usize,
             undecided_max: u64::from(welcome.undecided_max),
-            heartbeat_ms: heartbeat_s * 1000,
             takes_reads: tail.lists(Kind::Read),
             takes_recalls: tail.lists(Kind::Recall),
         };
         self.state = State::Open(limits);
-        self.next_ping_ms = Some(now_ms + limits.heartbeat_ms);
+        let (min_s, max_s) = (welcome.heartbeat_min_s, welcome.heartbeat_max_s);
+        self.heartbeat.handle_opened(self.now_ms, min_s, max_s);
         let (generation, cursor) = (Generation(welcome.generation), Position(welcome.cursor));
         self.inbox.start_at(generation, cursor);
         self.events.push_back(Event::Opened {
@@ -96,14 +94,14 @@ impl ClientSession {
         Ok(())
     }
 
-    fn handle_error(&mut self, now_ms: u64, frame: Frame<'_>) -> Result<(), SessionError> {
+    fn handle_error(&mut self, frame: Frame<'_>) -> Result<(), SessionError> {
         let Error { code, retry_after_ms, .. } = read(frame.envelope)?;
         let request = match frame.header.tag {
             0 => None,
             _ => Some(self.take_request(frame.header, |_| true)?),
         };
         if let Some(numbers @ Request::Numbers { .. }) = request {
-            self.settle_refusal(now_ms, frame.header.tag, numbers, code, retry_after_ms);
+            self.settle_refusal(frame.header.tag, numbers, code, retry_after_ms);
         } else {
             self.handle_disconnected();
             self.events.push_back(Event::Closed { code, retry_after_ms });
@@ -121,7 +119,7 @@ impl ClientSession {
     fn handle_pong(&mut self, frame: Frame<'_>) -> Result<(), SessionError> {
         read::<Pong>(frame.envelope)?;
         self.take_request(frame.header, |request| request == Request::Ping)?;
-        self.unanswered_ping = false;
+        self.heartbeat.handle_pong();
         Ok(())
     }
 
@@ -133,26 +131,19 @@ impl ClientSession {
         Ok(())
     }
 
-    fn handle_refused(&mut self, now_ms: u64, frame: Frame<'_>) -> Result<(), SessionError> {
+    fn handle_refused(&mut self, frame: Frame<'_>) -> Result<(), SessionError> {
         let Refused { sequence, retry_after_ms, code } = read(frame.envelope)?;
         let target = UserId(frame.header.target);
         let request = self.take_request(frame.header, |request| {
             matches!(request, Request::Numbers { peer, first, .. }
                 if peer == target && first.0 == sequence)
         })?;
-        self.settle_refusal(now_ms, frame.header.tag, request, code, retry_after_ms);
+        self.settle_refusal(frame.header.tag, request, code, retry_after_ms);
         Ok(())
     }
 
     /// Nothing is kept at the server: try again, or tell the app and give the number up.
-    fn settle_refusal(
-        &mut self,
-        now_ms: u64,
-        tag: u32,
-        request: Request,
-        code: u16,
-        retry_after_ms: u32,
-    ) {
+    fn settle_refusal(&mut self, tag: u32, request: Request, code: u16, retry_after_ms: u32) {
         let Request::Numbers { peer, first, last } = request else { return };
         let Some(chat) = self.chats.get_mut(&peer) else { return };
         if !chat.is_current(first, tag) {
@@ -161,7 +152,7 @@ impl ClientSession {
         match Class::of(code) {
             Some(Class::RetrySame | Class::RetryAfter) => {
                 chat.go_back(first);
-                chat.hold(now_ms + u64::from(retry_after_ms.max(RETRY_MS_MIN)));
+                chat.hold(self.now_ms + u64::from(retry_after_ms.max(RETRY_MS_MIN)));
             }
             _ if chat.is_hole(first) => {
                 chat.decide_holes(first, last);

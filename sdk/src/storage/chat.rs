@@ -2,7 +2,7 @@
 //! copies of what the others sent.
 
 use answerback_proto::id::{DeviceId, Sequence, UserId};
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::schema::{Id, Number, sent_state};
 use super::{SentState, StorageError};
@@ -24,6 +24,8 @@ pub struct ChatMessage {
     pub payload: Vec<u8>,
     /// What became of it.
     pub fate: Fate,
+    /// Why, where it failed, was recalled or refused.
+    pub code: Option<u16>,
 }
 
 /// What became of a message of a chat.
@@ -38,40 +40,108 @@ pub enum Fate {
     Sent(SentState),
 }
 
-/// The last messages of a chat, in the shown order: what is undecided stands last, what was
-/// refused where it was written.
+/// A received message.
+const RECEIVED: &str = "
+    SELECT sender, inbound.device AS device, sequence, accepted_at_ms, content_type, payload,
+           sequence <= coalesce(up_to, 0), NULL, NULL, accepted_at_ms AS place
+    FROM inbound
+    LEFT JOIN read_mark ON peer = sender AND read_mark.device = inbound.device";
+/// A sent one, `?1` being the user: what is undecided stands last, what was refused where it
+/// was written.
+const SENT: &str = "
+    SELECT ?1 AS sender, outbound.device AS device, sequence, accepted_at_ms, content_type,
+           payload, sequence <= coalesce(read_up_to, 0), state, code,
+           CASE WHEN state > 0 THEN coalesce(accepted_at_ms, seen_ms)
+                ELSE 9223372036854775807 END AS place
+    FROM outbound
+    LEFT JOIN receipt USING (peer, device)";
+
+/// The last messages of a chat, in the shown order. Each side comes from its index, so that
+/// only what is shown is read.
 pub(super) fn last(
     connection: &Connection,
     user: UserId,
     peer: UserId,
     count_max: u32,
 ) -> Result<Vec<ChatMessage>, StorageError> {
-    let select = "
-        SELECT sender, inbound.device AS device, sequence, accepted_at_ms, content_type, payload,
-               sequence <= coalesce(up_to, 0), NULL, NULL, accepted_at_ms AS place
-        FROM inbound
-        LEFT JOIN read_mark ON peer = sender AND read_mark.device = inbound.device
-        WHERE sender = ?2
-        UNION ALL
-        SELECT ?1, outbound.device, sequence, accepted_at_ms, content_type, payload,
-               sequence <= coalesce(read_up_to, 0), state, code,
-               CASE WHEN state > 0 THEN coalesce(accepted_at_ms, seen_ms) END
-        FROM outbound
-        LEFT JOIN receipt USING (peer, device)
-        WHERE peer = ?2
-        ORDER BY place DESC NULLS FIRST, sender DESC, device DESC, sequence DESC
-        LIMIT ?3";
-    let mut statement = connection.prepare_cached(select)?;
+    let select = format!(
+        "SELECT * FROM ({RECEIVED} WHERE sender = ?2
+                        ORDER BY place DESC, inbound.device DESC, sequence DESC LIMIT ?3)
+         UNION ALL
+         SELECT * FROM ({SENT} WHERE peer = ?2 AND resent_as IS NULL
+                        ORDER BY place DESC, outbound.device DESC, sequence DESC LIMIT ?3)
+         ORDER BY place DESC, sender DESC, device DESC, sequence DESC
+         LIMIT ?3"
+    );
+    let mut statement = connection.prepare_cached(&select)?;
     let rows = statement.query_map(params![Id(user.0), Id(peer.0), count_max], message)?;
     let mut messages: Vec<_> = rows.collect::<Result<_, _>>()?;
     messages.reverse();
     Ok(messages)
 }
 
+/// One message of the chat with `peer`.
+pub(super) fn find(
+    connection: &Connection,
+    user: UserId,
+    peer: UserId,
+    sender: UserId,
+    device: DeviceId,
+    sequence: Sequence,
+) -> Result<Option<ChatMessage>, StorageError> {
+    let (select, whose) =
+        if sender == user { (SENT, "peer") } else { (RECEIVED, "?1 <> sender AND sender") };
+    let table = if sender == user { "outbound" } else { "inbound" };
+    let select = format!("{select} WHERE {whose} = ?2 AND {table}.device = ?3 AND sequence = ?4");
+    let mut statement = connection.prepare_cached(&select)?;
+    let parameters = params![Id(user.0), Id(peer.0), Id(device.0), Number(sequence.0)];
+    Ok(statement.query_row(parameters, message).optional()?)
+}
+
+/// The other ends of all chats.
+pub(super) fn peers(connection: &Connection) -> Result<Vec<UserId>, StorageError> {
+    let mut statement = connection.prepare_cached("SELECT peer FROM chat ORDER BY peer")?;
+    let rows = statement.query_map([], |row| Ok(UserId(row.get::<_, Id>(0)?.0)))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Received messages of a chat that the user has not read.
+pub(super) fn unread_count(connection: &Connection, peer: UserId) -> Result<u64, StorageError> {
+    let select = "SELECT count(*) FROM inbound
+                  LEFT JOIN read_mark ON peer = sender AND read_mark.device = inbound.device
+                  WHERE sender = ?1 AND sequence > coalesce(up_to, 0)";
+    count(connection, select, peer)
+}
+
+/// Messages of a chat without a decision.
+pub(super) fn undecided_count(connection: &Connection, peer: UserId) -> Result<u64, StorageError> {
+    let select = "SELECT count(*) FROM outbound WHERE peer = ?1 AND state < 2 AND state = 0";
+    count(connection, select, peer)
+}
+
+/// The newest message of each of the peer's devices that is here.
+pub(super) fn newest(
+    connection: &Connection,
+    peer: UserId,
+) -> Result<Vec<(DeviceId, Sequence)>, StorageError> {
+    let select = "SELECT device, max(sequence) FROM inbound WHERE sender = ?1 GROUP BY device";
+    let mut statement = connection.prepare_cached(select)?;
+    let rows = statement.query_map([Id(peer.0)], |row| {
+        Ok((DeviceId(row.get::<_, Id>(0)?.0), Sequence(row.get::<_, Number>(1)?.0)))
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+fn count(connection: &Connection, select: &str, peer: UserId) -> Result<u64, StorageError> {
+    let mut statement = connection.prepare_cached(select)?;
+    Ok(statement.query_row([Id(peer.0)], |row| row.get::<_, Number>(0))?.0)
+}
+
 fn message(row: &Row<'_>) -> rusqlite::Result<ChatMessage> {
     let is_read = row.get(6)?;
+    let code = row.get(8)?;
     let fate = match row.get(7)? {
-        Some(state) => Fate::Sent(sent_state(state, row.get(8)?, is_read)),
+        Some(state) => Fate::Sent(sent_state(state, code, is_read)),
         None => Fate::Received { is_read },
     };
     Ok(ChatMessage {
@@ -82,5 +152,6 @@ fn message(row: &Row<'_>) -> rusqlite::Result<ChatMessage> {
         content_type: row.get(4)?,
         payload: row.get(5)?,
         fate,
+        code,
     })
 }

@@ -42,6 +42,13 @@ pub enum StorageError {
         /// The number.
         sequence: Sequence,
     },
+    /// No message of this number failed, or it was sent again already.
+    NotFailed {
+        /// The other end of the chat.
+        peer: UserId,
+        /// The number.
+        sequence: Sequence,
+    },
     /// SQLite failed, for example on a full or broken disk.
     Database(rusqlite::Error),
 }
@@ -69,6 +76,11 @@ impl fmt::Display for StorageError {
             Self::NotSent { peer, sequence } => write!(
                 f,
                 "this device has sent no message {sequence} to {peer}, so it cannot take it back"
+            ),
+            Self::NotFailed { peer, sequence } => write!(
+                f,
+                "message {sequence} to {peer} did not fail on this device, or was sent again \
+                 already; only what failed can be sent again"
             ),
             Self::Database(error) => write!(f, "the device's database failed: {error}"),
         }

@@ -106,6 +106,11 @@ impl Storage {
         self.user
     }
 
+    /// Which device this is.
+    pub fn device(&self) -> DeviceId {
+        self.device
+    }
+
     /// What a session starts from.
     ///
     /// # Errors
@@ -218,6 +223,65 @@ impl Storage {
     /// Where the file cannot be read.
     pub fn chat(&self, peer: UserId, count_max: u32) -> Result<Vec<ChatMessage>, StorageError> {
         chat::last(&self.connection, self.user, peer, count_max)
+    }
+
+    /// One message of the chat with `peer`.
+    ///
+    /// # Errors
+    /// Where the file cannot be read.
+    pub fn message(
+        &self,
+        peer: UserId,
+        sender: UserId,
+        device: DeviceId,
+        sequence: Sequence,
+    ) -> Result<Option<ChatMessage>, StorageError> {
+        chat::find(&self.connection, self.user, peer, sender, device, sequence)
+    }
+
+    /// The other ends of all chats, by number.
+    ///
+    /// # Errors
+    /// Where the file cannot be read.
+    pub fn peers(&self) -> Result<Vec<UserId>, StorageError> {
+        chat::peers(&self.connection)
+    }
+
+    /// How many messages of a chat the user has not read, and how many of his own are without
+    /// a decision.
+    ///
+    /// # Errors
+    /// Where the file cannot be read.
+    pub fn open_counts(&self, peer: UserId) -> Result<(u64, u64), StorageError> {
+        let unread = chat::unread_count(&self.connection, peer)?;
+        Ok((unread, chat::undecided_count(&self.connection, peer)?))
+    }
+
+    /// Stores that the user has read all of a chat that is here. What the server is to be told.
+    ///
+    /// # Errors
+    /// Where the file cannot be written.
+    pub fn read_all(&mut self, peer: UserId) -> Result<Vec<ReadMark>, StorageError> {
+        let transaction = self.connection.transaction()?;
+        let mut marks = Vec::new();
+        for (device, up_to) in chat::newest(&transaction, peer)? {
+            marks.extend(reads::mark(&transaction, ReadMark { peer, device, up_to })?);
+        }
+        transaction.commit()?;
+        Ok(marks)
+    }
+
+    /// Queues what failed or was refused again, under a new number; the chat shows it there.
+    ///
+    /// # Errors
+    /// Where the file cannot be written, or this message of this device did not fail.
+    pub fn resend(&mut self, peer: UserId, sequence: Sequence) -> Result<Outgoing, StorageError> {
+        let transaction = self.connection.transaction()?;
+        let draft = outbound::failed(&transaction, self.device, peer, sequence)?;
+        let outgoing = outbound::queue(&transaction, self.device, draft)?;
+        outbound::mark_resent(&transaction, self.device, peer, sequence, outgoing.sequence)?;
+        transaction.commit()?;
+        Ok(outgoing)
     }
 
     /// Received messages that the app is not done with, oldest first.

@@ -2,7 +2,7 @@
 
 use answerback_proto::id::{DeviceId, Sequence, UserId};
 use answerback_proto::limits::LIFE_MAX_S;
-use rusqlite::{Connection, Row, ToSql, params};
+use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
 
 use super::StorageError;
 use super::schema::{Id, Number};
@@ -99,6 +99,48 @@ pub(super) fn queue(
         payload,
         recalled,
     })
+}
+
+/// The words of a failed or refused message of this device, as a new draft; an error where it
+/// is none, or was sent again before.
+pub(super) fn failed(
+    connection: &Connection,
+    device: DeviceId,
+    peer: UserId,
+    sequence: Sequence,
+) -> Result<Draft, StorageError> {
+    let select = "SELECT content_type, payload, life_s, recalled FROM outbound
+                  WHERE peer = ?1 AND device = ?2 AND sequence = ?3
+                  AND state > 2 AND resent_as IS NULL";
+    let of_row = |row: &Row<'_>| {
+        Ok(Draft {
+            peer,
+            content_type: row.get(0)?,
+            payload: row.get(1)?,
+            life_s: row.get(2)?,
+            recalled: row.get::<_, Option<Number>>(3)?.map(|number| Sequence(number.0)),
+        })
+    };
+    let parameters = params![Id(peer.0), Id(device.0), Number(sequence.0)];
+    let mut statement = connection.prepare_cached(select)?;
+    let draft = statement.query_row(parameters, of_row).optional()?;
+    draft.ok_or(StorageError::NotFailed { peer, sequence })
+}
+
+/// The message is shown under another number from now on.
+pub(super) fn mark_resent(
+    connection: &Connection,
+    device: DeviceId,
+    peer: UserId,
+    sequence: Sequence,
+    resent_as: Sequence,
+) -> Result<(), StorageError> {
+    let update = "UPDATE outbound SET resent_as = ?4
+                  WHERE peer = ?1 AND device = ?2 AND sequence = ?3";
+    let (peer, device) = (Id(peer.0), Id(device.0));
+    let parameters = params![peer, device, Number(sequence.0), Number(resent_as.0)];
+    connection.prepare_cached(update)?.execute(parameters)?;
+    Ok(())
 }
 
 /// Messages in the form in which a session takes them.

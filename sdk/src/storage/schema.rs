@@ -17,7 +17,7 @@ const APPLICATION: i64 = 0x416e_7362;
 /// The version that this program writes.
 const VERSION: i64 = STEPS.len() as i64;
 /// What makes each version from the one before it, the first from nothing.
-const STEPS: &[&str] = &[VERSION_1, VERSION_2];
+const STEPS: &[&str] = &[VERSION_1, VERSION_2, VERSION_3];
 
 const VERSION_1: &str = "
     CREATE TABLE device (
@@ -103,6 +103,18 @@ const VERSION_2: &str = "
         noted  INTEGER NOT NULL,
         PRIMARY KEY (peer, device)
     ) STRICT, WITHOUT ROWID;
+";
+
+const VERSION_3: &str = "
+    -- resent_as: the number under which this device sent a failed one again; shown there.
+    ALTER TABLE outbound ADD COLUMN resent_as INTEGER;
+    -- Each side of a chat in the shown order, to read its end and no more.
+    CREATE INDEX inbound_shown ON inbound (sender, accepted_at_ms, device, sequence);
+    CREATE INDEX outbound_shown ON outbound (
+        peer,
+        CASE WHEN state > 0 THEN coalesce(accepted_at_ms, seen_ms) ELSE 9223372036854775807 END,
+        device, sequence
+    ) WHERE resent_as IS NULL;
 ";
 
 /// Opens the file for one process alone, durable at each commit, with this version's tables.

@@ -30,7 +30,7 @@ fn each_reason_of_a_failed_answer_is_final() {
         session.handle_received(0, &frame(tag, BOB, &failed, &[])).unwrap();
         let event = Event::Failed { peer: BOB, sequence: Sequence(1), code };
         assert_eq!(events(&mut session), [event], "{}", reason.name());
-        assert_eq!((session.undecided(), session.poll_timeout()), (0, Some(20_000)));
+        assert_eq!((session.undecided(), session.poll_timeout()), (0, Some(10_000)));
         assert_eq!(written(&mut session), []);
     }
 }

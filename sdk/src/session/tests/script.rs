@@ -356,14 +356,18 @@ fn probes_are_answered_and_a_silent_server_is_noticed() {
     let mut session = opened(0);
     session.handle_received(0, &frame(0, UserId(0), &Probe { echo: 6 }, &[])).unwrap();
     assert_eq!(written(&mut session), [Written::Pong { tag: 0, echo: 6 }]);
-    assert_eq!(session.poll_timeout(), Some(20_000));
-    session.handle_timeout(20_000);
+    assert_eq!(session.poll_timeout(), Some(10_000));
+    session.handle_timeout(9_999);
+    assert_eq!(written(&mut session), []);
+    session.handle_timeout(10_000);
     let frames = written(&mut session);
     let [Written::Ping { tag, echo }] = frames[..] else { panic!("{frames:?}") };
-    session.handle_received(20_001, &frame(tag, UserId(0), &Pong { echo }, &[])).unwrap();
-    session.handle_timeout(40_000);
+    session.handle_received(10_001, &frame(tag, UserId(0), &Pong { echo }, &[])).unwrap();
+    session.handle_timeout(25_001);
+    assert!(matches!(written(&mut session)[..], [Written::Ping { .. }]), "it tries a longer one");
+    session.handle_timeout(35_000);
     assert_eq!(events(&mut session), []);
-    session.handle_timeout(60_000);
+    session.handle_timeout(35_001);
     assert_eq!(events(&mut session), [Event::Silent]);
 }
 

@@ -75,6 +75,7 @@ fn a_copy_has_the_words_and_the_fate_of_what_the_other_device_sent() {
         content_type: 3,
         payload: b"a copy".to_vec(),
         fate: Fate::Sent(Delivered),
+        code: None,
     };
     assert_eq!(chat[0], expected);
 }

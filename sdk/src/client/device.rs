@@ -1,0 +1,180 @@
+//! What the app's threads and the client's own share: the file, the link, what is to be told.
+
+use answerback_proto::id::{Sequence, UserId};
+
+use super::event::{ClientEvent, ConnectionState, EventQueue};
+use super::{Error, Options};
+use crate::link::{Halt, Link, LinkState};
+use crate::session::{ClientSession, Credit, EntryBody, Event, Mode, Outgoing};
+use crate::storage::{Draft, SentState, Storage, StorageError};
+
+/// What happened since the client was opened, for logs and tests.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Statistics {
+    /// Sessions that were opened.
+    pub opened_count: u64,
+    /// Messages that were received and stored; those that were here already count too.
+    pub received_count: u64,
+    /// Messages that the server had accepted and asked for again: it has lost them, as after
+    /// the restore of a backup.
+    pub lost_count: u64,
+}
+
+/// A device: its file and its link, kept in step.
+#[derive(Debug)]
+pub(super) struct Device {
+    pub(super) storage: Storage,
+    pub(super) link: Link,
+    pub(super) events: EventQueue,
+    pub(super) statistics: Statistics,
+    /// Whether all that waited at the last `Hello` is stored.
+    pub(super) is_caught_up: bool,
+    /// The app waits for what is owed to the server, to close.
+    pub(super) is_closing: bool,
+    /// The thread holds bytes that the socket has not taken.
+    pub(super) has_bytes_out: bool,
+    told: Option<LinkState>,
+}
+
+impl Device {
+    pub(super) fn open(options: &Options, seed: u64) -> Result<Self, Error> {
+        let storage = Storage::open(&options.database, options.user, options.device)?;
+        let mut state = storage.device_state()?;
+        if options.mode == Mode::Fetch {
+            // It sends nothing, so that a push is answered with little memory.
+            state.undecided.clear();
+            state.unnoted_reads.clear();
+        }
+        let mut session = ClientSession::new(state);
+        session.set_app_build(options.app_build);
+        if options.mode == Mode::Fetch {
+            session.set_credit(Credit { frames: 64, bytes: 512 * 1024 });
+        }
+        Ok(Self {
+            storage,
+            link: Link::new(session, options.mode, seed),
+            events: EventQueue::default(),
+            statistics: Statistics::default(),
+            is_caught_up: false,
+            is_closing: false,
+            has_bytes_out: false,
+            told: None,
+        })
+    }
+
+    /// Whether the server is still to hear what is stored here.
+    pub(super) fn owes(&mut self) -> bool {
+        let is_online = self.link.state() == LinkState::Online;
+        is_online && (self.has_bytes_out || self.link.session().owes_acknowledgement())
+    }
+
+    /// Stores what the link says, and notes what the app is to be told.
+    pub(super) fn settle(&mut self, now_ms: u64) {
+        let events: Vec<_> = std::iter::from_fn(|| self.link.poll_event(now_ms)).collect();
+        if !events.is_empty()
+            && let Err(error) = self.store(&events)
+        {
+            self.link.stop(Halt::Storage(error.to_string()));
+        }
+        self.tell_state(now_ms);
+    }
+
+    /// Tells the app of another stage of the connection.
+    pub(super) fn tell_state(&mut self, now_ms: u64) {
+        let state = self.link.state();
+        if self.told.as_ref() != Some(&state) {
+            let shown = self.connection(now_ms);
+            self.events.push(ClientEvent::ConnectionChanged { state: shown });
+            self.told = Some(state);
+        }
+    }
+
+    pub(super) fn connection(&self, now_ms: u64) -> ConnectionState {
+        match self.link.state() {
+            LinkState::Connecting => ConnectionState::Connecting,
+            LinkState::Online => ConnectionState::Online,
+            LinkState::Offline { retry_at_ms, reason } => {
+                let retry_in_ms = retry_at_ms.saturating_sub(now_ms);
+                ConnectionState::Offline { retry_in_ms, reason }
+            }
+            LinkState::Stopped(halt) => ConnectionState::Stopped { error: halt.into() },
+        }
+    }
+
+    /// Stores messages and hands them to the session.
+    pub(super) fn queue(&mut self, drafts: Vec<Draft>) -> Result<Vec<Sequence>, Error> {
+        let queued = self.storage.queue(drafts)?;
+        Ok(queued.into_iter().map(|message| self.send(message)).collect())
+    }
+
+    /// Hands a stored message to the session.
+    pub(super) fn send(&mut self, message: Outgoing) -> Sequence {
+        let (peer, sequence) = (message.peer, message.sequence);
+        self.link.session().send(message);
+        self.events.push(ClientEvent::ChatChanged { peer });
+        sequence
+    }
+
+    fn store(&mut self, events: &[Event]) -> Result<(), StorageError> {
+        let mut burst = self.storage.burst()?;
+        events.iter().try_for_each(|event| burst.record(event))?;
+        if let Some(position) = burst.commit()? {
+            self.link.session().handle_stored(position);
+        }
+        for event in events {
+            if let Event::Missing { peer, from, to } = *event {
+                self.fill(peer, from, to)?;
+            }
+            self.tell(event);
+        }
+        Ok(())
+    }
+
+    /// Answers `Missing`: what is kept goes again, the other numbers are given up.
+    fn fill(&mut self, peer: UserId, from: Sequence, to: Sequence) -> Result<(), StorageError> {
+        for message in self.storage.kept(peer, from, to)? {
+            let sent = self.storage.sent(peer, message.sequence)?;
+            let was_accepted = sent.is_some_and(|sent| sent.state == SentState::Accepted);
+            self.statistics.lost_count += u64::from(was_accepted);
+            self.link.session().send(message);
+        }
+        (from.0..=to.0).for_each(|number| self.link.session().skip(peer, Sequence(number)));
+        Ok(())
+    }
+
+    fn tell(&mut self, event: &Event) {
+        match event {
+            Event::Opened { lapsed, .. } => {
+                self.statistics.opened_count += 1;
+                self.is_caught_up = false;
+                if *lapsed {
+                    self.events.push(ClientEvent::HistoryLost);
+                }
+            }
+            Event::Accepted { peer, .. }
+            | Event::Refused { peer, .. }
+            | Event::Failed { peer, .. } => self.tell_of_chat(*peer),
+            Event::Entry(entry) => {
+                self.tell_of_chat(entry.peer);
+                if matches!(entry.body, EntryBody::Message { .. }) {
+                    self.statistics.received_count += 1;
+                    self.events.push(ClientEvent::MessagesWaiting);
+                }
+            }
+            Event::CaughtUp => {
+                self.is_caught_up = true;
+                self.events.push(ClientEvent::CaughtUp);
+            }
+            Event::ReadNoted { .. }
+            | Event::Missing { .. }
+            | Event::Shown(_)
+            | Event::Silent
+            | Event::GoAway { .. }
+            | Event::Closed { .. } => {}
+        }
+    }
+
+    pub(super) fn tell_of_chat(&mut self, peer: UserId) {
+        self.events.push(ClientEvent::ChatChanged { peer });
+    }
+}

@@ -1,0 +1,178 @@
+//! The client's own thread: it waits for the socket, the bell and the link's times, and
+//! moves bytes between socket and link. Nobody else touches the socket.
+//!
+//! It holds the device only while it neither waits nor dials, so that the app's threads are
+//! held up by the disk alone.
+
+use std::io;
+use std::net::TcpStream;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::shared::Shared;
+use super::socket::{self, DialError, Sleeper};
+use super::{Options, TokenSource};
+use crate::link::{Halt, Step};
+
+/// One read takes this much at most: a transaction for each, and little memory for a fetch.
+const RECEIVE_BYTES: usize = 64 * 1024;
+
+/// What to do outside of the lock.
+enum Plan {
+    Dial,
+    Wait(Option<Duration>),
+}
+
+/// The thread's belongings.
+pub(super) struct Worker {
+    shared: Arc<Shared>,
+    address: String,
+    tokens: Box<dyn TokenSource>,
+    sleeper: Sleeper,
+    socket: Option<TcpStream>,
+    /// Bytes on their way out.
+    out: Vec<u8>,
+    received: Vec<u8>,
+}
+
+impl Worker {
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        options: &Options,
+        tokens: Box<dyn TokenSource>,
+        sleeper: Sleeper,
+    ) -> Self {
+        Self {
+            shared,
+            address: options.address.clone(),
+            tokens,
+            sleeper,
+            socket: None,
+            out: Vec::new(),
+            received: vec![0; RECEIVE_BYTES],
+        }
+    }
+
+    /// Until the client is closed.
+    pub(super) fn run(mut self) {
+        while self.turn(None) {}
+    }
+
+    /// One step, which waits for at most so long; whether the client is still open.
+    pub(super) fn turn(&mut self, at_most: Option<Duration>) -> bool {
+        match self.plan() {
+            None => return false,
+            Some(Plan::Dial) => self.dial(),
+            Some(Plan::Wait(timeout)) => {
+                self.exchange(timeout.into_iter().chain(at_most).min());
+            }
+        }
+        true
+    }
+
+    fn plan(&mut self) -> Option<Plan> {
+        let mut device = self.shared.lock();
+        let device = device.as_mut()?;
+        let now_ms = self.shared.clock.now_ms();
+        device.link.handle_timeout(now_ms);
+        device.settle(now_ms);
+        let mut plan = None;
+        while let Some(step) = device.link.poll_step(now_ms) {
+            match step {
+                Step::Close => {
+                    self.socket = None;
+                    self.out.clear();
+                }
+                Step::Dial => {
+                    plan = Some(Plan::Dial);
+                    break;
+                }
+            }
+        }
+        if self.socket.is_some() && self.out.is_empty() {
+            device.link.poll_transmit(&mut self.out);
+        }
+        device.has_bytes_out = !self.out.is_empty();
+        device.tell_state(now_ms);
+        self.shared.tell(device);
+        let timeout = device.link.poll_timeout();
+        let left = timeout.map(|due_ms| Duration::from_millis(due_ms.saturating_sub(now_ms)));
+        Some(plan.unwrap_or(Plan::Wait(left)))
+    }
+
+    fn dial(&mut self) {
+        let dialled = self.tokens.token().map_err(|reason| format!("no token: {reason}"));
+        let dialled = dialled.and_then(|token| {
+            let is_wanted = || self.shared.is_dialing();
+            match socket::dial(&self.address, &self.sleeper, &is_wanted) {
+                Ok(socket) => Ok(Some((socket, token))),
+                Err(DialError::Unwanted) => Ok(None),
+                Err(DialError::Failed(cause)) => {
+                    Err(format!("cannot connect to {}: {cause}", self.address))
+                }
+            }
+        });
+        let mut device = self.shared.lock();
+        let Some(device) = device.as_mut().filter(|device| device.link.is_dialing()) else {
+            return;
+        };
+        let now_ms = self.shared.clock.now_ms();
+        match dialled {
+            Ok(Some((socket, token))) => match device.storage.raise_connection_counter() {
+                Ok(counter) => {
+                    device.link.handle_dialled(now_ms, counter, &token);
+                    self.socket = Some(socket);
+                }
+                Err(error) => device.link.stop(Halt::Storage(error.to_string())),
+            },
+            Ok(None) => {}
+            Err(reason) => device.link.handle_dial_failed(now_ms, reason),
+        }
+    }
+
+    fn exchange(&mut self, timeout: Option<Duration>) {
+        if let Err(error) = self.try_exchange(timeout) {
+            self.disconnected(&error);
+        }
+    }
+
+    fn try_exchange(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+        let had_bytes = !self.out.is_empty();
+        self.write()?;
+        // What is written is followed by more, or by nothing: the next turn knows.
+        let timeout = if had_bytes && self.out.is_empty() { Some(Duration::ZERO) } else { timeout };
+        let wants_to_write = !self.out.is_empty();
+        let woken = socket::wait(&self.sleeper, self.socket.as_ref(), wants_to_write, timeout)?;
+        if woken.is_readable { self.read() } else { Ok(()) }
+    }
+
+    fn write(&mut self) -> io::Result<()> {
+        if let Some(socket) = &mut self.socket
+            && !self.out.is_empty()
+        {
+            let written = socket::write(socket, &self.out)?;
+            self.out.drain(..written);
+        }
+        Ok(())
+    }
+
+    fn read(&mut self) -> io::Result<()> {
+        let Some(socket) = &mut self.socket else { return Ok(()) };
+        let Some(length) = socket::read(socket, &mut self.received)? else { return Ok(()) };
+        let (received, _) = self.received.split_at(length);
+        if let Some(device) = self.shared.lock().as_mut() {
+            let now_ms = self.shared.clock.now_ms();
+            device.link.handle_received(now_ms, received);
+            device.settle(now_ms);
+            self.shared.tell(device);
+        }
+        Ok(())
+    }
+
+    fn disconnected(&mut self, error: &io::Error) {
+        if let Some(device) = self.shared.lock().as_mut() {
+            let reason = format!("the connection ended: {error}");
+            device.link.handle_disconnected(self.shared.clock.now_ms(), reason);
+        }
+    }
+}
