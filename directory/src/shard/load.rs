@@ -119,7 +119,7 @@ impl Load {
     }
 }
 
-fn read_head(
+pub(crate) fn read_head(
     reader: &dyn StateReader,
     partition: PartitionId,
     user: UserId,
@@ -141,7 +141,7 @@ fn read_head(
 }
 
 /// A chat without a row of its own has no others either.
-fn read_chat(
+pub(crate) fn read_chat(
     reader: &dyn StateReader,
     partition: PartitionId,
     user: UserId,
@@ -233,7 +233,7 @@ fn read_due(
     Ok(due)
 }
 
-fn unreadable(table: Table, partition: PartitionId) -> StorageFault {
+pub(crate) fn unreadable(table: Table, partition: PartitionId) -> StorageFault {
     StorageFault::new(format_args!(
         "the table {} of partition {partition} holds a row that cannot be read",
         table.name()

@@ -39,6 +39,7 @@ mod session;
 mod span;
 mod state;
 mod user;
+pub mod view;
 
 #[cfg(test)]
 mod tests;

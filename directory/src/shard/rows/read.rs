@@ -94,7 +94,8 @@ fn read_outgoing(state: &mut State, key: &mut Fields<'_>, value: &mut Fields<'_>
     Some(())
 }
 
-fn read_part(value: &mut Fields<'_>) -> Option<PartBody> {
+/// A part to another partition.
+pub(crate) fn read_part(value: &mut Fields<'_>) -> Option<PartBody> {
     let kind = value.u8()?;
     let about = About {
         user: UserId(value.u128()?),

@@ -10,6 +10,7 @@ mod reports;
 mod restart;
 mod sessions;
 mod time;
+mod views;
 
 use std::collections::BTreeMap;
 
