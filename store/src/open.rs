@@ -72,6 +72,10 @@ impl Store {
         &self.db
     }
 
+    pub(crate) fn database_shared(&self) -> Arc<Database> {
+        Arc::clone(&self.db)
+    }
+
     /// What was fixed when the data directory was made.
     pub fn meta(&self) -> Meta {
         self.meta

@@ -26,6 +26,16 @@ impl Reader {
         Self { db }
     }
 
+    /// The last record of a partition that is committed, whether tables have it or not.
+    ///
+    /// # Errors
+    /// Where the disk cannot be read, or the last batch is damaged.
+    pub fn journal_end(&self, partition: PartitionId) -> Result<Offset, StorageFault> {
+        let applied = self.applied(partition)?.offset;
+        let last = self.last_batch(partition, Offset(u64::MAX))?;
+        Ok(last.map_or(applied, |batch| Offset(batch.end().0 - 1).max(applied)))
+    }
+
     /// The last batch of a partition that begins at or before `offset`.
     pub(crate) fn last_batch(
         &self,

@@ -77,6 +77,11 @@ impl Reserve {
         Ok(Self { path: path.into(), marks, was_low: false })
     }
 
+    /// Its marks.
+    pub fn marks(&self) -> ReserveMarks {
+        self.marks
+    }
+
     /// Whether new messages must be refused, as of now. One system call; meant for every
     /// second or so, off the path of a message. What cannot be measured is low.
     pub fn is_low(&mut self) -> bool {
