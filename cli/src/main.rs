@@ -4,6 +4,7 @@
 //! Exit codes: 0 done, 1 failed, 2 wrong usage, 3 time ran out. A failure is one line on
 //! stderr that says what to do; what other programs read goes to stdout as JSON lines.
 
+mod admin;
 mod bench;
 mod clock;
 mod command;
@@ -15,9 +16,11 @@ mod help;
 mod inspection;
 mod journal;
 mod keys;
+mod process;
 mod random;
 mod serve;
 mod stopped_box;
+mod watch;
 
 use std::process::ExitCode;
 

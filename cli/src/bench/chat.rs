@@ -6,11 +6,11 @@ use clap::Args;
 
 use super::engine::Engine;
 use super::load::{ChatLoad, Counts, Pace, STAMP_BYTES};
-use super::process::{Process, allow_connections, own_cpu_us};
 use super::progress::Progress;
 use super::report::{ChatReport, GeneratorLoad, Latency, ServerCost, hundredths};
 use super::users;
 use crate::exit::Failure;
+use crate::process::{Process, allow_connections, own_cpu_us};
 
 const SECOND_NS: u64 = 1_000_000_000;
 

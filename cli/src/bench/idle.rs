@@ -7,12 +7,12 @@ use answerback_proto::kind::{Kind, Welcome};
 use clap::Args;
 
 use super::engine::{Engine, Job};
-use super::process::{Memory, Process, allow_connections};
 use super::progress::Progress;
 use super::report::{IdleReport, tenths};
 use super::sockets::Sockets;
 use super::users;
 use crate::exit::Failure;
+use crate::process::{Memory, Process, allow_connections};
 
 const EXAMPLE: &str = "\
 Logs in from several loopback addresses (4000 connections each, 64 at once), then compares the

@@ -9,7 +9,6 @@ mod idle;
 mod load;
 mod offline;
 mod pair;
-mod process;
 mod progress;
 mod relay;
 mod report;

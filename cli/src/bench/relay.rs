@@ -21,8 +21,8 @@ use clap::Args;
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token};
 
-use super::process::allow_connections;
 use crate::exit::Failure;
+use crate::process::allow_connections;
 
 const LISTENER: Token = Token(usize::MAX);
 /// One read takes this much.

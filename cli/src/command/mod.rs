@@ -4,6 +4,7 @@ pub(crate) mod backup;
 mod data;
 pub(crate) mod dev_keys;
 mod device;
+mod figures;
 pub(crate) mod inspect;
 pub(crate) mod operate;
 pub(crate) mod recv;

@@ -8,6 +8,7 @@ use answerback_gateway::GatewayConfig;
 use answerback_proto::limits::{PARTITIONS_DEFAULT, PARTITIONS_MAX};
 use clap::Args;
 
+use crate::admin::{AdminListen, LISTEN_DEFAULT};
 use crate::config::Configuration;
 use crate::exit::Failure;
 
@@ -65,6 +66,10 @@ pub(crate) struct Arguments {
     /// all of them within 10 minutes.
     #[arg(long, value_name = "SECONDS", default_value_t = 240, value_parser = clap::value_parser!(u64).range(1..))]
     erase_seconds: u64,
+    /// Where Prometheus and probes are answered over HTTP, or `none`; port 0 takes any free
+    /// one.
+    #[arg(long, value_name = "ADDR", default_value = LISTEN_DEFAULT)]
+    admin_listen: AdminListen,
 }
 
 /// Serves.
@@ -81,6 +86,7 @@ fn configuration(arguments: &Arguments) -> Configuration {
         shard_memory_mib: arguments.shard_memory_mib,
         disk_reserve_mib: arguments.disk_reserve_mib,
         erase_period_s: arguments.erase_seconds,
+        admin_listen: arguments.admin_listen,
         gateway: gateway(arguments),
     }
 }

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use answerback_gateway::GatewayConfig;
 
+use crate::admin::AdminListen;
+
 /// All settings of `answerback serve`.
 #[derive(Clone, Debug)]
 pub(crate) struct Configuration {
@@ -21,6 +23,8 @@ pub(crate) struct Configuration {
     pub(crate) disk_reserve_mib: Option<u64>,
     /// How often what was deleted is erased from the files.
     pub(crate) erase_period_s: u64,
+    /// Where metrics and probes are answered.
+    pub(crate) admin_listen: AdminListen,
     /// What the gateway and the shards are run by.
     pub(crate) gateway: GatewayConfig,
 }

@@ -1,6 +1,5 @@
 //! What a box answers.
 
-use std::net::SocketAddr;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -10,35 +9,24 @@ use answerback_store::Store;
 use serde_json::{Value, json};
 
 use super::administration::{Administration, parse_device, parse_user};
+use super::status::Status;
 use super::{Answer, Request};
+use crate::admin::Readiness;
 use crate::clock::Clock;
 use crate::exit::Failure;
 use crate::inspection;
+use crate::watch::WatchView;
 
 /// What requests are answered from.
 #[derive(Debug)]
 pub(crate) struct Desk {
     pub(crate) status: Status,
     pub(crate) clock: Clock,
+    pub(crate) readiness: Readiness,
+    pub(crate) watch: WatchView,
     pub(crate) store: Store,
     /// Hands to the shards what concerns them.
     pub(crate) shards: Control,
-}
-
-/// How a box is.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct Status {
-    pub(crate) version: String,
-    pub(crate) process: u32,
-    pub(crate) listen: SocketAddr,
-    pub(crate) partitions: u16,
-    pub(crate) cores: u16,
-    /// Raised by a restore: places of an earlier one are void.
-    pub(crate) generation: u64,
-    /// How long reading its data took.
-    pub(crate) restored_ms: u64,
-    /// Since when it runs.
-    pub(crate) uptime_s: u64,
 }
 
 /// What a scrub found, a line each.
@@ -74,7 +62,8 @@ impl Desk {
 
     fn status(&self) -> Result<Value, Failure> {
         let uptime_s = self.clock.elapsed().as_secs();
-        Ok(serde_json::to_value(Status { uptime_s, ..self.status.clone() })?)
+        let now = self.status.now(uptime_s, &self.readiness.phase(), &self.watch);
+        Ok(serde_json::to_value(now)?)
     }
 
     fn inspect(&self, user: Option<&str>) -> Result<Value, Failure> {

@@ -2,7 +2,7 @@
 //! own user may open.
 //!
 //! ```text
-//! command ── {"request":"backup","to":"/backups/monday"}\n ──► box, thread "control"
+//! command ── {"request":"backup","to":"/backups/monday"}\n ──► box, threads "control"
 //! command ◄── {"done":{…}}\n  or  {"error":"…"}\n ──────────── one answer, then it closes
 //! ```
 //! A command asks first, and opens the data directory itself where nobody serves it: the
@@ -10,13 +10,15 @@
 //! and the next one replaces.
 //!
 //! A new request is a variant of [`Request`] and an arm in `desk.rs`. One that concerns a
-//! shard is handed to the gateway and waited for: this thread may wait, a core may not.
+//! shard is handed to the gateway and waited for: these threads may wait, a core may not.
 
 mod administration;
 mod client;
 mod desk;
 mod server;
 mod socket;
+mod status;
+mod warnings;
 
 use std::path::PathBuf;
 
@@ -25,9 +27,12 @@ use serde_json::Value;
 
 pub(crate) use administration::{Administration, Outcome};
 pub(crate) use client::ask;
-pub(crate) use desk::{Damages, Desk, Status};
+pub(crate) use desk::{Damages, Desk};
 pub(crate) use server::ControlServer;
 pub(crate) use socket::ControlSocket;
+pub(crate) use status::{DiskStatus, OutboxStatus, ProcessStatus, Rates, Seen, Status, Traffic};
+#[cfg(test)]
+pub(crate) use warnings::Warning;
 
 /// A request or an answer is no longer.
 const LINE_BYTES_MAX: u64 = 1024 * 1024;
@@ -50,6 +55,13 @@ pub(crate) enum Request {
     RevokeDevice { user: String, device: String },
     /// To trust the clock again.
     ConfirmClock {},
+}
+
+impl Request {
+    /// Whether it reads much, or waits.
+    fn is_slow(&self) -> bool {
+        matches!(self, Self::Inspect { .. } | Self::Backup { .. } | Self::Scrub {})
+    }
 }
 
 /// What it says.

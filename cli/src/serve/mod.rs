@@ -12,17 +12,20 @@ use answerback_gateway::{Control, Listening, serve};
 use answerback_store::Meta;
 
 use self::signals::stop_on_signals;
-use self::startup::{cores, load, open_store, read_keys};
+use self::startup::{cores, load, open_store, read_keys, sources};
 use self::system::raise_descriptor_limit;
+use crate::admin::{Admin, Phase};
 use crate::clock::Clock;
 use crate::config::Configuration;
-use crate::control::{ControlServer, ControlSocket, Desk, Status};
+use crate::control::{ControlServer, ControlSocket, Desk, Seen, Status};
 use crate::erasing::Eraser;
 use crate::exit::Failure;
 
 /// Serves until a signal, or until storage can no longer be trusted.
 pub(crate) fn run(configuration: &Configuration) -> Result<(), Failure> {
     let clock = Clock::new();
+    let admin = Admin::start(configuration.admin_listen, clock)?;
+    let readiness = admin.readiness();
     let verifier = read_keys(&configuration.jwks)?;
     raise_descriptor_limit();
     let store = open_store(configuration)?;
@@ -30,31 +33,51 @@ pub(crate) fn run(configuration: &Configuration) -> Result<(), Failure> {
     let backend = load(configuration, &store)?;
     let restored_ms = clock.elapsed().as_millis() as u64;
     let socket = ControlSocket::bind(&configuration.data)?;
-    let stop = stop_on_signals()?;
+    let stop = stop_on_signals(readiness.clone())?;
     let erase_period = Duration::from_secs(configuration.erase_period_s);
     let _eraser = Eraser::start(store.clone(), erase_period)?;
     let (commands, mut control) = (Control::new(), None);
     let gateway = configuration.gateway.clone();
     let listening = Listening::bind(&gateway, cores, false)?;
-    serve(gateway, listening, backend, verifier, &stop, &commands, |address| {
-        let status = status(address, meta, cores, restored_ms);
-        let (status_here, store, shards) = (status.clone(), store.clone(), commands.clone());
-        control = serve_control(socket, Desk { status: status_here, clock, store, shards });
+    admin.watch().attach(sources(configuration, &store, &commands)?);
+    let served = serve(gateway, listening, backend, verifier, &stop, &commands, |address| {
+        let status = status(address, admin.address(), meta, cores, restored_ms);
+        let desk = Desk {
+            status: status.clone(),
+            clock,
+            readiness: readiness.clone(),
+            watch: admin.view(),
+            store: store.clone(),
+            shards: commands.clone(),
+        };
+        control = serve_control(socket, desk);
+        readiness.enter(Phase::Serving);
         say(&status);
-    })?;
+    });
+    served.inspect_err(|error| readiness.enter(Phase::Failed(error.to_string())))?;
     Ok(())
 }
 
-fn status(listen: SocketAddr, meta: Meta, cores: u16, restored_ms: u64) -> Status {
+fn status(
+    listen: SocketAddr,
+    admin_listen: Option<SocketAddr>,
+    meta: Meta,
+    cores: u16,
+    restored_ms: u64,
+) -> Status {
     Status {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         process: std::process::id(),
         listen,
+        admin_listen,
         partitions: meta.partitions,
         cores,
         generation: meta.generation.0,
         restored_ms,
         uptime_s: 0,
+        phase: String::new(),
+        seen: Seen::default(),
+        warnings: Vec::new(),
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use answerback_directory::partition_table::PartitionTable;
 use answerback_directory::recovery::{Recovered, load_shards};
 use answerback_directory::shard::Residency;
-use answerback_gateway::{Backend, Verifier};
+use answerback_gateway::{Backend, Control, Verifier};
 use answerback_store::{NewBox, Reader, Reserve, ReserveMarks, Store};
 
 use super::system::processors;
@@ -13,6 +13,7 @@ use crate::config::Configuration;
 use crate::exit::Failure;
 use crate::journal::ReservedJournal;
 use crate::random;
+use crate::watch::Sources;
 
 /// Opens the data directory, or makes it.
 pub(super) fn open_store(configuration: &Configuration) -> Result<Store, Failure> {
@@ -39,6 +40,16 @@ pub(super) fn load(
     broken.iter().for_each(|broken| eprintln!("alarm: {broken}"));
     let journal = ReservedJournal { writer: store.writer(), reserve: reserve(configuration)? };
     Ok(Backend { table, shards, journal, reader: store.reader() })
+}
+
+/// What the thread "watch" looks at.
+pub(super) fn sources(
+    configuration: &Configuration,
+    store: &Store,
+    control: &Control,
+) -> Result<Sources, Failure> {
+    let marks = reserve(configuration)?.marks();
+    Ok(Sources::new(store.clone(), control.clone(), configuration.data.clone(), marks))
 }
 
 /// Reads the keys of the tokens that are let in.

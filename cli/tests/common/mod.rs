@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test file uses a part of it")]
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by it")]
 
+pub(crate) mod http;
 pub(crate) mod raw;
 
 use std::io::{BufRead, BufReader, Write};
@@ -58,9 +59,15 @@ impl Place {
 
     /// The same with a data directory elsewhere.
     pub(crate) fn serve_with_data(&self, listen: &str, data: &Path) -> Command {
+        self.serve_with_admin(listen, data, "none")
+    }
+
+    /// The same with an admin listener: boxes of other tests would find its default port taken.
+    pub(crate) fn serve_with_admin(&self, listen: &str, data: &Path, admin: &str) -> Command {
         let mut command = answerback();
         command.args(["serve", "--listen", listen, "--data"]).arg(data);
         command.arg("--jwks").arg(self.keys().join("jwks.json"));
+        command.args(["--admin-listen", admin]);
         command
     }
 

@@ -15,11 +15,11 @@ use clap::Args;
 
 use super::engine::Engine;
 use super::idle::Idle;
-use super::process::allow_connections;
 use super::progress::{Progress, bar};
 use super::report::Latency;
 use super::users;
 use crate::exit::Failure;
+use crate::process::allow_connections;
 use draining::DrainingLoad;
 use plan::{Plan, SENDERS_MIN};
 use report::{DrainReport, StoreReport};

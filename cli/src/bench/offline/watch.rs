@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use crate::bench::engine::Engine;
-use crate::bench::process::{Process, own_cpu_us};
 use crate::bench::report::{GeneratorLoad, hundredths};
 use crate::exit::Failure;
+use crate::process::{Process, own_cpu_us};
 
 /// A block of `st_blocks`.
 const BLOCK_BYTES: u64 = 512;

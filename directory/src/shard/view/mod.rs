@@ -15,7 +15,7 @@ use super::rows::{self, Fields};
 use super::user::Standing;
 
 pub use trace::{Fate, Holder, MessageName, Notice, Trace, trace};
-pub use user::{DeviceView, EntryView, Limits, UserView, user};
+pub use user::{DeviceView, EntryView, Limits, UserView, is_clock_doubted, user};
 
 /// What a user's first row says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -196,12 +196,7 @@ impl Limits {
         table: PartitionTable,
         partition: PartitionId,
     ) -> Result<Self, StorageFault> {
-        let mut state = State::new(partition, table);
-        let key = rows::key(partition, &[]);
-        if let Some(value) = reader.row(Table::Partition, &key)? {
-            rows::load(&mut state, Table::Partition, &key, &value)?;
-        }
-        let settings = &state.settings;
+        let settings = partition_state(reader, table, partition)?.settings;
         let of_a_sender = settings.inbox_messages_max / INBOX_SHARE_OF_A_SENDER;
         Ok(Self {
             messages_max: u64::from(settings.inbox_messages_max),
@@ -211,6 +206,32 @@ impl Limits {
             attempts_max: u64::from(settings.retry_limit),
         })
     }
+}
+
+/// Whether a partition waits for somebody to say that its clock is right.
+///
+/// # Errors
+/// Where the disk cannot be read, or holds what it should not.
+pub fn is_clock_doubted(
+    reader: &dyn StateReader,
+    table: PartitionTable,
+    partition: PartitionId,
+) -> Result<bool, StorageFault> {
+    Ok(partition_state(reader, table, partition)?.is_clock_doubted)
+}
+
+/// What a partition's own row says.
+fn partition_state(
+    reader: &dyn StateReader,
+    table: PartitionTable,
+    partition: PartitionId,
+) -> Result<State, StorageFault> {
+    let mut state = State::new(partition, table);
+    let key = rows::key(partition, &[]);
+    if let Some(value) = reader.row(Table::Partition, &key)? {
+        rows::load(&mut state, Table::Partition, &key, &value)?;
+    }
+    Ok(state)
 }
 
 /// Calls `each` with the entries of a user's inbox, ascending, without their payloads.

@@ -14,34 +14,34 @@ const OTHER_DESCRIPTORS: u64 = 32;
 
 /// A process that is watched.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Process {
+pub(crate) struct Process {
     id: u32,
 }
 
 /// Memory of a process, bytes.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Memory {
+pub(crate) struct Memory {
     /// All that is resident.
-    pub(super) resident: u64,
+    pub(crate) resident: u64,
     /// The part that no file backs: heap and stacks.
-    pub(super) anonymous: u64,
+    pub(crate) anonymous: u64,
 }
 
 impl Process {
     /// Watches a process.
-    pub(super) fn new(id: u32) -> Result<Self, Failure> {
+    pub(crate) fn new(id: u32) -> Result<Self, Failure> {
         let process = Self { id };
         process.cpu_us().map(|_| process)
     }
 
     /// User and system time of all its threads since it began, µs.
-    pub(super) fn cpu_us(self) -> Result<u64, Failure> {
+    pub(crate) fn cpu_us(self) -> Result<u64, Failure> {
         let stat = self.read("stat")?;
         cpu_ticks(&stat).map(|ticks| ticks * TICK_US).ok_or_else(|| self.unreadable("stat"))
     }
 
     /// Its memory now.
-    pub(super) fn memory(self) -> Result<Memory, Failure> {
+    pub(crate) fn memory(self) -> Result<Memory, Failure> {
         let status = self.read("status")?;
         let field = |name| kilobytes(&status, name).ok_or_else(|| self.unreadable("status"));
         Ok(Memory { resident: field("VmRSS:")? * 1024, anonymous: field("RssAnon:")? * 1024 })
@@ -59,13 +59,13 @@ impl Process {
 }
 
 /// CPU time of this process, µs.
-pub(super) fn own_cpu_us() -> u64 {
+pub(crate) fn own_cpu_us() -> u64 {
     let time = clock_gettime(ClockId::ProcessCPUTime);
     time.tv_sec.unsigned_abs() * 1_000_000 + time.tv_nsec.unsigned_abs() / 1000
 }
 
 /// Makes sure that this process may open so many connections.
-pub(super) fn allow_connections(count: usize) -> Result<(), Failure> {
+pub(crate) fn allow_connections(count: usize) -> Result<(), Failure> {
     let needed = count as u64 + OTHER_DESCRIPTORS;
     let limit = getrlimit(Resource::Nofile);
     if limit.current.is_none_or(|current| current >= needed) {

@@ -1,0 +1,122 @@
+//! The admin listener of a box: plain HTTP for probes and for Prometheus, on a thread of its own
+//! that shares nothing with a core.
+//!
+//! ```text
+//! GET /live     200 while the process runs; reads nothing else
+//! GET /ready    200 while messages are taken, else 503 with the reason
+//! GET /metrics  OpenMetrics, of the last look of the thread "watch"
+//! ```
+//! It answers from the first moment of a start to the last of a stop. Whoever reaches it sees
+//! figures and no ids, and can change nothing; it belongs on the loopback address or in a
+//! network of the operator's all the same.
+
+mod listener;
+mod metrics;
+mod readiness;
+mod routes;
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::str::FromStr;
+
+use crate::clock::Clock;
+use crate::exit::Failure;
+use crate::watch::{Watch, WatchView};
+
+use listener::Listener;
+use routes::Seen;
+
+pub(crate) use readiness::{Phase, Readiness};
+
+/// Where it listens unless something else is said.
+pub(crate) const LISTEN_DEFAULT: &str = "127.0.0.1:7480";
+
+/// Where it listens, if anywhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum AdminListen {
+    /// At an address; port 0 takes any free one.
+    At(SocketAddr),
+    /// Nowhere.
+    None,
+}
+
+/// What an operator may look at: the admin listener, and the thread that fills it. Dropping it
+/// ends both.
+#[derive(Debug)]
+pub(crate) struct Admin {
+    readiness: Readiness,
+    listener: Option<Listener>,
+    watch: Watch,
+}
+
+impl Admin {
+    /// Answers from now on, as a box that starts.
+    pub(crate) fn start(listen: AdminListen, clock: Clock) -> Result<Self, Failure> {
+        let readiness = Readiness::default();
+        let watch = Watch::start(clock)?;
+        let listener = match listen {
+            AdminListen::None => None,
+            AdminListen::At(address) => {
+                let seen = Seen { readiness: readiness.clone(), watch: watch.view() };
+                Some(Listener::start(address, seen)?)
+            }
+        };
+        Ok(Self { readiness, listener, watch })
+    }
+
+    /// Where it listens.
+    pub(crate) fn address(&self) -> Option<SocketAddr> {
+        self.listener.as_ref().map(Listener::address)
+    }
+
+    /// The box's phase, to be moved on.
+    pub(crate) fn readiness(&self) -> Readiness {
+        self.readiness.clone()
+    }
+
+    /// What looks at the box, to be given more to look at.
+    pub(crate) fn watch(&self) -> &Watch {
+        &self.watch
+    }
+
+    /// What it saw.
+    pub(crate) fn view(&self) -> WatchView {
+        self.watch.view()
+    }
+}
+
+impl FromStr for AdminListen {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "none" => Ok(Self::None),
+            address => address
+                .parse()
+                .map(Self::At)
+                .map_err(|_| "an address with its port, as 127.0.0.1:7480, or `none`".to_owned()),
+        }
+    }
+}
+
+impl fmt::Display for AdminListen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::At(address) => address.fmt(f),
+            Self::None => f.write_str("none"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_or_none_is_read_as_it_is_written() {
+        for text in [LISTEN_DEFAULT, "[::1]:0", "none"] {
+            assert_eq!(text.parse::<AdminListen>().unwrap().to_string(), text);
+        }
+        assert!("7480".parse::<AdminListen>().unwrap_err().contains("`none`"));
+    }
+}

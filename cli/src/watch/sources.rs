@@ -1,0 +1,69 @@
+//! What a box that has its data is looked at by.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use answerback_directory::partition_table::PartitionTable;
+use answerback_directory::shard::view;
+use answerback_gateway::Control;
+use answerback_proto::id::PartitionId;
+use answerback_store::{FreeSpace, ReserveMarks, Store, Sweep, SweepBudget};
+
+use super::sample::{Disk, OutboxRound, Sample};
+use crate::clock::Clock;
+
+/// Of the walk through all inboxes, what a look does.
+const BUDGET: SweepBudget = SweepBudget { users: 10_000, inboxes: 1000 };
+
+/// Where to look.
+#[derive(Debug)]
+pub(crate) struct Sources {
+    store: Store,
+    control: Control,
+    table: PartitionTable,
+    data: PathBuf,
+    marks: ReserveMarks,
+    sweep: Sweep,
+    round_began_at: Option<Duration>,
+    last_round: Option<OutboxRound>,
+}
+
+impl Sources {
+    /// A box's data, and when its space is low.
+    pub(crate) fn new(store: Store, control: Control, data: PathBuf, marks: ReserveMarks) -> Self {
+        let meta = store.meta();
+        let table = PartitionTable::new(&meta.secret, meta.partitions, 1);
+        let sweep = store.sweep();
+        Self { store, control, table, data, marks, sweep, round_began_at: None, last_round: None }
+    }
+
+    /// Adds all that can be seen. What cannot be read is left out: the storage thread meets
+    /// the same fault, and is the one to stop the box.
+    pub(super) fn look(&mut self, clock: &Clock, sample: &mut Sample) {
+        let marks = self.marks;
+        sample.disk = FreeSpace::of(&self.data).ok().map(|space| Disk { space, marks });
+        sample.traffic = self.control.stats().ok();
+        sample.store = self.store.figures().ok();
+        sample.doubting_partitions = self.doubting_partitions();
+        self.walk(clock);
+        sample.outbox = self.last_round;
+    }
+
+    fn walk(&mut self, clock: &Clock) {
+        let began_at = *self.round_began_at.get_or_insert_with(|| clock.elapsed());
+        if let Ok(Some(outbox)) = self.sweep.step(BUDGET) {
+            let lasted = clock.elapsed().saturating_sub(began_at);
+            self.last_round = Some(OutboxRound { outbox, lasted });
+            self.round_began_at = None;
+        }
+    }
+
+    fn doubting_partitions(&self) -> u64 {
+        let reader = self.store.reader();
+        let partitions = (0..self.table.partitions()).map(PartitionId);
+        let doubts = |partition: &PartitionId| {
+            view::is_clock_doubted(&reader, self.table, *partition).unwrap_or(false)
+        };
+        partitions.filter(doubts).count() as u64
+    }
+}
