@@ -19,7 +19,8 @@ fn serve(place: &Place) -> (Server, String) {
     let data = place.path("data");
     let server = Server::start(&mut place.serve_with_admin("127.0.0.1:0", &data, "127.0.0.1:0"));
     let output = answerback().args(["status", "--json", "--data"]).arg(&data).output().unwrap();
-    let address = json_lines(&output).remove(0)["admin_listen"].as_str().unwrap().to_owned();
+    let status = json_lines(&output).remove(0);
+    let address = status.get("admin_listen").unwrap().as_str().unwrap().to_owned();
     (server, address)
 }
 
