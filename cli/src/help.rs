@@ -6,7 +6,7 @@ use clap::builder::StyledStr;
 use clap::{Command, CommandFactory};
 
 const GROUPS: [(&str, &[&str]); 5] = [
-    ("The box", &["serve", "status", "inspect"]),
+    ("The box", &["serve", "status", "inspect", "trace"]),
     ("Users and their devices", &["user", "device", "clock"]),
     ("Keep its data", &["backup", "restore", "scrub", "repair"]),
     ("Try it by hand", &["dev-keys", "token", "send", "recv"]),

@@ -50,8 +50,10 @@ enum Command {
     Serve(command::serve::Arguments),
     /// Say how a running box is.
     Status(command::status::Arguments),
-    /// Count what a box holds, running or stopped.
+    /// Say what a box holds, or how a user stands.
     Inspect(command::inspect::Arguments),
+    /// Say where a message is.
+    Trace(command::trace::Arguments),
     /// Copy all that a box has committed, running or stopped.
     Backup(command::backup::Arguments),
     /// Make a new data directory from a backup.
@@ -88,6 +90,7 @@ fn main() -> ExitCode {
         Command::Serve(arguments) => command::serve::run(&arguments),
         Command::Status(arguments) => command::status::run(&arguments),
         Command::Inspect(arguments) => command::inspect::run(&arguments),
+        Command::Trace(arguments) => command::trace::run(&arguments),
         Command::Backup(arguments) => command::backup::run(&arguments),
         Command::Restore(arguments) => command::restore::run(&arguments),
         Command::Scrub(arguments) => command::scrub::run(&arguments),

@@ -3,7 +3,7 @@
 mod common;
 
 use std::fs;
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -102,7 +102,7 @@ fn what_a_request_may_not_say_is_answered_too() {
     let _server = Server::serve(&place, 1);
     let answer = exchange(&socket(&place), b"{\"request\":\"backup\",\"to\":\"monday\"}\n");
     assert_eq!(answer["error"], "a backup goes to an absolute path");
-    let answer = exchange(&socket(&place), b"{\"request\":\"inspect\",\"user\":\"two\"}\n");
+    let answer = exchange(&socket(&place), b"{\"request\":\"inspect_user\",\"user\":\"two\"}\n");
     assert!(answer["error"].as_str().unwrap().contains("\"two\" is no user's id"), "{answer}");
 }
 
@@ -116,4 +116,36 @@ fn a_command_that_goes_away_harms_nobody() {
     drop(UnixStream::connect(socket(&place)).unwrap());
     let answer = exchange(&socket(&place), b"{\"request\":\"status\"}\n");
     assert_eq!(answer["done"]["process"], server.child.id());
+}
+
+/// Each waits for a checkpoint that does not come, until its patience ends.
+#[test]
+fn slow_commands_keep_no_other_waiting() {
+    let place = Place::new();
+    let mut serve = place.serve("127.0.0.1:0");
+    let server = Server::start(serve.args(["--cores", "1", "--checkpoint-ms", "3600000"]));
+    place.log_in_once(&server, 2);
+    let slow: Vec<_> = (0..3)
+        .map(|_| {
+            let mut stream = UnixStream::connect(socket(&place)).unwrap();
+            stream.write_all(b"{\"request\":\"inspect_user\",\"user\":\"2\"}\n").unwrap();
+            stream
+        })
+        .collect();
+    let refused = loop {
+        let answer = exchange(&socket(&place), b"{\"request\":\"inspect\"}\n");
+        if let Some(error) = answer["error"].as_str() {
+            break error.to_owned();
+        }
+    };
+    assert!(refused.contains("under way: try again"), "{refused}");
+    let answer = exchange(&socket(&place), b"{\"request\":\"status\"}\n");
+    assert_eq!(answer["done"]["process"], server.child.id());
+    for stream in slow {
+        let mut answer = String::new();
+        BufReader::new(stream).read_line(&mut answer).unwrap();
+        assert!(answer.contains("\"records_behind\":") && answer.contains("done"), "{answer}");
+    }
+    let answer = exchange(&socket(&place), b"{\"request\":\"inspect\"}\n");
+    assert!(answer["error"].is_null(), "their places are free again: {answer}");
 }

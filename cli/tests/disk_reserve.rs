@@ -37,10 +37,8 @@ fn texts(place: &Place, server: &Server, count: usize) -> Vec<String> {
 /// How many entries wait for user 2 in the tables of a running box.
 fn waiting(place: &Place) -> u64 {
     let socket = place.path("data").join("control.sock");
-    let answer = exchange(&socket, b"{\"request\":\"inspect\",\"user\":\"2\"}\n");
-    let tables = answer["done"]["tables"].as_array().unwrap().iter();
-    let inbox = tables.filter(|table| table["table"] == "inbox");
-    inbox.map(|table| table["rows"].as_u64().unwrap()).sum()
+    let answer = exchange(&socket, b"{\"request\":\"inspect_user\",\"user\":\"2\"}\n");
+    answer.pointer("/done/found/inbox/entries").unwrap().as_u64().unwrap()
 }
 
 /// Looks again until a checkpoint has it, or much too often.

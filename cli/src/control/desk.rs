@@ -4,7 +4,9 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use answerback_directory::shard::view::MessageName;
 use answerback_gateway::{Command, Control};
+use answerback_proto::id::Sequence;
 use answerback_store::Store;
 use serde_json::{Value, json};
 
@@ -47,7 +49,11 @@ impl Desk {
     pub(super) fn answer(&self, request: Request) -> Answer {
         let done = match request {
             Request::Status {} => self.status(),
-            Request::Inspect { user } => self.inspect(user.as_deref()),
+            Request::Inspect {} => self.inspect(),
+            Request::InspectUser { user } => self.inspect_user(&user),
+            Request::Trace { sender, device, chat, sequence } => {
+                self.trace(&sender, &device, &chat, sequence)
+            }
             Request::Backup { to } => self.backup(&to),
             Request::Scrub {} => self.scrub(),
             Request::AddUser { user } => self.add_user(&user),
@@ -66,12 +72,36 @@ impl Desk {
         Ok(serde_json::to_value(now)?)
     }
 
-    fn inspect(&self, user: Option<&str>) -> Result<Value, Failure> {
-        let inspection = match user {
-            Some(user) => inspection::of_user(&self.store, parse_user(user)?)?,
-            None => inspection::of_box(&self.store)?,
+    fn inspect(&self) -> Result<Value, Failure> {
+        Ok(serde_json::to_value(inspection::of_box(&self.store)?)?)
+    }
+
+    /// Sessions are of now; the rest is as of a checkpoint that came after the question.
+    fn inspect_user(&self, user: &str) -> Result<Value, Failure> {
+        let user = parse_user(user)?;
+        let home = inspection::home_of(&self.store, user);
+        let lacking = inspection::settle(&self.store.reader(), &[home])?;
+        let sessions = self.shards.sessions(user)?;
+        let found = inspection::of_user(&self.store, user, Some(&sessions), lacking)?;
+        Ok(serde_json::to_value(found)?)
+    }
+
+    fn trace(
+        &self,
+        sender: &str,
+        device: &str,
+        chat: &str,
+        sequence: u64,
+    ) -> Result<Value, Failure> {
+        let name = MessageName {
+            sender: parse_user(sender)?,
+            device: parse_device(device)?,
+            recipient: parse_user(chat)?,
+            sequence: Sequence(sequence),
         };
-        Ok(serde_json::to_value(inspection)?)
+        let homes = inspection::homes(&self.store, &name);
+        let lacking = inspection::settle(&self.store.reader(), &homes)?;
+        Ok(serde_json::to_value(inspection::of_message(&self.store, &name, lacking)?)?)
     }
 
     fn backup(&self, to: &Path) -> Result<Value, Failure> {

@@ -43,8 +43,12 @@ const LINE_BYTES_MAX: u64 = 1024 * 1024;
 pub(crate) enum Request {
     /// How it is.
     Status {},
-    /// What it holds: all, or what belongs to a user.
-    Inspect { user: Option<String> },
+    /// What it holds.
+    Inspect {},
+    /// How a user stands.
+    InspectUser { user: String },
+    /// Where a message is.
+    Trace { sender: String, device: String, chat: String, sequence: u64 },
     /// To copy all that is committed; an absolute path.
     Backup { to: PathBuf },
     /// To read all that is on its disk.
@@ -60,7 +64,14 @@ pub(crate) enum Request {
 impl Request {
     /// Whether it reads much, or waits.
     fn is_slow(&self) -> bool {
-        matches!(self, Self::Inspect { .. } | Self::Backup { .. } | Self::Scrub {})
+        matches!(
+            self,
+            Self::Inspect {}
+                | Self::InspectUser { .. }
+                | Self::Trace { .. }
+                | Self::Backup { .. }
+                | Self::Scrub {}
+        )
     }
 }
 

@@ -1,7 +1,12 @@
-//! What a data directory holds, counted: all of it, or what belongs to one user.
+//! What a data directory holds: all of it, counted; one user; one message.
 //!
 //! Tables are as of the last checkpoint; records of the journal behind that are counted
-//! apart, since nobody but a shard knows what they come to.
+//! apart, since nobody but a shard knows what they come to. Of a running box the next
+//! checkpoint is waited for, where it is asked for a user or a message.
+
+mod settled;
+mod trace;
+mod user;
 
 use std::fmt;
 use std::ops::ControlFlow;
@@ -10,8 +15,15 @@ use answerback_directory::partition_table::PartitionTable;
 use answerback_directory::ports::{Applied, StateReader, StorageFault};
 use answerback_directory::shard::checkpoint::{Table, partition_end};
 use answerback_proto::id::{PartitionId, UserId};
-use answerback_store::{Meta, Store};
+use answerback_store::{Meta, Reader, Store};
 use serde::{Deserialize, Serialize};
+
+pub(crate) use settled::settle;
+pub(crate) use trace::{FailureNotice, MessageTrace, Place, WaitingDevice, homes, of_message};
+pub(crate) use user::{
+    AttemptsInspection, DeviceInspection, EntryInspection, FoundUser, SessionInspection,
+    UserInspection, of_user,
+};
 
 /// Tables whose keys begin with partition and user.
 const USER_TABLES: &[Table] = &[
@@ -29,18 +41,9 @@ const USER_TABLES: &[Table] = &[
 pub(crate) struct Inspection {
     pub(crate) generation: u64,
     pub(crate) partitions: u16,
-    /// Where one user was asked for.
-    pub(crate) user: Option<UserPlace>,
     pub(crate) tables: Vec<TableCount>,
     /// Records of the journal that are not in the tables yet.
     pub(crate) records_behind: u64,
-}
-
-/// A user's home.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct UserPlace {
-    pub(crate) user: String,
-    pub(crate) partition: u16,
 }
 
 /// One table.
@@ -60,46 +63,34 @@ pub(crate) fn of_box(store: &Store) -> Result<Inspection, StorageFault> {
     let tables = tables.collect::<Result<_, _>>()?;
     let behind = (0..partitions).map(|number| records_behind(&reader, PartitionId(number)));
     let records_behind = behind.sum::<Result<_, _>>()?;
-    Ok(Inspection { generation: generation.0, partitions, user: None, tables, records_behind })
+    Ok(Inspection { generation: generation.0, partitions, tables, records_behind })
 }
 
-/// Counts what belongs to a user; the records behind are those of the user's partition.
-pub(crate) fn of_user(store: &Store, user: UserId) -> Result<Inspection, StorageFault> {
-    let (reader, Meta { partitions, generation, secret }) = (store.reader(), store.meta());
-    let partition = PartitionTable::new(&secret, partitions, 1).partition_of(user);
+/// Counts the rows that belong to a user.
+fn count_user(
+    reader: &Reader,
+    partition: PartitionId,
+    user: UserId,
+) -> Result<Vec<TableCount>, StorageFault> {
     let (from, end) = (user_key(partition, user), user_end(partition, user));
-    let tables = USER_TABLES.iter().map(|table| count(&reader, *table, &from, &end));
-    Ok(Inspection {
-        generation: generation.0,
-        partitions,
-        user: Some(UserPlace { user: user.to_string(), partition: partition.0 }),
-        tables: tables.collect::<Result<_, _>>()?,
-        records_behind: records_behind(&reader, partition)?,
-    })
+    USER_TABLES.iter().map(|table| count(reader, *table, &from, &end)).collect()
 }
 
-impl Inspection {
-    /// Whether there is nothing at all.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.records_behind == 0 && self.tables.iter().all(|table| table.rows == 0)
-    }
+/// A user's home.
+pub(crate) fn home_of(store: &Store, user: UserId) -> PartitionId {
+    let Meta { partitions, secret, .. } = store.meta();
+    PartitionTable::new(&secret, partitions, 1).partition_of(user)
 }
 
 impl fmt::Display for Inspection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { generation, partitions, user, tables, records_behind } = self;
-        match user {
-            Some(UserPlace { user, partition }) => {
-                writeln!(f, "user {user}, partition {partition}, generation {generation}")?;
-            }
-            None => writeln!(f, "{partitions} partitions, generation {generation}")?,
-        }
+        let Self { generation, partitions, tables, records_behind } = self;
+        writeln!(f, "{partitions} partitions, generation {generation}")?;
         writeln!(f, "  {:<10} {:>12} {:>14}", "table", "rows", "bytes")?;
         for TableCount { table, rows, bytes } in tables {
             writeln!(f, "  {table:<10} {rows:>12} {bytes:>14}")?;
         }
-        let whose = if user.is_some() { "of the partition " } else { "" };
-        write!(f, "  {records_behind} records {whose}are in the journal and not yet in the tables")
+        write!(f, "  {records_behind} records are in the journal and not yet in the tables")
     }
 }
 
@@ -120,7 +111,10 @@ fn count(
 
 /// A checkpoint of a box that runs may trim the journal while it is read: only a journal
 /// that did not move can be damaged.
-fn records_behind(reader: &dyn StateReader, partition: PartitionId) -> Result<u64, StorageFault> {
+pub(crate) fn records_behind(
+    reader: &dyn StateReader,
+    partition: PartitionId,
+) -> Result<u64, StorageFault> {
     let mut applied = reader.applied(partition)?;
     loop {
         let counted = count_records(reader, partition, applied);
