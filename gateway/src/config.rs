@@ -34,6 +34,8 @@ pub struct GatewayConfig {
     pub settings: Settings,
     /// Threads that read the disk for the shards.
     pub reader_threads: usize,
+    /// How long clients have to leave when the box stops, ms.
+    pub drain_ms: u64,
     /// The processors that the cores' threads are bound to, in turn; none: they are not.
     pub cpus: Vec<usize>,
     /// Sent bytes that a peer's kernel does not confirm for so long end the connection, ms.
@@ -60,6 +62,7 @@ impl Default for GatewayConfig {
             reader_threads: 1,
             cpus: Vec::new(),
             unconfirmed_ms: 30_000,
+            drain_ms: 2000,
         }
     }
 }

@@ -48,8 +48,10 @@ pub(crate) const SPARE_OUTPUT_BYTES_MAX: usize = 16 * 1024;
 pub(crate) const QUARANTINE_RETRY_AFTER_MS: u32 = 60_000;
 /// When to try again where the disk is nearly full.
 pub(crate) const DISK_RETRY_AFTER_MS: u32 = 10_000;
-/// When to connect again after a `Draining`.
+/// When to connect again after a `Draining`: the first; the others follow after it.
 pub(crate) const DRAINING_DELAY_MS: u32 = 1000;
+/// Sessions of a box that come back in a millisecond: half of what a core can log in.
+pub(crate) const RECONNECTS_PER_MS: u32 = 5;
 
 /// Requests of one core that another has not answered: the room for their answers is
 /// reserved before they leave.

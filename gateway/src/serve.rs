@@ -53,7 +53,8 @@ impl StopHandle {
         wakers.iter().for_each(|waker| waker.wake());
     }
 
-    pub(crate) fn is_triggered(&self) -> bool {
+    /// Whether it was asked for.
+    pub fn is_triggered(&self) -> bool {
         self.inner.is_triggered.load(Ordering::Acquire)
     }
 
@@ -151,8 +152,8 @@ pub struct Backend<J, R> {
 /// Serves until `stop` is triggered or storage fails. `serving` is told the address, once
 /// connections are taken.
 ///
-/// After a trigger: nothing new is taken, what was taken is committed, all that changed
-/// is checkpointed, clients are told to go. After a storage fault: all sockets close
+/// After a trigger: clients are told to go and nothing new is taken, what was taken is
+/// committed, all that changed is checkpointed. After a storage fault: all sockets close
 /// without another word, and nothing more is written.
 ///
 /// # Errors

@@ -11,7 +11,7 @@ use crate::storage::Verdict;
 impl Core {
     /// Hands the open batches over, if it is time.
     pub(super) fn release(&mut self) -> Result<(), CoreError> {
-        if self.phase != Phase::Serving {
+        if !self.phase.is_reading() {
             return Ok(());
         }
         self.gate.handle_waiting(self.shards.waiting(), self.now_us);

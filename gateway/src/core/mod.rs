@@ -234,6 +234,7 @@ impl Core {
             self.accept_due_ms(),
             self.overdue_due_ms(),
             self.freeze_due_ms(),
+            self.leaving_due_ms(),
         ];
         let due_ms = due_ms.into_iter().flatten().min()?;
         Some(Duration::from_millis(due_ms.saturating_sub(now_ms)))
@@ -241,7 +242,7 @@ impl Core {
 
     /// Connections to read, unless the box stops and nobody is read any more.
     fn has_ready(&self) -> bool {
-        self.phase == Phase::Serving && self.connections.has_ready()
+        self.phase.is_reading() && self.connections.has_ready()
     }
 
     fn now_ms(&self) -> u64 {

@@ -33,7 +33,7 @@ impl Core {
         if parcel.has_released() {
             self.close_hanging(None);
         }
-        if self.phase != Phase::Serving {
+        if !self.phase.is_reading() {
             return;
         }
         for (origin, frame) in parcel.requests(core) {

@@ -14,7 +14,9 @@ use super::Core;
 use super::mesh::Arrival;
 use super::stop::Phase;
 use crate::clock::unix_ms;
-use crate::limits::{DISK_RETRY_AFTER_MS, GREETINGS_PER_TICK, READ_BYTES_PER_TICK};
+use crate::limits::{
+    DISK_RETRY_AFTER_MS, DRAINING_DELAY_MS, GREETINGS_PER_TICK, READ_BYTES_PER_TICK,
+};
 use crate::reactor::slot::SlotKey;
 use crate::session::handshake::Greeting;
 use crate::session::reply::Refusal;
@@ -24,7 +26,7 @@ use crate::transport::plain::{Received, receive};
 impl Core {
     /// Reads connections of the ready lists, once each and as many as a tick may.
     pub(super) fn read_ready(&mut self) {
-        if self.phase == Phase::Serving {
+        if self.phase.is_reading() {
             self.read_sessions();
             self.read_greetings();
         }
@@ -201,7 +203,9 @@ impl Core {
         let partition = self.shared.table.partition_of(target);
         let home = self.shared.table.core_of(partition);
         let takes_room = matches!(kind, Kind::Send | Kind::Recall);
-        let asked = if takes_room && self.shared.is_disk_low.load(Ordering::Relaxed) {
+        let asked = if self.phase != Phase::Serving {
+            Err(Refusal { code: Code::Draining, retry_after_ms: DRAINING_DELAY_MS })
+        } else if takes_room && self.shared.is_disk_low.load(Ordering::Relaxed) {
             Err(Refusal { code: Code::DiskReserve, retry_after_ms: DISK_RETRY_AFTER_MS })
         } else if home == self.core {
             let asked = self.shards.handle_request(partition, kind, origin, frame);
@@ -251,6 +255,9 @@ impl Core {
 
     /// Asks the home of the user, which is on this core.
     pub(super) fn open_here(&mut self, key: SlotKey, greeting: &Greeting) {
+        if self.phase != Phase::Serving {
+            return self.fail_greeting(key, greeting, Code::Draining);
+        }
         let partition = self.shared.table.partition_of(greeting.user);
         let opening = greeting.opening(self.session_ref(key));
         let shard = self.shards.touch(partition);

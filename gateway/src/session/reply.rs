@@ -15,7 +15,6 @@ use answerback_proto::limits::UNDECIDED_MAX;
 use super::Fault;
 use super::handshake::VERSION;
 use crate::config::GatewayConfig;
-use crate::limits::DRAINING_DELAY_MS;
 
 /// Why no shard took a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,8 +109,8 @@ pub(crate) fn append_probe(out: &mut Vec<u8>, echo: u64) {
     append_frame(out, Address::default(), &Probe { echo }, &[], &[]);
 }
 
-/// Appends that the box stops.
-pub(crate) fn append_draining(out: &mut Vec<u8>) {
-    let go_away = GoAway { code: Code::Draining.number(), delay_ms: DRAINING_DELAY_MS };
+/// Appends that the box stops, and when to come back.
+pub(crate) fn append_draining(out: &mut Vec<u8>, delay_ms: u32) {
+    let go_away = GoAway { code: Code::Draining.number(), delay_ms };
     append_frame(out, Address::default(), &go_away, &[], &[]);
 }

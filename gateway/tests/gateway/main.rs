@@ -6,6 +6,7 @@ mod client;
 mod cores;
 mod exchange;
 mod faults;
+mod half_open;
 mod journal;
 mod load;
 mod login;

@@ -32,7 +32,9 @@ pub(crate) struct Running {
 
 /// The settings of a test, on any free port.
 pub(crate) fn config() -> GatewayConfig {
-    GatewayConfig { listen: (Ipv4Addr::LOCALHOST, 0).into(), ..GatewayConfig::default() }
+    let listen = (Ipv4Addr::LOCALHOST, 0).into();
+    // Clients of these tests stay until they are closed.
+    GatewayConfig { listen, drain_ms: 50, ..GatewayConfig::default() }
 }
 
 /// Where users of these tests live.

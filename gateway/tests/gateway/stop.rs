@@ -8,7 +8,7 @@ use answerback_gateway::{
 };
 use answerback_proto::code::Code;
 use answerback_proto::id::Generation;
-use answerback_proto::kind::{Accepted, CaughtUp, GoAway, Hello, Welcome};
+use answerback_proto::kind::{Accepted, CaughtUp, Delivered, GoAway, Hello, Refused, Welcome};
 
 use crate::client::{Client, hello};
 use crate::journal::MemoryJournal;
@@ -32,6 +32,54 @@ fn clients_are_told_and_closed() {
         }
         running.join().unwrap();
     }
+}
+
+#[test]
+fn clients_come_back_one_after_the_other() {
+    let running = Running::start(1);
+    let mut clients: Vec<_> = (1..=20).map(|user| Client::login(running.address, user)).collect();
+    running.trigger_stop();
+    let delays = clients.iter_mut().map(|client| client.expect::<GoAway>().1.delay_ms);
+    let mut delays: Vec<_> = delays.collect();
+    delays.sort_unstable();
+    assert_eq!(delays[0], 1000);
+    assert_eq!(delays[19] - delays[0], 3, "5 a millisecond");
+}
+
+#[test]
+fn who_leaves_is_still_heard_and_asks_in_vain() {
+    for cores in [1, 4] {
+        let config = GatewayConfig { drain_ms: 1 << 40, ..config() };
+        let running = Running::with(cores, config, MemoryJournal::default());
+        let mut bob = Client::login(running.address, BOB);
+        let mut alice = Client::login(running.address, ALICE);
+        alice.send(1, BOB, 1, b"before");
+        bob.expect_message();
+        alice.expect::<Accepted>();
+        running.trigger_stop();
+        alice.expect::<GoAway>();
+        bob.expect::<GoAway>();
+        assert!(running.control.stats().unwrap().is_draining);
+        bob.ack(1);
+        alice.expect::<Delivered>();
+        alice.send(2, BOB, 2, b"too late");
+        let (header, refused) = alice.expect::<Refused>();
+        assert_eq!((header.tag, refused.code), (2, Code::Draining.number()));
+        drop((alice, bob));
+        running.join().unwrap();
+    }
+}
+
+#[test]
+fn who_has_no_session_yet_is_told_to_come_again() {
+    let running = Running::start(1);
+    let mut early = Client::connect(running.address);
+    // They are taken in their order.
+    let mut alice = Client::login(running.address, ALICE);
+    running.trigger_stop();
+    alice.expect::<GoAway>();
+    assert_eq!(early.expect_error().0, Code::Draining);
+    early.expect_end();
 }
 
 #[test]
