@@ -24,6 +24,12 @@ impl Clock {
     }
 }
 
+/// Lets as much time pass.
+#[expect(clippy::disallowed_methods, reason = "the clock module")]
+pub(crate) fn pause(duration: Duration) {
+    std::thread::sleep(duration);
+}
+
 #[expect(clippy::disallowed_methods, reason = "the clock module")]
 fn now() -> Instant {
     Instant::now()

@@ -15,8 +15,8 @@ use crate::exit::Failure;
 const EXAMPLE: &str = "\
   answerback serve --data run/data --jwks run/keys/jwks.json --listen 127.0.0.1:7400
 
-Ctrl-C or SIGTERM stops it in good order: what was taken is committed, clients are told
-to go. A kill -9 loses nothing that was accepted; the next start takes a little longer.
+Ctrl-C or SIGTERM stops it in good order: clients are told to go, what was taken is
+committed. To replace it without closing the port, start the new one with --take-over. A kill -9 loses nothing that was accepted; the next start takes a little longer.
 
 While it runs, `answerback status`, `inspect`, `backup` and others ask it through DIR/control.sock,
 which only the user that runs it may open.";
@@ -70,11 +70,17 @@ pub(crate) struct Arguments {
     /// one.
     #[arg(long, value_name = "ADDR", default_value = LISTEN_DEFAULT)]
     admin_listen: AdminListen,
+    /// How long clients have to leave when the box stops.
+    #[arg(long, value_name = "MILLISECONDS", default_value_t = GatewayConfig::default().drain_ms)]
+    drain_ms: u64,
+    /// Take the place of the box that serves the data now: it drains, and its port stays open.
+    #[arg(long)]
+    take_over: bool,
 }
 
 /// Serves.
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    crate::serve::run(&configuration(arguments))
+    crate::serve::run(&configuration(arguments), arguments.take_over)
 }
 
 fn configuration(arguments: &Arguments) -> Configuration {
@@ -102,6 +108,7 @@ fn gateway(arguments: &Arguments) -> GatewayConfig {
             ..CommitPolicy::default()
         },
         checkpoint_period_ms: arguments.checkpoint_ms,
+        drain_ms: arguments.drain_ms,
         ..GatewayConfig::default()
     }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use answerback_directory::shard::view::MessageName;
-use answerback_gateway::{Command, Control};
+use answerback_gateway::{Command, Control, StopHandle};
 use answerback_proto::id::Sequence;
 use answerback_store::Store;
 use serde_json::{Value, json};
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::administration::{Administration, parse_device, parse_user};
 use super::status::Status;
 use super::{Answer, Request};
-use crate::admin::Readiness;
+use crate::admin::{Phase, Readiness};
 use crate::clock::Clock;
 use crate::exit::Failure;
 use crate::inspection;
@@ -29,6 +29,8 @@ pub(crate) struct Desk {
     pub(crate) store: Store,
     /// Hands to the shards what concerns them.
     pub(crate) shards: Control,
+    /// Stops the box.
+    pub(crate) stop: StopHandle,
 }
 
 /// What a scrub found, a line each.
@@ -54,6 +56,7 @@ impl Desk {
             Request::Trace { sender, device, chat, sequence } => {
                 self.trace(&sender, &device, &chat, sequence)
             }
+            Request::Drain {} => self.drain(),
             Request::Backup { to } => self.backup(&to),
             Request::Scrub {} => self.scrub(),
             Request::AddUser { user } => self.add_user(&user),
@@ -110,6 +113,12 @@ impl Desk {
         }
         self.store.backup(to)?;
         Ok(json!({ "to": to }))
+    }
+
+    fn drain(&self) -> Result<Value, Failure> {
+        self.readiness.enter(Phase::Draining);
+        self.stop.trigger();
+        Ok(json!({}))
     }
 
     fn scrub(&self) -> Result<Value, Failure> {

@@ -49,6 +49,8 @@ pub(crate) enum Request {
     InspectUser { user: String },
     /// Where a message is.
     Trace { sender: String, device: String, chat: String, sequence: u64 },
+    /// To stop in good order, since another box takes its place.
+    Drain {},
     /// To copy all that is committed; an absolute path.
     Backup { to: PathBuf },
     /// To read all that is on its disk.

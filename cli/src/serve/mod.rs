@@ -3,17 +3,19 @@
 mod signals;
 mod startup;
 mod system;
+mod takeover;
 
 use std::io::Write;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use answerback_gateway::{Control, Listening, serve};
-use answerback_store::Meta;
+use answerback_store::{Meta, Store};
 
 use self::signals::stop_on_signals;
-use self::startup::{cores, load, open_store, read_keys, sources};
+use self::startup::{cores, load, new_box, read_keys, sources};
 use self::system::raise_descriptor_limit;
+use self::takeover::take_over;
 use crate::admin::{Admin, Phase};
 use crate::clock::Clock;
 use crate::config::Configuration;
@@ -22,13 +24,18 @@ use crate::erasing::Eraser;
 use crate::exit::Failure;
 
 /// Serves until a signal, or until storage can no longer be trusted.
-pub(crate) fn run(configuration: &Configuration) -> Result<(), Failure> {
-    let clock = Clock::new();
-    let admin = Admin::start(configuration.admin_listen, clock)?;
-    let readiness = admin.readiness();
+pub(crate) fn run(configuration: &Configuration, takes_over: bool) -> Result<(), Failure> {
     let verifier = read_keys(&configuration.jwks)?;
     raise_descriptor_limit();
-    let store = open_store(configuration)?;
+    let taken = if takes_over { take_over(configuration)? } else { None };
+    let clock = Clock::new();
+    // Behind that, since whoever is followed has the port until its end.
+    let admin = Admin::start(configuration.admin_listen, clock)?;
+    let readiness = admin.readiness();
+    let (listening, store) = match taken {
+        Some((listening, store)) => (Some(listening), store),
+        None => (None, Store::open(&configuration.data, new_box(configuration)?)?),
+    };
     let (meta, cores) = (store.meta(), cores(configuration, &store));
     let backend = load(configuration, &store)?;
     let restored_ms = clock.elapsed().as_millis() as u64;
@@ -38,7 +45,10 @@ pub(crate) fn run(configuration: &Configuration) -> Result<(), Failure> {
     let _eraser = Eraser::start(store.clone(), erase_period)?;
     let (commands, mut control) = (Control::new(), None);
     let gateway = configuration.gateway.clone();
-    let listening = Listening::bind(&gateway, cores, false)?;
+    let listening = match listening {
+        Some(listening) => listening,
+        None => Listening::bind(&gateway, cores, false)?,
+    };
     admin.watch().attach(sources(configuration, &store, &commands)?);
     let served = serve(gateway, listening, backend, verifier, &stop, &commands, |address| {
         let status = status(address, admin.address(), meta, cores, restored_ms);
@@ -49,6 +59,7 @@ pub(crate) fn run(configuration: &Configuration) -> Result<(), Failure> {
             watch: admin.view(),
             store: store.clone(),
             shards: commands.clone(),
+            stop: stop.clone(),
         };
         control = serve_control(socket, desk);
         readiness.enter(Phase::Serving);

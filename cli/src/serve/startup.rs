@@ -15,10 +15,9 @@ use crate::journal::ReservedJournal;
 use crate::random;
 use crate::watch::Sources;
 
-/// Opens the data directory, or makes it.
-pub(super) fn open_store(configuration: &Configuration) -> Result<Store, Failure> {
-    let new_box = NewBox { partitions: configuration.partitions, secret: random::bytes()? };
-    Ok(Store::open(&configuration.data, new_box)?)
+/// What a data directory is given where it is made.
+pub(super) fn new_box(configuration: &Configuration) -> Result<NewBox, Failure> {
+    Ok(NewBox { partitions: configuration.partitions, secret: random::bytes()? })
 }
 
 /// How many cores the box has: no more than partitions, since the rest would have nothing to do.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use answerback_proto::code::Code;
 use answerback_proto::id::{DeviceId, Position, Sequence, UserId};
 use answerback_sdk::driver::{Client, ClientError};
 use answerback_sdk::session::{Entry, EntryBody, Event};
@@ -208,11 +209,12 @@ fn received(client: &mut Client) -> u64 {
     client.storage().to_hand_over(u32::MAX).unwrap().len() as u64
 }
 
-/// Only the connection may fail.
+/// Only the connection may fail, or the box drain.
 fn connected<T>(result: Result<T, ClientError>) -> Result<T, Ended> {
     match result {
         Ok(value) => Ok(value),
         Err(ClientError::Connect { .. } | ClientError::Disconnected(_)) => Err(Ended),
+        Err(ClientError::Closed(code)) if code == Code::Draining.number() => Err(Ended),
         Err(error) => panic!("{error}"),
     }
 }

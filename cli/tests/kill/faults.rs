@@ -18,6 +18,8 @@ use crate::stage::Stage;
 const IN_A_ROW_MAX: u32 = 3;
 /// Shorter than anybody's patience.
 const PAUSE_MS: (u64, u64) = (1, 300);
+/// About what a drain takes where clients do not leave.
+const DRAIN_MS: u64 = 400;
 /// Longer than the 10 s after which a box offers an entry again, and after which a client
 /// no longer waits for its session.
 const LONG_PAUSE_MS: (u64, u64) = (10_500, 13_000);
@@ -33,6 +35,10 @@ pub(crate) enum Fault {
     KillWhileStarting,
     /// SIGTERM, and a start.
     Stop,
+    /// SIGTERM, and SIGKILL before the box has ended in order.
+    KillWhileDraining,
+    /// Another process takes the port and the data over.
+    TakeOver,
     /// SIGSTOP, and SIGCONT while all still wait.
     Pause,
     /// SIGSTOP, and SIGCONT when nobody waits any more.
@@ -40,11 +46,13 @@ pub(crate) enum Fault {
 }
 
 /// What happens before anything happens again, and how often.
-const DECK: [(Fault, usize); 5] = [
-    (Fault::Kill, 6),
+const DECK: [(Fault, usize); 7] = [
+    (Fault::Kill, 5),
     (Fault::KillInARow, 2),
     (Fault::KillWhileStarting, 3),
-    (Fault::Stop, 2),
+    (Fault::KillWhileDraining, 3),
+    (Fault::Stop, 1),
+    (Fault::TakeOver, 1),
     (Fault::Pause, 2),
 ];
 
@@ -66,7 +74,9 @@ pub(crate) struct Victim<'a> {
     calls_of_start: u64,
     pub(crate) kills: u32,
     kills_while_starting: u32,
+    kills_while_draining: u32,
     stops: u32,
+    take_overs: u32,
     pauses: u32,
 }
 
@@ -83,7 +93,9 @@ impl<'a> Victim<'a> {
             calls_of_start,
             kills: 0,
             kills_while_starting: 0,
+            kills_while_draining: 0,
             stops: 0,
+            take_overs: 0,
             pauses: 0,
         }
     }
@@ -104,6 +116,8 @@ impl<'a> Victim<'a> {
                 self.stop();
                 self.start(stage);
             }
+            Fault::KillWhileDraining => self.kill_while_draining(stage),
+            Fault::TakeOver => self.take_over(stage),
             Fault::Pause => self.pause(PAUSE_MS, stage),
             Fault::LongPause => self.pause(LONG_PAUSE_MS, stage),
         }
@@ -142,6 +156,26 @@ impl<'a> Victim<'a> {
         self.start(stage);
     }
 
+    fn kill_while_draining(&mut self, stage: &Stage) {
+        kill_process(Pid::from_child(&self.server.child), Signal::TERM).unwrap();
+        stage.rest(Duration::from_millis(self.random.u64(..DRAIN_MS)));
+        self.server.kill();
+        self.kills += 1;
+        self.kills_while_draining += 1;
+        self.start(stage);
+    }
+
+    /// The old box ends well while the new one listens already.
+    fn take_over(&mut self, stage: &Stage) {
+        let mut serve = serve(self.place, self.cores, self.address());
+        let new = Server::start(serve.arg("--take-over"));
+        let mut old = std::mem::replace(&mut self.server, new);
+        let status = old.child.wait().unwrap();
+        assert!(status.success(), "the box that was followed did not end in order: {status}");
+        self.take_overs += 1;
+        stage.announce_return();
+    }
+
     fn start(&mut self, stage: &Stage) {
         self.server = Server::start(&mut serve(self.place, self.cores, self.address()));
         self.calls_of_start = calls(&self.server.child);
@@ -160,11 +194,13 @@ impl<'a> Victim<'a> {
 
 impl fmt::Display for Victim<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { cores, kills, kills_while_starting, stops, pauses, .. } = self;
+        let Self { cores, kills, kills_while_starting, kills_while_draining, .. } = self;
+        let Self { stops, take_overs, pauses, .. } = self;
         write!(
             f,
-            "{kills} kills on {cores} cores, {kills_while_starting} of them while it started, \
-             {stops} stops, {pauses} pauses"
+            "{kills} kills on {cores} cores, {kills_while_starting} of them while it started and \
+             {kills_while_draining} while it drained, {stops} stops, {take_overs} take-overs, \
+             {pauses} pauses"
         )
     }
 }
@@ -172,7 +208,7 @@ impl fmt::Display for Victim<'_> {
 /// Checkpoints come often, so that kills fall beside them.
 fn serve(place: &Place, cores: u16, listen: &str) -> Command {
     let mut command = place.serve(listen);
-    command.args(["--cores", &cores.to_string(), "--checkpoint-ms", "50"]);
+    command.args(["--cores", &cores.to_string(), "--checkpoint-ms", "50", "--drain-ms", "300"]);
     command
 }
 

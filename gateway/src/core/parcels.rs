@@ -7,7 +7,6 @@ use answerback_proto::id::UserId;
 
 use super::Core;
 use super::mesh::{Arrival, Parcel};
-use super::stop::Phase;
 use crate::session::reply::Refusal;
 use crate::session::{Fault, Session, State, reply};
 
