@@ -311,7 +311,8 @@ impl Shard {
         self.preload(recipient, Some(origin.user));
     }
 
-    /// A `Read` of a user of this partition.
+    /// A `Read` of a user of this partition. What its session has acknowledged is journaled
+    /// before it: a device acknowledges first, and only what is delivered can be read.
     pub fn handle_read(&mut self, origin: Origin, envelope: &[u8]) {
         let read = match access::read::<Read>(envelope) {
             Ok(read) => read,
@@ -319,6 +320,10 @@ impl Shard {
         };
         if self.is_busy() {
             return self.refuse(origin, origin.user, Sequence(read.up_to), Code::Busy);
+        }
+        if let Some(up_to) = self.sessions.take_acknowledgement(origin.user, origin.session) {
+            let (user, device) = (origin.user.0, origin.device.0);
+            self.builder().push(&Acknowledge { user, device, up_to: up_to.0 }, &[]);
         }
         let record = ReadUpTo {
             user: origin.user.0,

@@ -152,12 +152,23 @@ impl Sessions {
     ) {
         let mut waiting = std::mem::take(&mut self.acknowledging);
         for (user, session) in waiting.drain(..) {
-            if let Some(known) = find(&mut self.live, user, session) {
-                known.acknowledgement_waits = false;
+            if let Some(known) = find(&mut self.live, user, session)
+                && std::mem::take(&mut known.acknowledgement_waits)
+            {
                 each(user, known.device, known.acknowledged);
             }
         }
         self.acknowledging = waiting;
+    }
+
+    /// The acknowledgement of one session, where it waits.
+    pub(crate) fn take_acknowledgement(
+        &mut self,
+        user: UserId,
+        session: SessionRef,
+    ) -> Option<Position> {
+        let known = find(&mut self.live, user, session)?;
+        std::mem::take(&mut known.acknowledgement_waits).then_some(known.acknowledged)
     }
 
     /// A user's inbox got an entry, or what was read for it.

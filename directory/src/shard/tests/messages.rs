@@ -160,6 +160,19 @@ fn receipts_fold_each_with_its_own_kind() {
 }
 
 #[test]
+fn what_is_acknowledged_and_read_in_one_breath_is_read() {
+    let (mut at, a, b) = pair();
+    at.send(a, B, 1);
+    at.settle();
+    at.ack(b, 1);
+    at.read(b, A, 1);
+    at.settle();
+    assert_eq!(at.answers(b), [Answer::ReadNoted { up_to: Sequence(1) }]);
+    let told = at.said_to(a);
+    assert!(told.contains(&"read 10:1".to_owned()), "{told:?}");
+}
+
+#[test]
 fn a_read_of_nothing_is_answered() {
     let (mut at, a, _) = pair();
     at.read(a, UserId(77), 5);
