@@ -6,7 +6,7 @@
 help: ## What there is
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 16
 
-run: ## Build a box, start it on loopback, say how to send and receive a message
+run: ## Build a box, start it on loopback, say how two users chat
 	tools/install-build-deps
 	tools/run-dev
 

@@ -1,11 +1,12 @@
-//! The command `answerback`: a box, the words that a user sends and receives, and the
-//! loads that measure both.
+//! The command `answerback`: a box, the words that users send and receive, in a chat or as
+//! lines, and the loads that measure both.
 //!
 //! Exit codes: 0 done, 1 failed, 2 wrong usage, 3 time ran out. A failure is one line on
 //! stderr that says what to do; what other programs read goes to stdout as JSON lines.
 
 mod admin;
 mod bench;
+mod chat;
 mod clock;
 mod command;
 mod config;
@@ -29,12 +30,12 @@ use clap::{FromArgMatches, Parser, Subcommand};
 const EXIT_CODES: &str = "\
 Exit codes: 0 done, 1 failed, 2 wrong usage, 3 time ran out.
 
-A first try; the last two in another terminal:
+A first try; each of the last two in a terminal of its own:
   answerback dev-keys --dir run/keys
   answerback user add --data run/data --create 1 2
   answerback serve --data run/data --jwks run/keys/jwks.json
-  answerback send --user 1 --to 2 \"hello\"
-  answerback recv --user 2 --count 1";
+  answerback chat --user 1 --to 2
+  answerback chat --user 2 --to 1";
 
 /// A store-and-forward messaging gateway: it keeps trying until the other side has answered back.
 #[derive(Parser)]
@@ -75,6 +76,8 @@ enum Command {
     DevKeys(command::dev_keys::Arguments),
     /// Print a token for a user's device.
     Token(command::token::Arguments),
+    /// Chat in the terminal.
+    Chat(command::chat::Arguments),
     /// Send messages, and wait until they are durable or delivered.
     Send(command::send::Arguments),
     /// Receive messages, as JSON lines.
@@ -100,6 +103,7 @@ fn main() -> ExitCode {
         Command::Clock(command) => command::operate::clock::run(&command),
         Command::DevKeys(arguments) => command::dev_keys::run(&arguments),
         Command::Token(arguments) => command::token::run(&arguments),
+        Command::Chat(arguments) => command::chat::run(&arguments),
         Command::Send(arguments) => command::send::run(&arguments),
         Command::Recv(arguments) => command::recv::run(&arguments),
         Command::Bench(command) => bench::run(command),

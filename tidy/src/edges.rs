@@ -26,8 +26,9 @@ const EDGES: &[(&str, &[&str])] = &[
 ];
 
 /// A crate that touches the world, and who alone may name it. The command names mio for
-/// its load generator and for the bare relay that the box is measured against, and axum for the
-/// admin listener, which answers beside a box and not in it.
+/// its load generator and for the bare relay that the box is measured against; axum for the
+/// admin listener, which answers beside a box and not in it; ratatui, with the crossterm that
+/// it brings, and jiff, which reads the time zone, for the terminal chat.
 const OWNERS: &[(&str, &[&str])] = &[
     ("mio", &["gateway", "cli"]),
     ("rustls", &["gateway", "sdk"]),
@@ -38,6 +39,8 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("object_store", &["media"]),
     ("clap", &["cli"]),
     ("ratatui", &["cli"]),
+    ("crossterm", &["cli"]),
+    ("jiff", &["cli"]),
 ];
 
 /// The pure crates, and all that they may depend on: nothing with I/O, clocks, randomness.

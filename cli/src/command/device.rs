@@ -1,4 +1,4 @@
-//! The device that `send` and `recv` act as: its file, its token, its connection.
+//! The device that `chat`, `send` and `recv` act as: its file, its token, its connection.
 
 use std::env;
 use std::fs;
@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use answerback_proto::id::{DeviceId, UserId};
 use answerback_sdk::driver::Client;
 use answerback_sdk::storage::Storage;
+use answerback_sdk::{self as sdk, TokenSource};
 use clap::Args;
 
 use crate::exit::Failure;
@@ -46,18 +47,39 @@ pub(crate) struct DeviceArguments {
 }
 
 impl DeviceArguments {
+    /// Opens the device's file; a thread of the client's connects it.
+    ///
+    /// # Errors
+    /// The file cannot be used, there is no key.
+    pub(crate) fn open(&self) -> Result<sdk::Client, Failure> {
+        let (device, path) = self.device_and_file()?;
+        let tokens = match &self.token {
+            Some(token) => Tokens::Given(token.clone()),
+            None => {
+                let signer = Box::new(Signer::open(&self.keys)?);
+                Tokens::Minted { signer, user: self.user, device }
+            }
+        };
+        let options = sdk::Options::new(self.addr.clone(), self.user, device, path);
+        Ok(sdk::Client::open(options, Box::new(tokens))?)
+    }
+
     /// Opens the device's file and its session.
     pub(crate) fn connect(&self) -> Result<Client, Failure> {
+        let (device, path) = self.device_and_file()?;
+        let token = self.token_of(device)?;
+        let storage = Storage::open(&path, self.user, device)?;
+        Ok(Client::connect(&self.addr, &token, storage)?)
+    }
+
+    fn device_and_file(&self) -> Result<(DeviceId, PathBuf), Failure> {
         let directory = self.state_directory()?;
         fs::create_dir_all(&directory).map_err(|error| {
             let directory = directory.display();
             Failure::new(format_args!("cannot make the state directory {directory}: {error}"))
         })?;
         let device = self.device.map_or_else(|| self.usual_device(&directory), Ok)?;
-        let token = self.token_of(device)?;
-        let path = directory.join(file_name(self.user, device));
-        let storage = Storage::open(&path, self.user, device)?;
-        Ok(Client::connect(&self.addr, &token, storage)?)
+        Ok((device, directory.join(file_name(self.user, device))))
     }
 
     fn token_of(&self, device: DeviceId) -> Result<String, Failure> {
@@ -86,6 +108,28 @@ impl DeviceArguments {
             .filter_map(|entry| device_of(self.user, entry.ok()?.file_name().to_str()?))
             .min();
         known.map_or_else(|| Ok(DeviceId(random::id()?)), Ok)
+    }
+}
+
+/// Where a client's tokens come from.
+enum Tokens {
+    Given(String),
+    /// Made anew for each connection.
+    Minted {
+        signer: Box<Signer>,
+        user: UserId,
+        device: DeviceId,
+    },
+}
+
+impl TokenSource for Tokens {
+    fn token(&self) -> Result<String, String> {
+        match self {
+            Self::Given(token) => Ok(token.clone()),
+            Self::Minted { signer, user, device } => signer
+                .token(*user, *device, TOKEN_HOURS)
+                .map_err(|failure| failure.line().to_owned()),
+        }
     }
 }
 

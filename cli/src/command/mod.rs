@@ -1,6 +1,7 @@
 //! What a person types, one module a command.
 
 pub(crate) mod backup;
+pub(crate) mod chat;
 mod data;
 pub(crate) mod dev_keys;
 mod device;

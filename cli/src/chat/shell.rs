@@ -1,0 +1,273 @@
+//! The chat's world: a terminal, a client, signals. A thread waits for each of them and says
+//! here what happened; one loop does the rest, and sleeps while nothing does.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::thread;
+use std::time::Duration;
+
+use answerback_proto::id::UserId;
+use answerback_sdk::{Client, ClientEvent, ConnectionState, Error};
+use jiff::tz::TimeZone;
+use ratatui::crossterm::event::{self, Event, KeyEventKind};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+use super::connection::Connection;
+use super::history::{self, RECALL, TEXT};
+use super::model::{Action, Model};
+use super::moment::Calendar;
+use super::palette::Palette;
+use super::screen::Screen;
+use super::view;
+use crate::clock::unix_ms;
+use crate::exit::Failure;
+
+/// What waits to be handled; who finds no room waits.
+const INPUTS_MAX: usize = 256;
+/// Messages that are marked as handed over together.
+const HAND_OVER_COUNT: u32 = 256;
+
+/// Something that happened.
+enum Input {
+    Terminal(Event),
+    Client(ClientEvent),
+    /// A signal, or a thread that cannot go on.
+    End(Result<(), Failure>),
+}
+
+/// Whether the loop goes on.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Flow {
+    On,
+    End,
+}
+
+/// Shows the chats of an open client, the one with `to` at first, until the person leaves.
+pub(crate) fn run(client: Client, to: Option<UserId>) -> Result<(), Failure> {
+    let client = Arc::new(client);
+    let screen = Screen::open()?;
+    let inputs = start(&client)?;
+    let mut shell = Shell::new(client, screen, to)?;
+    let mut flow = Flow::On;
+    while flow == Flow::On {
+        shell.settle()?;
+        shell.draw()?;
+        let first = wait(&inputs, shell.model.poll_timeout());
+        shell.model.handle_now(unix_ms());
+        for input in first.into_iter().chain(inputs.try_iter().take(INPUTS_MAX)) {
+            if shell.handle(input)? == Flow::End {
+                flow = Flow::End;
+            }
+        }
+    }
+    shell.client.close();
+    Ok(())
+}
+
+struct Shell {
+    client: Arc<Client>,
+    model: Model,
+    screen: Screen,
+    /// The client knows more than the model.
+    is_stale: bool,
+}
+
+impl Shell {
+    fn new(client: Arc<Client>, screen: Screen, to: Option<UserId>) -> Result<Self, Failure> {
+        let options = client.options();
+        let calendar = Calendar::new(TimeZone::system(), unix_ms());
+        let palette = Palette::from_environment();
+        let mut model = Model::new(options.user, options.device, palette, calendar, screen.size()?);
+        model.handle_connection(connection(client.connection()?));
+        if let Some(peer) = to {
+            model.open_chat(peer);
+        }
+        Ok(Self { client, model, screen, is_stale: true })
+    }
+
+    /// Shows the model what the client knows, and tells the client what the person has seen.
+    fn settle(&mut self) -> Result<(), Failure> {
+        self.model.handle_size(self.screen.size()?);
+        if self.is_stale || self.model.is_waiting_for_messages() {
+            self.refresh()?;
+        }
+        let reads = self.model.poll_reads();
+        if !reads.is_empty() {
+            self.perform(reads)?;
+            self.refresh()?;
+        }
+        Ok(())
+    }
+
+    fn refresh(&mut self) -> Result<(), Failure> {
+        self.model.handle_chats(history::chats(self.client.chats()?));
+        if let Some((peer, count)) = self.model.wanted() {
+            self.model.handle_messages(peer, history::messages(self.client.chat(peer, count)?));
+        }
+        self.is_stale = false;
+        Ok(())
+    }
+
+    fn draw(&mut self) -> Result<(), Failure> {
+        let model = &self.model;
+        self.screen.draw(|frame| view::draw(model, frame)).map_err(of_terminal)
+    }
+
+    fn handle(&mut self, input: Input) -> Result<Flow, Failure> {
+        let actions = match input {
+            Input::Terminal(event) => self.handle_terminal(event),
+            Input::Client(event) => {
+                self.handle_client(event)?;
+                Vec::new()
+            }
+            Input::End(outcome) => return outcome.map(|()| Flow::End),
+        };
+        self.perform(actions)
+    }
+
+    fn handle_terminal(&mut self, event: Event) -> Vec<Action> {
+        match event {
+            Event::Key(key) if key.kind != KeyEventKind::Release => self.model.handle_key(key),
+            Event::FocusGained => self.model.handle_focus(true),
+            Event::FocusLost => self.model.handle_focus(false),
+            Event::Paste(text) => {
+                self.model.handle_paste(&text);
+                Vec::new()
+            }
+            Event::Key(_) | Event::Mouse(_) | Event::Resize(..) => Vec::new(),
+        }
+    }
+
+    fn handle_client(&mut self, event: ClientEvent) -> Result<(), Failure> {
+        match event {
+            ClientEvent::ConnectionChanged { state } => {
+                self.model.handle_connection(connection(state));
+            }
+            ClientEvent::MessagesWaiting => self.take_messages()?,
+            ClientEvent::HistoryLost => self.model.handle_notice(
+                "this device was away for too long: older messages may be missing here",
+            ),
+            ClientEvent::ChatChanged { .. }
+            | ClientEvent::CaughtUp
+            | ClientEvent::EverythingChanged => {}
+        }
+        self.is_stale = true;
+        Ok(())
+    }
+
+    /// The client's file is what the chat shows: what is in it needs no other place.
+    fn take_messages(&mut self) -> Result<(), Failure> {
+        while let Some(last) = self.client.to_hand_over(HAND_OVER_COUNT)?.last() {
+            self.client.done(last.row)?;
+        }
+        Ok(())
+    }
+
+    fn perform(&mut self, actions: Vec<Action>) -> Result<Flow, Failure> {
+        for action in actions {
+            match action {
+                Action::Quit => return Ok(Flow::End),
+                Action::Redraw => self.screen.forget().map_err(of_terminal)?,
+                Action::Connect => self.client.foreground(),
+                Action::Send { peer, text } => {
+                    if let Err(error) = self.client.send(peer, TEXT, text.clone().into_bytes()) {
+                        self.model.handle_unsent(&text, error.to_string());
+                    }
+                }
+                Action::Recall(id) => {
+                    let payload = history::recall_payload(id);
+                    self.note(self.client.recall(id, RECALL, payload).map(drop));
+                }
+                Action::Resend(id) => self.note(self.client.resend(id).map(drop)),
+                Action::Read(id) => self.note(self.client.read(id)),
+            }
+            self.is_stale = true;
+        }
+        Ok(Flow::On)
+    }
+
+    fn note(&mut self, outcome: Result<(), Error>) {
+        if let Err(error) = outcome {
+            self.model.handle_notice(error.to_string());
+        }
+    }
+}
+
+/// Until something happens, or what is shown changes by itself.
+fn wait(inputs: &Receiver<Input>, until_ms: Option<u64>) -> Option<Input> {
+    let received = match until_ms {
+        None => inputs.recv().map_err(RecvTimeoutError::from),
+        Some(until_ms) => {
+            let left_ms = until_ms.saturating_sub(unix_ms());
+            inputs.recv_timeout(Duration::from_millis(left_ms))
+        }
+    };
+    match received {
+        Ok(input) => Some(input),
+        Err(RecvTimeoutError::Timeout) => None,
+        Err(RecvTimeoutError::Disconnected) => Some(Input::End(Ok(()))),
+    }
+}
+
+/// The threads that wait.
+fn start(client: &Arc<Client>) -> Result<Receiver<Input>, Failure> {
+    let (sender, inputs) = sync_channel(INPUTS_MAX);
+    let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP])?;
+    watch("signals", &sender, move || signals.forever().next().map(|_| Input::End(Ok(()))))?;
+    watch("terminal", &sender, || {
+        Some(match event::read() {
+            Ok(event) => Input::Terminal(event),
+            Err(error) => Input::End(Err(of_terminal(error))),
+        })
+    })?;
+    let client = Arc::clone(client);
+    watch("client", &sender, move || client.next_event(u64::MAX).map(Input::Client))?;
+    Ok(inputs)
+}
+
+/// A thread that sends what `next` waits for, until there is nothing more.
+fn watch(
+    name: &str,
+    sender: &SyncSender<Input>,
+    mut next: impl FnMut() -> Option<Input> + Send + 'static,
+) -> Result<(), Failure> {
+    let alarm = Alarm(sender.clone());
+    let body = move || {
+        while let Some(input) = next() {
+            let is_end = matches!(input, Input::End(_));
+            if alarm.0.send(input).is_err() || is_end {
+                return;
+            }
+        }
+    };
+    thread::Builder::new().name(name.to_owned()).spawn(body)?;
+    Ok(())
+}
+
+/// Ends the loop when its thread panics: nobody would wait for that thread's part any more.
+struct Alarm(SyncSender<Input>);
+
+impl Drop for Alarm {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            let _ = self.0.try_send(Input::End(Err(Failure::new("the chat broke; see above"))));
+        }
+    }
+}
+
+fn connection(state: ConnectionState) -> Connection {
+    match state {
+        ConnectionState::Connecting => Connection::Connecting,
+        ConnectionState::Online => Connection::Online,
+        ConnectionState::Offline { retry_in_ms, reason } => {
+            Connection::Offline { retry_at_ms: unix_ms().saturating_add(retry_in_ms), reason }
+        }
+        ConnectionState::Stopped { error } => Connection::Stopped { reason: error.to_string() },
+    }
+}
+
+fn of_terminal(error: io::Error) -> Failure {
+    Failure::new(format_args!("the terminal is gone: {error}"))
+}
