@@ -4,7 +4,7 @@ use answerback_directory::shard::reply::{append_answer, append_caught_up, append
 use answerback_directory::shard::{Answer, Effect, Entry, Mail, Opened, SessionRef};
 use answerback_proto::code::Code;
 use answerback_proto::id::{PartitionId, Position, UserId};
-use tracing::error;
+use tracing::{debug, error};
 
 use super::Core;
 use super::shards::Quarantine;
@@ -94,6 +94,7 @@ impl Core {
         }
         connection.session.state = State::Open;
         connection.session.copies = opened.copies;
+        debug!(%user, device = %connection.session.device, "a session is open");
         self.counts.logins += 1;
         let words = WelcomeWords {
             config: &self.config,

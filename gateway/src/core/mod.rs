@@ -40,6 +40,7 @@ use answerback_directory::mailbox::Doorbell;
 use answerback_directory::partition_table::PartitionTable;
 use answerback_directory::shard::SessionRef;
 use answerback_proto::id::PartitionId;
+use tracing::debug;
 
 use crate::auth::Verifier;
 use crate::clock::{Clock, unix_ms};
@@ -55,6 +56,7 @@ use crate::stats::CoreCounts;
 use crate::storage::StorageLink;
 
 use administer::Tickets;
+use connection::Connection;
 use connections::{Connections, Written};
 use deadlines::Deadlines;
 pub(crate) use mesh::{Link, Mesh};
@@ -256,6 +258,10 @@ impl Core {
     /// Tells a client what it did wrong; the connection closes behind it.
     fn fail(&mut self, key: SlotKey, fault: Fault) {
         self.counts.closed.count(fault.code);
+        if let Some(Connection { session, .. }) = self.connections.find(key) {
+            let (user, device) = (session.user, session.device);
+            debug!(%user, %device, code = fault.code.name(), "a connection is told to close");
+        }
         self.end(key, |out| reply::append_error(out, fault));
     }
 
@@ -273,9 +279,10 @@ impl Core {
 
     /// Forgets a connection; its socket closes.
     fn close(&mut self, key: SlotKey) {
-        if let Some(connection) = self.connections.remove(key) {
+        if let Some(Connection { session, .. }) = self.connections.remove(key) {
             self.shared.seats.give_back();
-            self.tell_closed(connection.session, key);
+            debug!(user = %session.user, device = %session.device, "a connection is closed");
+            self.tell_closed(session, key);
         }
     }
 
