@@ -28,6 +28,10 @@ compare: build ## The box beside the bare relay, under load: two processors, not
 offline: build ## What users who are away cost: COUNT=5000000 messages, and a burst of 200000
 	tools/offline 200000 $(or $(COUNT),5000000)
 
+screenshot: build ## The picture of a chat in the README, from two real terminals
+	tools/install-test-deps
+	tools/screenshot "$${CARGO_TARGET_DIR:-target}/release/answerback" docs/chat.svg
+
 simulate: ## Worlds of a box: SEEDS=1000 of them on CORES=2, or one with its trace, SEED=7
 	cargo run --release --locked -p answerback-sim -- --cores $(or $(CORES),2) \
 		$(if $(SEED),--first $(SEED) --seeds 1 --trace,--seeds $(or $(SEEDS),1000))

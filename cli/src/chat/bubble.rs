@@ -15,6 +15,10 @@ use super::text::{width, wrap};
 
 /// Longer lines are hard to read.
 const COLUMNS_MAX: usize = 72;
+/// Shorter ones break where they need not, in a narrow terminal.
+const COLUMNS_MIN: usize = 44;
+/// What a narrow terminal keeps free, so that left and right differ.
+const MARGIN: usize = 6;
 /// Between words and time.
 const GAP: usize = 2;
 
@@ -25,7 +29,8 @@ pub(super) fn rows(
     calendar: &Calendar,
     palette: Palette,
 ) -> Vec<Line<'static>> {
-    let inner = (columns * 4 / 5).min(COLUMNS_MAX).saturating_sub(2).max(2);
+    let narrow = columns.saturating_sub(MARGIN).min(COLUMNS_MIN);
+    let inner = (columns * 4 / 5).clamp(narrow, COLUMNS_MAX).saturating_sub(2).max(2);
     let back = palette.bubble(message.is_own());
     let mut rows = words(message, inner, back, palette);
     add_marks(&mut rows, marks(message, calendar, palette), inner, back);

@@ -10,8 +10,8 @@ use super::message::{Message, MessageId};
 
 /// Messages that are asked of the store at once; more when one scrolls up.
 const PAGE: u32 = 200;
-/// All that is ever shown of a chat.
-const MESSAGES_MAX: u32 = 5_000;
+/// All that is ever shown of a chat: its rows are made anew for each key.
+const MESSAGES_MAX: u32 = 2_000;
 
 /// An open chat.
 #[derive(Clone, Debug)]
@@ -36,11 +36,13 @@ enum Sight {
 }
 
 impl Conversation {
-    pub(super) fn new(peer: UserId) -> Self {
+    /// A chat that is opened; it begins with what is unread, as far as the list knows.
+    pub(super) fn new(peer: UserId, unread_count: u64) -> Self {
+        let unread_count = u32::try_from(unread_count).unwrap_or(u32::MAX);
         Self {
             peer,
             messages: Vec::new(),
-            asked_count: PAGE,
+            asked_count: PAGE.saturating_add(unread_count).min(MESSAGES_MAX),
             is_waiting: true,
             sight: Sight::New,
             unread_from: None,

@@ -9,7 +9,7 @@
 //!  keys
 //! ```
 
-use ratatui::layout::{Constraint, Layout, Rect, Size};
+use ratatui::layout::{Constraint, Layout, Margin, Rect, Size};
 
 /// Columns of the list, and of the line beside it.
 const LIST_COLUMNS: u16 = 28;
@@ -68,6 +68,7 @@ impl Geometry {
         let head = Layout::vertical([Constraint::Length(2), Constraint::Fill(1)]);
         let [header, conversation] = head.areas(if main.is_empty() { main } else { upper });
         let list = if main.is_empty() { upper } else { list };
+        let conversation = conversation.inner(Margin::new(1, 0));
         Self { list, divider, header, conversation, rule, input, status, keys }
     }
 }
@@ -80,7 +81,7 @@ mod tests {
     fn a_wide_terminal_shows_list_and_chat() {
         let wide = Geometry::new(Size::new(100, 24), true, 1);
         assert_eq!((wide.list, wide.list.bottom()), (Rect::new(0, 0, 28, 22), wide.status.y));
-        assert_eq!(wide.conversation, Rect::new(29, 2, 71, 18));
+        assert_eq!(wide.conversation, Rect::new(30, 2, 69, 18));
         assert_eq!((wide.input, wide.keys.y), (Rect::new(29, 21, 71, 1), 23));
     }
 
@@ -88,7 +89,7 @@ mod tests {
     fn a_narrow_one_shows_either() {
         let chat = Geometry::new(Size::new(60, 24), true, 1);
         assert!(chat.list.is_empty());
-        assert_eq!(chat.conversation, Rect::new(0, 2, 60, 18));
+        assert_eq!(chat.conversation, Rect::new(1, 2, 58, 18));
         let list = Geometry::new(Size::new(60, 24), false, 1);
         assert!(list.conversation.is_empty());
         assert_eq!((list.list, list.input), (Rect::new(0, 0, 60, 20), Rect::new(0, 21, 60, 1)));

@@ -232,7 +232,9 @@ impl Model {
         }
         self.leave_chat();
         self.input = self.drafts.remove(&peer).unwrap_or_default();
-        self.open = Some(Conversation::new(peer));
+        let listed = self.chats.iter().find(|chat| chat.peer == peer);
+        let unread_count = listed.map_or(0, |chat| chat.unread_count);
+        self.open = Some(Conversation::new(peer, unread_count));
     }
 
     /// Several lines or one, as they are.

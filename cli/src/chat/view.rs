@@ -204,7 +204,7 @@ fn draw_rule(model: &Model, frame: &mut Frame<'_>, area: Rect) {
 fn draw_input(model: &Model, frame: &mut Frame<'_>, area: Rect) {
     let prompt = model.purpose.prompt();
     let prompt_width = u16::try_from(width(prompt)).unwrap_or_default();
-    frame.render_widget(Line::styled(prompt, model.palette.good()).bold(), area);
+    frame.render_widget(Line::from(Span::styled(prompt, model.palette.good()).bold()), area);
     let area = Rect {
         x: area.x + prompt_width.min(area.width),
         width: area.width.saturating_sub(prompt_width),

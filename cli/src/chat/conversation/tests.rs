@@ -21,7 +21,7 @@ impl Scene {
     /// A chat that is opened with so many read messages, and so many that are not.
     fn open(read_count: u64, unread_count: u64) -> Self {
         let calendar = Calendar::new(TimeZone::UTC, 0);
-        let conversation = Conversation::new(PEER);
+        let conversation = Conversation::new(PEER, unread_count);
         let mut scene = Self { conversation, calendar, messages: Vec::new() };
         (0..read_count).for_each(|_| scene.push(true));
         (0..unread_count).for_each(|_| scene.push(false));

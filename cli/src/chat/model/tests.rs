@@ -96,6 +96,19 @@ fn the_list_is_walked_and_entered() {
 }
 
 #[test]
+fn a_chat_wants_all_that_is_unread() {
+    let mut model = model(100, 24);
+    let wanted = |model: &mut Model, unread_count| {
+        model.handle_chats(vec![chat(2, unread_count, received(1, 0, "hi", false))]);
+        model.open_chat(PEER);
+        model.wanted().unwrap().1
+    };
+    let few = wanted(&mut model, 0);
+    assert_eq!(wanted(&mut model, 500), few + 500);
+    assert_eq!(wanted(&mut model, u64::MAX), 2_000, "but not without end");
+}
+
+#[test]
 fn what_is_written_stays_in_its_chat() {
     let mut model = open(Vec::new());
     write(&mut model, "for two");
