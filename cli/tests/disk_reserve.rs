@@ -1,6 +1,6 @@
 //! A box whose disk has too little room left takes no new message; what is there is still
 //! delivered and acknowledged, and senders try again until there is room.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by it")]
+#![expect(clippy::unwrap_used, reason = "a test fails by it")]
 
 mod common;
 

@@ -10,8 +10,8 @@ use crate::exit::Failure;
 
 const EXAMPLE: &str = "\
 Reads every row of every table and the journal of every partition, and checks their checksums.
-A box that runs does it and goes on, but answers no other command meanwhile; the data of one
-that is stopped is opened. Prints a line for each table and partition that is damaged.
+A box that runs does it and goes on; the data of one that is stopped is opened. Prints a line for
+each table and partition that is damaged.
 
   answerback scrub --data run/data
   answerback scrub --data run/data --json

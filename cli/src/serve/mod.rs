@@ -25,12 +25,15 @@ use crate::exit::Failure;
 
 /// Serves until a signal, or until storage can no longer be trusted.
 pub(crate) fn run(configuration: &Configuration, takes_over: bool) -> Result<(), Failure> {
+    let first = if takes_over { None } else { Some(start_admin(configuration)?) };
     let verifier = read_keys(&configuration.jwks)?;
     raise_descriptor_limit();
     let taken = if takes_over { take_over(configuration)? } else { None };
-    let clock = Clock::new();
-    // Behind that, since whoever is followed has the port until its end.
-    let admin = Admin::start(configuration.admin_listen, clock)?;
+    let (clock, admin) = match first {
+        Some(first) => first,
+        // Behind that, since whoever is followed has the port until its end.
+        None => start_admin(configuration)?,
+    };
     let readiness = admin.readiness();
     let (listening, store) = match taken {
         Some((listening, store)) => (Some(listening), store),
@@ -67,6 +70,12 @@ pub(crate) fn run(configuration: &Configuration, takes_over: bool) -> Result<(),
     });
     served.inspect_err(|error| readiness.enter(Phase::Failed(error.to_string())))?;
     Ok(())
+}
+
+/// The start is counted from here on, and probes are told of it.
+fn start_admin(configuration: &Configuration) -> Result<(Clock, Admin), Failure> {
+    let clock = Clock::new();
+    Ok((clock, Admin::start(configuration.admin_listen, clock)?))
 }
 
 fn status(

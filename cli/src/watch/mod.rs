@@ -19,7 +19,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use crate::clock::Clock;
+use crate::clock::{Clock, unix_ms};
 
 pub(crate) use sample::{Disk, OutboxRound, ProcessFigures, Sample};
 pub(crate) use sources::Sources;
@@ -41,6 +41,8 @@ pub(crate) struct Watch {
 #[derive(Clone, Debug)]
 pub(crate) struct WatchView {
     clock: Clock,
+    /// Since 1970. Fixed, so that nobody takes a clock that is set for another start.
+    started_at_ms: u64,
     /// Of the last minute, the oldest first; at least one.
     samples: Arc<Mutex<VecDeque<Arc<Sample>>>>,
 }
@@ -48,7 +50,7 @@ pub(crate) struct WatchView {
 impl Watch {
     /// Begins, with what there is of a process that is only starting.
     pub(crate) fn start(clock: Clock) -> std::io::Result<Self> {
-        let view = WatchView { clock, samples: Arc::default() };
+        let view = WatchView::new(clock);
         view.put(Sample::of_process(&clock));
         let (sources, attached) = channel();
         let seen_here = view.clone();
@@ -91,6 +93,16 @@ impl Drop for Watch {
 }
 
 impl WatchView {
+    fn new(clock: Clock) -> Self {
+        let started_at_ms = unix_ms().saturating_sub(clock.elapsed().as_millis() as u64);
+        Self { clock, started_at_ms, samples: Arc::default() }
+    }
+
+    /// When the process began, ms since 1970.
+    pub(crate) fn started_at_ms(&self) -> u64 {
+        self.started_at_ms
+    }
+
     /// The last sample.
     pub(crate) fn latest(&self) -> Arc<Sample> {
         self.samples().back().map(Arc::clone).unwrap_or_default()
@@ -138,7 +150,7 @@ mod tests {
 
     #[test]
     fn the_samples_of_a_minute_are_kept() {
-        let view = WatchView { clock: Clock::new(), samples: Arc::default() };
+        let view = WatchView::new(Clock::new());
         let before = |seconds| view.before(Duration::from_secs(seconds)).taken_at.as_secs();
         assert_eq!((view.latest().taken_at.as_secs(), before(10)), (0, 0));
         view.put(Sample { taken_at: Duration::from_secs(1), ..Sample::default() });

@@ -15,7 +15,7 @@ pub(super) use family::{Family, encode};
 /// All metrics, as of the last sample.
 pub(super) fn families(phase: &Phase, watch: &WatchView) -> Vec<Family> {
     let sample = watch.latest();
-    let mut families = of_process::families(&sample, watch.age_of(&sample));
+    let mut families = of_process::families(&sample, watch);
     families.push(Family::gauge(
         "answerback_ready",
         "1 while the box takes messages, 0 while it starts or stops.",

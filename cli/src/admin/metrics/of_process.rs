@@ -1,12 +1,9 @@
 //! The process. These names are those that every exporter has, without our prefix.
 
-use std::time::Duration;
-
 use super::Family;
-use crate::clock;
-use crate::watch::{ProcessFigures, Sample};
+use crate::watch::{ProcessFigures, Sample, WatchView};
 
-pub(super) fn families(sample: &Sample, age: Duration) -> Vec<Family> {
+pub(super) fn families(sample: &Sample, watch: &WatchView) -> Vec<Family> {
     let ProcessFigures { resident_bytes, cpu_seconds, open_descriptors, descriptors_max } =
         sample.process;
     let mut families = vec![
@@ -19,7 +16,7 @@ pub(super) fn families(sample: &Sample, age: Duration) -> Vec<Family> {
         Family::gauge(
             "answerback_sample_age_seconds",
             "How old these figures are: more than a few seconds means a disk or a core that hangs.",
-            age.as_secs_f64(),
+            watch.age_of(sample).as_secs_f64(),
         ),
         Family::count("process_resident_memory_bytes", "Memory that is resident.", resident_bytes),
         Family::counter("process_cpu_seconds", "User and system time of all threads.", cpu_seconds),
@@ -27,7 +24,7 @@ pub(super) fn families(sample: &Sample, age: Duration) -> Vec<Family> {
         Family::gauge(
             "process_start_time_seconds",
             "When the process began, since 1970.",
-            clock::unix_ms() as f64 / 1e3 - (sample.taken_at + age).as_secs_f64(),
+            watch.started_at_ms() as f64 / 1e3,
         ),
     ];
     families.extend(descriptors_max.map(|max| {
