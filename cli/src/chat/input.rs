@@ -25,6 +25,14 @@ pub(super) struct Shown {
     pub(super) cursor_row: usize,
 }
 
+/// Where a grapheme stands.
+#[derive(Clone, Copy, Debug, Default)]
+struct Place {
+    start: usize,
+    row: usize,
+    column: usize,
+}
+
 impl Input {
     pub(super) fn text(&self) -> &str {
         &self.text
@@ -41,27 +49,45 @@ impl Input {
 
     /// It in rows of so many columns, with room for the cursor.
     pub(super) fn shown(&self, columns: usize) -> Shown {
+        let (rows, places) = self.lay_out(columns);
+        let cursor = places.into_iter().find(|place| place.start == self.cursor);
+        let Place { row: cursor_row, column: cursor_column, .. } = cursor.unwrap_or_default();
+        Shown { rows, cursor_column, cursor_row }
+    }
+
+    /// Moves the cursor to the row above (-1) or below (1); whether there is one.
+    pub(super) fn move_row(&mut self, step: isize, columns: usize) -> bool {
+        let (_, places) = self.lay_out(columns);
+        let Some(here) = places.iter().find(|place| place.start == self.cursor) else {
+            return false;
+        };
+        let there = here.row.checked_add_signed(step);
+        let row = places.iter().filter(|place| Some(place.row) == there);
+        let Some(place) = row.take_while(|place| place.column <= here.column).last() else {
+            return false;
+        };
+        self.cursor = place.start;
+        true
+    }
+
+    /// The rows, and where each grapheme stands in them, and the end.
+    fn lay_out(&self, columns: usize) -> (Vec<String>, Vec<Place>) {
         let columns = columns.max(2);
-        let mut shown = Shown { rows: Vec::new(), cursor_column: 0, cursor_row: 0 };
-        let mut row = String::new();
+        let (mut rows, mut places, mut row) = (Vec::new(), Vec::new(), String::new());
         for (start, grapheme) in self.text.grapheme_indices(true) {
-            let text = if grapheme == "\r\n" { "\n".to_owned() } else { inert(grapheme) };
+            let text = inert(grapheme);
             if text != "\n" && width(&row) + width(&text) >= columns {
-                shown.rows.push(std::mem::take(&mut row));
+                rows.push(std::mem::take(&mut row));
             }
-            if start == self.cursor {
-                (shown.cursor_column, shown.cursor_row) = (width(&row), shown.rows.len());
-            }
+            places.push(Place { start, row: rows.len(), column: width(&row) });
             match &*text {
-                "\n" => shown.rows.push(std::mem::take(&mut row)),
+                "\n" => rows.push(std::mem::take(&mut row)),
                 text => row.push_str(text),
             }
         }
-        if self.cursor == self.text.len() {
-            (shown.cursor_column, shown.cursor_row) = (width(&row), shown.rows.len());
-        }
-        shown.rows.push(row);
-        shown
+        places.push(Place { start: self.text.len(), row: rows.len(), column: width(&row) });
+        rows.push(row);
+        (rows, places)
     }
 
     /// What stands before the cursor, and behind it.
@@ -249,6 +275,20 @@ mod tests {
         assert_eq!(written("你好").shown(20).cursor_column, 4);
         assert_eq!(written("a\x1b[2J").shown(20).rows, ["a␛[2J"]);
         assert_eq!(Input::default().shown(20).rows, [""]);
+    }
+
+    #[test]
+    fn the_cursor_moves_from_row_to_row() {
+        let mut input = written("one\ntwo three\n你好");
+        assert!(input.move_row(-1, 40));
+        assert_eq!(input.halves(), ("one\ntwo ", "three\n你好"));
+        assert!(input.move_row(-1, 40));
+        assert_eq!(input.halves().0, "one", "as far as the row goes");
+        assert!(!input.move_row(-1, 40));
+        assert!(input.move_row(1, 40));
+        assert!(input.move_row(1, 40));
+        assert_eq!(input.halves().0, "one\ntwo three\n你", "never into a wide letter");
+        assert!(!input.move_row(1, 40));
     }
 
     #[test]

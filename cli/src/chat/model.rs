@@ -6,25 +6,24 @@
 //! [`Model::wanted`] names. It asks [`Model::poll_reads`] after each of them, and
 //! [`Model::poll_timeout`] before it waits.
 
+mod keys;
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 
 use answerback_proto::id::{DeviceId, UserId};
-use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use ratatui::layout::Size;
 
-use super::command::{self, Written};
 use super::connection::Connection;
 use super::conversation::Conversation;
 use super::geometry::Geometry;
 use super::input::Input;
 use super::layout::{Look, Row};
-use super::message::{ChatLine, Content, Message, MessageId};
+use super::message::{ChatLine, Message, MessageId};
 use super::moment::Calendar;
 use super::palette::Palette;
 use super::text;
-
-/// Rows that a page leaves in sight.
-const PAGE_OVERLAP: usize = 2;
 
 /// What the shell is to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -141,9 +140,7 @@ impl Model {
     }
 
     pub(super) fn geometry(&self) -> Geometry {
-        let width = Geometry::new(self.size, self.open.is_some(), 1).input.width;
-        let columns = usize::from(width).saturating_sub(text::width(self.purpose.prompt()));
-        let rows = self.input.shown(columns).rows.len();
+        let rows = self.input.shown(self.input_columns()).rows.len();
         let rows = u16::try_from(rows).unwrap_or(u16::MAX);
         Geometry::new(self.size, self.open.is_some(), rows)
     }
@@ -245,115 +242,6 @@ impl Model {
         }
     }
 
-    /// A key.
-    pub(super) fn handle_key(&mut self, key: KeyEvent) -> Vec<Action> {
-        self.notice = None;
-        let control = key.modifiers.contains(KeyModifiers::CONTROL);
-        match key.code {
-            KeyCode::Char('c') if control => return vec![Action::Quit],
-            KeyCode::Char('d') if control && self.input.is_empty() => return vec![Action::Quit],
-            KeyCode::Char('l') if control => return vec![Action::Redraw],
-            KeyCode::Char('t') if control => return vec![Action::Connect],
-            KeyCode::Char('r') if control => return self.resend(),
-            KeyCode::Char('n') if control => self.ask_for_peer(),
-            KeyCode::Esc => self.back(),
-            KeyCode::Tab => self.open_neighbour(1),
-            KeyCode::BackTab => self.open_neighbour(-1),
-            KeyCode::PageUp => self.scroll_pages(-1),
-            KeyCode::PageDown => self.scroll_pages(1),
-            KeyCode::Up => self.move_by(-1),
-            KeyCode::Down => self.move_by(1),
-            KeyCode::Enter if key.modifiers.is_empty() => return self.enter(),
-            _ => self.edit(key),
-        }
-        Vec::new()
-    }
-
-    fn look(&self, columns: usize) -> Look<'_> {
-        Look { columns, calendar: &self.calendar, palette: self.palette }
-    }
-
-    fn conversation_size(&self) -> (usize, usize) {
-        let conversation = self.geometry().conversation;
-        (usize::from(conversation.width), usize::from(conversation.height))
-    }
-
-    fn edit(&mut self, key: KeyEvent) {
-        if !self.input.handle_key(key) && self.input.is_full() {
-            self.handle_notice("the message is as long as it may be");
-        }
-    }
-
-    fn enter(&mut self) -> Vec<Action> {
-        if self.purpose == Purpose::Peer {
-            self.take_peer();
-            return Vec::new();
-        }
-        match (self.input.text().trim().is_empty(), self.marked()) {
-            (true, Some(peer)) if self.open.is_none() => {
-                self.open_chat(peer);
-                Vec::new()
-            }
-            (true, _) => Vec::new(),
-            (false, _) => self.take_line(),
-        }
-    }
-
-    /// What was written is sent or done; what cannot be stays there, to be put right.
-    fn take_line(&mut self) -> Vec<Action> {
-        let written = command::read(self.input.text());
-        let line = self.input.take();
-        match (written, &mut self.open) {
-            (Written::Text(text), Some(open)) => {
-                open.forget_unread_line();
-                open.show_end();
-                return vec![Action::Send { peer: open.peer, text }];
-            }
-            (Written::Text(_), None) => {
-                self.input.insert(&line);
-                self.handle_notice("open a chat first: /to 3, or Ctrl-N");
-            }
-            (Written::To(peer), _) => self.open_chat(peer),
-            (Written::Recall, _) => return self.recall(),
-            (Written::Resend, _) => return self.resend(),
-            (Written::Quit, _) => return vec![Action::Quit],
-            (Written::Wrong(reason), _) => {
-                self.input.insert(&line);
-                self.handle_notice(reason);
-            }
-        }
-        Vec::new()
-    }
-
-    fn ask_for_peer(&mut self) {
-        self.keep_draft();
-        self.purpose = Purpose::Peer;
-    }
-
-    fn take_peer(&mut self) {
-        match command::peer(self.input.text()) {
-            Ok(peer) => {
-                self.cancel_peer();
-                self.open_chat(peer);
-            }
-            Err(reason) => self.handle_notice(reason),
-        }
-    }
-
-    fn cancel_peer(&mut self) {
-        self.purpose = Purpose::Writing;
-        let draft = self.open.as_ref().and_then(|open| self.drafts.remove(&open.peer));
-        self.input = draft.unwrap_or_default();
-    }
-
-    /// Esc: out of the question, then out of the chat.
-    fn back(&mut self) {
-        match self.purpose {
-            Purpose::Peer => self.cancel_peer(),
-            Purpose::Writing => self.leave_chat(),
-        }
-    }
-
     fn leave_chat(&mut self) {
         self.keep_draft();
         if let Some(open) = self.open.take() {
@@ -368,79 +256,18 @@ impl Model {
         }
     }
 
-    /// The chat so many lines further down in the list, and round again.
-    fn open_neighbour(&mut self, step: isize) {
-        if let Some(peer) = self.neighbour(step)
-            && self.purpose == Purpose::Writing
-        {
-            self.open_chat(peer);
-        }
+    fn look(&self, columns: usize) -> Look<'_> {
+        Look { columns, calendar: &self.calendar, palette: self.palette }
     }
 
-    fn neighbour(&self, step: isize) -> Option<UserId> {
-        let chats = self.chats();
-        let marked = self.marked();
-        let at = chats.iter().position(|chat| Some(chat.peer) == marked)?;
-        let next = at.checked_add_signed(step).unwrap_or(chats.len() - 1) % chats.len();
-        chats.get(next).map(|chat| chat.peer)
+    /// The columns behind the prompt.
+    fn input_columns(&self) -> usize {
+        let width = Geometry::new(self.size, self.open.is_some(), 1).input.width;
+        usize::from(width).saturating_sub(text::width(self.purpose.prompt()))
     }
 
-    /// Up and down: through the list, or through the open chat.
-    fn move_by(&mut self, step: isize) {
-        if self.open.is_some() {
-            self.scroll(step);
-        } else if let Some(peer) = self.neighbour(step) {
-            self.chosen = Some(peer);
-        }
-    }
-
-    fn scroll_pages(&mut self, pages: isize) {
-        let (_, height) = self.conversation_size();
-        let page = isize::try_from(height.saturating_sub(PAGE_OVERLAP).max(1)).unwrap_or(1);
-        self.scroll(pages * page);
-    }
-
-    fn scroll(&mut self, rows: isize) {
-        let (columns, height) = self.conversation_size();
-        let look = Look { columns, calendar: &self.calendar, palette: self.palette };
-        if let Some(open) = &mut self.open {
-            open.scroll(rows, look, height);
-        }
-    }
-
-    /// Takes back the last message of this device that the peer may have.
-    fn recall(&mut self) -> Vec<Action> {
-        let device = self.device;
-        let can_be = |message: &&Message| {
-            message.is_own()
-                && !message.is_failed()
-                && message.id.device == device
-                && !matches!(message.content, Content::TakenBack | Content::Recall)
-        };
-        let Some(open) = &self.open else { return Vec::new() };
-        match open.messages().iter().rev().find(can_be) {
-            Some(message) => vec![Action::Recall(message.id)],
-            None => {
-                self.handle_notice("there is nothing that this device could take back");
-                Vec::new()
-            }
-        }
-    }
-
-    /// Sends what failed again, in the order in which it was written.
-    fn resend(&mut self) -> Vec<Action> {
-        let Some(open) = &mut self.open else { return Vec::new() };
-        let failed = open.messages().iter().filter(|message| message.is_failed());
-        let of_device = failed.filter(|message| message.id.device == self.device);
-        let actions: Vec<_> = of_device.map(|message| Action::Resend(message.id)).collect();
-        if actions.is_empty() {
-            self.handle_notice("nothing failed here");
-        } else {
-            open.show_end();
-        }
-        actions
+    fn conversation_size(&self) -> (usize, usize) {
+        let conversation = self.geometry().conversation;
+        (usize::from(conversation.width), usize::from(conversation.height))
     }
 }
-
-#[cfg(test)]
-mod tests;

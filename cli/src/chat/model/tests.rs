@@ -1,9 +1,9 @@
 //! What keys and events do.
 
 use answerback_proto::id::UserId;
-use ratatui::crossterm::event::KeyCode;
+use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
-use super::super::message::{Message, Progress};
+use super::super::message::{Content, Message, Progress};
 use super::super::stage::{
     NOW_MS, PEER, chat, control, enter, failed, model, own, press, received, write,
 };
@@ -39,6 +39,17 @@ fn several_lines_are_one_message() {
     let alt_enter = KeyEvent::new(KeyCode::Enter, KeyModifiers::ALT);
     assert_eq!(model.handle_key(alt_enter), []);
     assert_eq!(enter(&mut model, "five"), send(PEER, "four\nfive"));
+}
+
+#[test]
+fn up_and_down_walk_through_what_is_written_before_the_chat() {
+    let mut model = open(vec![received(1, 1, "hi", true)]);
+    model.handle_paste("one\ntwo");
+    press(&mut model, KeyCode::Up);
+    assert_eq!(model.input.halves(), ("one", "\ntwo"));
+    press(&mut model, KeyCode::Up);
+    press(&mut model, KeyCode::Down);
+    assert_eq!(model.input.halves(), ("one\ntwo", ""));
 }
 
 #[test]

@@ -118,7 +118,9 @@ fn a_new_chat_and_an_unread_line() {
 
 #[test]
 fn all_is_drawn_in_a_terminal_of_any_size() {
-    for (width, height) in (1..100).step_by(7).flat_map(|width| (1..30).map(move |y| (width, y))) {
+    for (width, height) in
+        (1..100).step_by(9).flat_map(|width| (1..30).step_by(3).map(move |y| (width, y)))
+    {
         for mut model in [busy(), listed()] {
             write(&mut model, "a line, 你好");
             let rows = screen(&mut model, width, height).lines().count();
