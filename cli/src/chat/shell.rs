@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use answerback_proto::id::UserId;
-use answerback_sdk::{Client, ClientEvent, ConnectionState, Error};
+use answerback_sdk::{Client, ClientEvent, ConnectionState, Error, ErrorClass};
 use jiff::tz::TimeZone;
 use ratatui::crossterm::event::{self, Event, KeyEventKind};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -264,7 +264,14 @@ fn connection(state: ConnectionState) -> Connection {
         ConnectionState::Offline { retry_in_ms, reason } => {
             Connection::Offline { retry_at_ms: unix_ms().saturating_add(retry_in_ms), reason }
         }
-        ConnectionState::Stopped { error } => Connection::Stopped { reason: error.to_string() },
+        ConnectionState::Stopped { error } => Connection::Stopped { reason: what_to_do(&error) },
+    }
+}
+
+fn what_to_do(error: &Error) -> String {
+    match error.class {
+        ErrorClass::Reauthenticate => format!("{error}: is --keys or --token for this box?"),
+        _ => error.to_string(),
     }
 }
 

@@ -213,6 +213,18 @@ fn what_is_no_terminal_is_told_what_to_use() {
 }
 
 #[test]
+fn who_is_not_let_in_is_told_why() {
+    let (place, server) = start();
+    let stranger = Place::new();
+    let command = chat(&stranger, &server, 1, &["--to", "2"]);
+    let terminal = Terminal::run(&stranger, "stranger", WIDE, &command);
+    let screen = terminal.wait_for("○ stopped");
+    assert!(screen.contains("TokenInvalid"), "{screen}");
+    assert!(screen.contains("is --keys or --token for this box?"), "{screen}");
+    drop(place);
+}
+
+#[test]
 fn a_device_is_used_by_one_command_at_a_time() {
     let (place, server) = start();
     let _alice = alice(&place, &server);
