@@ -14,15 +14,17 @@ mod views;
 
 use std::collections::BTreeMap;
 
+use answerback_proto::code::Code;
 use answerback_proto::encode::{Address, append_frame};
 use answerback_proto::header::HEADER_BYTES;
-use answerback_proto::id::DeviceId;
+use answerback_proto::id::{DeviceId, PartNumber, Position, Sequence};
 use answerback_proto::kind::{Ack, Envelope, Read, Recall, Resync, Send, Skip};
 use answerback_proto::record::{DeliveredPart, Settings};
 
 use super::checkpoint::{Change, Table};
+use super::user::User;
 use super::*;
-use crate::limits::{PART_ROUND_MS, SETTINGS};
+use crate::limits::{PART_ROUND_MS, QUOTA_RETRY_AFTER_MS, SETTINGS};
 use crate::ports::{EachBatch, EachRow, StateReader, StorageFault};
 use crate::recovery::load_shard;
 

@@ -1,0 +1,49 @@
+//! What other partitions say: parts of the numbered queues, confirmations, first words.
+
+use answerback_proto::id::{PartNumber, PartitionId, UserId};
+use answerback_proto::record::FixedRecord;
+
+use super::parts::PartNumbers;
+use super::{Effect, Mail, Shard};
+use crate::limits::OPEN_BYTES_MAX;
+
+impl Shard {
+    /// A word of another partition.
+    pub fn handle_mail(&mut self, mail: Mail) {
+        match mail {
+            Mail::Delivered(part) => self.take_part(&part, part.source, &[], part.user),
+            Mail::Read(part) => self.take_part(&part, part.source, &[], part.user),
+            Mail::Failed(part) => self.take_part(&part, part.source, &[], part.user),
+            Mail::Copy(part, payload) => self.take_part(&part, part.source, &payload, part.user),
+            Mail::Confirm { by, up_to } => {
+                if let Some(outgoing) = self.state.outgoing.get(&by) {
+                    self.courier.handle_confirmed(by, up_to, outgoing);
+                }
+            }
+            Mail::Show { user, peer, body } => {
+                self.sessions.show(user, peer, &body, &mut self.effects);
+            }
+        }
+    }
+
+    /// Journals a part, unless it was taken before: then it is confirmed at once.
+    fn take_part<P: FixedRecord>(&mut self, part: &P, source: u16, payload: &[u8], user: u128)
+    where
+        for<'a> PartNumbers: From<&'a P>,
+    {
+        let (source, numbers) = (PartitionId(source), PartNumbers::from(part));
+        let known = self.state.incoming.get(&source).copied().unwrap_or_default();
+        if known.has(numbers) {
+            return self.confirm(source, known.taken);
+        }
+        if self.open.byte_length() < OPEN_BYTES_MAX {
+            self.builder().push(part, payload);
+            self.preload(UserId(user), None);
+        }
+    }
+
+    pub(super) fn confirm(&mut self, source: PartitionId, up_to: PartNumber) {
+        let mail = Mail::Confirm { by: self.state.partition, up_to };
+        self.effects.push_back(Effect::Mail { to: source, mail });
+    }
+}
