@@ -5,7 +5,7 @@ use answerback_directory::partition_table::PartitionTable;
 use answerback_directory::ports::Journal;
 use answerback_directory::recovery::load_shard;
 use answerback_directory::shard::{Administered, Alarm, Effect, Residency, Shard, ShardSettings};
-use answerback_gateway::{Command, GatewayConfig};
+use answerback_gateway::Command;
 use answerback_proto::id::PartitionId;
 use answerback_proto::record::Corrupt;
 use answerback_store::{JournalWriter, Meta, Reader, Store};
@@ -83,7 +83,7 @@ impl StoppedBox {
         tell: impl FnOnce(&mut Shard),
     ) -> Result<Said, Failure> {
         let mut shard = self.load(partition)?;
-        shard.handle_started(&GatewayConfig::default().settings);
+        shard.handle_started(None);
         tell(&mut shard);
         let mut said = Said::default();
         while let Some(batch) = shard.take_batch(clock::unix_ms()) {

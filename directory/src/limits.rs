@@ -32,6 +32,11 @@ pub const PAGED_ENTRIES_MAX: usize = 2 * PAGE_ENTRIES_MAX;
 pub const GAPS_MAX: usize = 64;
 /// Users whose time has come, read from the disk at once.
 pub const DUE_PER_READ_MAX: usize = 256;
+/// Positions of an inbox that one step of a purge empties: other records wait for no more.
+pub const PURGED_POSITIONS_MAX: u64 = 64;
+/// While so many parts wait for their destinations, a purge rests: each takes memory until
+/// its sender's home has it.
+pub const PURGE_PARTS_MAX: usize = 16 * PARTS_PER_ROUND_MAX;
 /// How often a shard looks whether anybody's time has come.
 pub const DUE_PERIOD_MS: u64 = 1_000;
 /// A partition without records has its clock moved this often, or a busy day after a quiet

@@ -34,6 +34,14 @@ pub enum Planted {
     ChangedUserEvicted,
     /// A recall takes back without telling.
     RecallUntold,
+    /// A purge ends messages without telling.
+    PurgeUntold,
+    /// A purged user's inbox gives positions from the first on again.
+    PurgeResetsPositions,
+    /// What was decided of messages to a user is forgotten with the user.
+    PurgeForgetsDecisions,
+    /// A purge does not go on after a restart.
+    PurgeStops,
 }
 
 thread_local! {

@@ -147,6 +147,8 @@ codes! {
     GapClosed = 6007,
     /// The operator had the record skipped, since it could not be applied.
     Repaired = 6008,
+    /// The operator had the recipient purged, with all that nobody had acknowledged.
+    UserPurged = 6009,
 }
 
 impl Code {

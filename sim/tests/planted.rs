@@ -32,6 +32,10 @@ fn every_bug_of_a_shard_is_noticed() {
         InShard::ReadResurrects,
         InShard::ChangedUserEvicted,
         InShard::RecallUntold,
+        InShard::PurgeUntold,
+        InShard::PurgeResetsPositions,
+        InShard::PurgeForgetsDecisions,
+        InShard::PurgeStops,
     ];
     let mut missed = Vec::new();
     for bug in bugs {

@@ -2,20 +2,22 @@
 
 use answerback_proto::id::{DeviceId, UserId};
 use answerback_proto::record::{
-    AddUser, ApplyVersion, Attempt, ConfirmClock, Due, NewGeneration, Revoke, Settings,
+    AddUser, ApplyVersion, Attempt, ConfirmClock, Due, NewGeneration, PurgeUser, Revoke,
+    RevokeUser, Settings,
 };
 
 use super::load::Wanted;
 use super::push::Unacknowledged;
 use super::report::Totals;
 use super::state::VERSION;
+use super::user::ALWAYS;
 use super::{Alarm, Asked, Effect, Shard};
 use crate::limits::{DUE_PERIOD_MS, IDLE_TICK_MS, OPEN_BYTES_MAX};
 
 impl Shard {
     /// The journal is replayed: from here on its records are applied in this generation, by
-    /// this version's rules and these settings.
-    pub fn handle_started(&mut self, settings: &Settings) {
+    /// this version's rules and these settings, or by those that it has where there are none.
+    pub fn handle_started(&mut self, settings: Option<&Settings>) {
         self.state.totals = Totals::default();
         if self.state.is_clock_doubted {
             self.effects.push_back(Effect::Alarm(Alarm::ClockUnconfirmed));
@@ -27,7 +29,9 @@ impl Shard {
         if self.state.version != VERSION {
             self.builder().push(&ApplyVersion { version: VERSION }, &[]);
         }
-        self.handle_settings(settings);
+        if let Some(settings) = settings {
+            self.handle_settings(settings);
+        }
     }
 
     /// From its next records on it goes by these settings.
@@ -35,6 +39,11 @@ impl Shard {
         if self.state.settings != *settings {
             self.builder().push(settings, &[]);
         }
+    }
+
+    /// The settings that apply reads.
+    pub fn settings(&self) -> &Settings {
+        &self.state.settings
     }
 
     /// A user is to exist; [`super::Effect::Administered`] tells what became of it.
@@ -47,6 +56,19 @@ impl Shard {
     pub fn handle_revoke(&mut self, user: UserId, device: DeviceId, ticket: u64) {
         let record = Revoke { user: user.0, device: device.0 };
         self.append(&record, &[], Asked::Command { ticket });
+        self.preload(user, None);
+    }
+
+    /// None of a user's devices is the user's any more; as above.
+    pub fn handle_revoke_user(&mut self, user: UserId, ticket: u64) {
+        self.append(&RevokeUser { user: user.0 }, &[], Asked::Command { ticket });
+        self.preload(user, None);
+    }
+
+    /// A user is to be no more; done once there is no such user, while what waits for it is
+    /// leaving; as above.
+    pub fn handle_purge_user(&mut self, user: UserId, ticket: u64) {
+        self.append(&PurgeUser { user: user.0 }, &[], Asked::Command { ticket });
         self.preload(user, None);
     }
 
@@ -75,6 +97,7 @@ impl Shard {
             let record = Attempt { user: user.0, device: device.0, position: position.0 };
             self.builder().push(&record, &[]);
         }
+        self.go_on_with_purges();
         if now_ms >= self.due_at_ms {
             self.due_at_ms = now_ms + DUE_PERIOD_MS;
             self.look_for_due(wall_ms);
@@ -86,15 +109,16 @@ impl Shard {
             self.builder();
         }
         let is_reading = self.loading.iter().any(|what| matches!(what, Wanted::Due { .. }));
-        if !self.state.is_clock_doubted && !is_reading {
-            self.load(Wanted::Due { up_to_ms: wall_ms });
+        if !is_reading {
+            let up_to_ms = if self.state.is_clock_doubted { ALWAYS } else { wall_ms };
+            self.load(Wanted::Due { up_to_ms });
         }
     }
 
     /// Users whose time has come: a record each.
     pub(super) fn handle_due(&mut self, users: Vec<UserId>, up_to_ms: u64) {
         for user in users {
-            if self.open.byte_length() < OPEN_BYTES_MAX {
+            if self.open.byte_length() < OPEN_BYTES_MAX && !self.purges.has(user) {
                 self.builder().push(&Due { user: user.0, up_to_ms }, &[]);
                 self.preload(user, None);
             }

@@ -5,6 +5,7 @@ use answerback_proto::record::{Corrupt, PlacedRecord};
 
 use super::push::refused;
 use super::state::{Held, Verdict};
+use super::user::User;
 use super::{Asked, Effect, Mail, Shard};
 
 impl Shard {
@@ -100,10 +101,14 @@ impl Shard {
         self.consequences.parts_from = sources;
         let alarms = self.consequences.alarms.drain(..);
         self.effects.extend(alarms.map(Effect::Alarm));
+        for (user, is_left) in self.consequences.purges.drain(..) {
+            self.purges.handle_applied(user, is_left);
+        }
+        self.go_on_with_purges();
     }
 
     /// Whether a user exists, as far as memory tells.
     pub fn knows(&self, user: UserId) -> bool {
-        self.state.users.get(user).is_some_and(|user| user.exists)
+        self.state.users.get(user).is_some_and(User::exists)
     }
 }

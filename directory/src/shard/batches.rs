@@ -133,12 +133,14 @@ impl Shard {
         Ok(())
     }
 
-    /// Whether nothing is under way: no record, no read, no part without its confirmation.
+    /// Whether nothing is under way: no record, no read, no purge, no part without its
+    /// confirmation.
     pub fn is_settled(&self) -> bool {
         let Pending { records, acknowledgements, .. } = self.pending();
         records + acknowledgements == 0
             && self.taken.is_empty()
             && self.loading.is_empty()
+            && self.purges.is_empty()
             && self.state.outgoing.values().all(Outgoing::is_empty)
     }
 

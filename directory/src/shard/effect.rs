@@ -188,6 +188,8 @@ pub enum Administered {
     WasSo,
     /// There is no such user or device.
     Unknown,
+    /// The user is being purged; later.
+    Busy,
 }
 
 /// The answer to a request.

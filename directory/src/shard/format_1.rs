@@ -17,7 +17,7 @@ use super::outstanding::Outstanding;
 use super::rows::{self, Fields};
 use super::sequence::Decisions;
 use super::state::State;
-use super::user::{Device, User};
+use super::user::{Device, Existence, User};
 use crate::partition_table::PartitionTable;
 use crate::ports::{StateReader, StorageFault};
 
@@ -58,7 +58,7 @@ fn read_row(state: &mut State, table: Table, key: &[u8], value: &[u8]) -> Option
     }
     let id = UserId(key.be_u128()?);
     let user = state.users.get_or_insert_with(id, User::unknown);
-    user.exists = true;
+    user.existence = Existence::Exists;
     match table {
         Table::Cursor => {
             user.inbox.restore(Position(value.u64()?));

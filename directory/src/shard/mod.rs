@@ -32,6 +32,7 @@ mod load;
 mod mail;
 mod outstanding;
 mod parts;
+mod purges;
 mod push;
 pub mod reply;
 mod report;
@@ -62,6 +63,7 @@ pub use rows::RESIDENT_TABLES;
 use crate::partition_table::PartitionTable;
 use crate::ports::Applied;
 use courier::Courier;
+use purges::Purges;
 use push::Sessions;
 use state::{Consequences, State};
 
@@ -118,6 +120,7 @@ pub struct Shard {
     heads_of: Vec<UserId>,
     /// Records of the journal that are applied as rejections.
     repaired: BTreeSet<Offset>,
+    purges: Purges,
     /// When to look who is due next, monotonic ms.
     due_at_ms: u64,
     consequences: Consequences,
@@ -174,6 +177,7 @@ impl Shard {
             loading: BTreeSet::new(),
             heads_of: Vec::new(),
             repaired: BTreeSet::new(),
+            purges: Purges::default(),
             due_at_ms: 0,
             consequences: Consequences::default(),
             effects: VecDeque::new(),

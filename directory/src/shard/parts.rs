@@ -166,6 +166,11 @@ impl Outgoing {
         self.queued.is_empty()
     }
 
+    /// How many parts wait for their confirmation.
+    pub(crate) fn count(&self) -> usize {
+        self.queued.len()
+    }
+
     /// The parts behind a number, each with the number that goes before it.
     pub(crate) fn behind(
         &self,

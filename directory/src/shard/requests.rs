@@ -8,7 +8,7 @@ use answerback_proto::limits::LIFE_MAX_S;
 use answerback_proto::record::{Acknowledge, COPIES, Post, ReadUpTo, RecallPost, SkipRange};
 
 use super::chat::Chat;
-use super::user::User;
+use super::user::{Existence, User};
 use super::{Answer, Asked, Effect, Origin, SessionRef, Shard};
 use crate::limits::{
     BUSY_RETRY_AFTER_MS, OPEN_BYTES_MAX, QUOTA_RETRY_AFTER_MS, UNDECIDED_RECORDS_MAX,
@@ -159,7 +159,9 @@ impl Shard {
             return Ok(());
         };
         match self.state.over_quota(user, chat, origin.user, payload.len()) {
-            Some(code) if last_decided(chat, origin.device) < sequence => Err(code),
+            Some(code) if user.exists() && last_decided(chat, origin.device) < sequence => {
+                Err(code)
+            }
             _ => Ok(()),
         }
     }
@@ -171,7 +173,8 @@ impl Shard {
         recipient: UserId,
     ) -> Result<Option<(&User, Option<&Chat>)>, Code> {
         let user = self.state.users.get(recipient);
-        if user.is_some_and(|user| !user.exists) {
+        // Who was purged is not: a repeat is answered as it was decided, and apply knows.
+        if user.is_some_and(|user| user.existence == Existence::Unknown) {
             return Err(Code::UnknownUser);
         }
         if self.is_busy() {

@@ -19,3 +19,6 @@ pub(crate) const FAILED: u8 = 3;
 const COPIED: u8 = 4;
 const READ_BY: u8 = 5;
 const READ_ELSEWHERE: u8 = 6;
+
+const PURGING: u8 = 1;
+const PURGED: u8 = 2;

@@ -8,6 +8,20 @@ use super::by_user::OfUser;
 use super::chat::Chat;
 use super::inbox::Inbox;
 
+/// Whether there is such a user.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Existence {
+    /// Nobody has logged in with this id, and no operator added it.
+    #[default]
+    Unknown,
+    /// There is.
+    Exists,
+    /// Not any more: an operator has it purged, and what it had is leaving.
+    Purging,
+    /// Not any more, and nothing is left but what was decided.
+    Purged,
+}
+
 /// Whether a device owes acknowledgements.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(u8)]
@@ -79,8 +93,10 @@ pub(crate) struct User {
     pub(crate) gaps: Box<[UserId]>,
     /// The chats that are in memory.
     pub(crate) chats: BTreeMap<UserId, Chat>,
-    /// False for an id that nobody has logged in with.
-    pub(crate) exists: bool,
+    /// Whether it may be sent to.
+    pub(crate) existence: Existence,
+    /// Of a user who is being purged: all entries up to here have left.
+    pub(crate) purged_up_to: Position,
     /// Whether the user is listed for the next checkpoint.
     pub(crate) listed: bool,
     /// Whether the checkpoint under way has something of it.
@@ -91,6 +107,8 @@ pub(crate) struct User {
 
 /// No time at all.
 pub(crate) const NEVER: u64 = u64::MAX;
+/// Now, whatever the clock says.
+pub(crate) const ALWAYS: u64 = 0;
 
 impl OfUser for User {
     fn user(&self) -> UserId {
@@ -114,11 +132,17 @@ impl User {
             devices: Box::default(),
             gaps: Box::default(),
             chats: BTreeMap::new(),
-            exists: false,
+            existence: Existence::Unknown,
+            purged_up_to: Position(0),
             listed: false,
             freezing: false,
             used: true,
         }
+    }
+
+    /// Whether it may be sent to.
+    pub(crate) fn exists(&self) -> bool {
+        self.existence == Existence::Exists
     }
 
     /// Adds a device. Most users have one, so no room is kept for more.
@@ -135,6 +159,16 @@ impl User {
     /// As above, to change it.
     pub(crate) fn device_mut(&mut self, id: DeviceId) -> Option<&mut Device> {
         self.devices.iter_mut().find(|device| device.id == id)
+    }
+
+    /// No device is the user's any more; whether any was.
+    pub(crate) fn revoke_all_devices(&mut self) -> bool {
+        let held = self.devices.iter_mut().filter(|device| device.standing != Standing::Revoked);
+        let revoked = held.map(|device| {
+            device.standing = Standing::Revoked;
+            device.changed = true;
+        });
+        revoked.count() > 0
     }
 
     /// The devices that owe acknowledgements.

@@ -383,3 +383,20 @@ layout! {
         generation: u64,
     }
 }
+
+layout! {
+    /// No device that a user has is the user's any more, and none can become so again; the
+    /// user goes on.
+    RevokeUser / ArchivedRevokeUser {
+        /// Whose devices.
+        user: u128,
+    }
+}
+
+layout! {
+    /// A user does not exist from here on; what waits ends, in steps that are due.
+    PurgeUser / ArchivedPurgeUser {
+        /// Who.
+        user: u128,
+    }
+}

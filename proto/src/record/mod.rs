@@ -141,6 +141,10 @@ records! {
     Repair = 22,
     /// The data was restored: what others know of an older generation is void.
     NewGeneration = 23,
+    /// None of a user's devices is the user's any more.
+    RevokeUser = 24,
+    /// A user is no more.
+    PurgeUser = 25,
 }
 
 /// The fixed part of a record.

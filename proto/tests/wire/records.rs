@@ -76,6 +76,8 @@ records! {
     ConfirmClock { now_ms: 8 };
     Repair { offset: 8 };
     NewGeneration { generation: 8 };
+    RevokeUser { user: 16 };
+    PurgeUser { user: 16 };
 }
 
 /// The batches of the vectors.

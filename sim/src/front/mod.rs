@@ -130,7 +130,7 @@ impl Front {
             return Err(Breach(broken.to_string()));
         }
         let mut shards = recovered.shards;
-        shards.iter_mut().for_each(|shard| shard.handle_started(&with.settings));
+        shards.iter_mut().for_each(|shard| shard.handle_started(Some(&with.settings)));
         Ok(Self {
             table,
             cores,
@@ -185,6 +185,16 @@ impl Front {
     /// An operator revokes a device.
     pub(crate) fn revoke(&mut self, user: UserId, device: DeviceId) {
         self.home(user).handle_revoke(user, device, 1);
+    }
+
+    /// An operator revokes all devices of a user.
+    pub(crate) fn revoke_user(&mut self, user: UserId) {
+        self.home(user).handle_revoke_user(user, 1);
+    }
+
+    /// An operator has a user purged.
+    pub(crate) fn purge_user(&mut self, user: UserId) {
+        self.home(user).handle_purge_user(user, 1);
     }
 
     /// An operator says that the clock is right.

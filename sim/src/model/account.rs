@@ -14,6 +14,10 @@ pub(super) struct Account {
     pub(super) id: UserId,
     pub(super) partition: usize,
     pub(super) exists: bool,
+    /// It does not exist any more, and something of it is left.
+    pub(super) is_purging: bool,
+    /// It did not exist any more at some time.
+    pub(super) was_purged: bool,
     /// The highest cursor that any device ever had.
     pub(super) floor: u64,
     pub(super) due_ms: u64,
@@ -163,6 +167,8 @@ impl Account {
             id,
             partition,
             exists: false,
+            is_purging: false,
+            was_purged: false,
             floor: 0,
             due_ms: NEVER,
             entries: Vec::new(),

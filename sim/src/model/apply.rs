@@ -45,7 +45,12 @@ impl Model {
             Record::Tick(tick) => self.tick(at, tick.now_ms),
             Record::Settings(settings) => self.homes[at].settings = settings.clone(),
             Record::ConfirmClock(_) => self.homes[at].is_clock_doubted = false,
-            Record::AddUser(add) => self.account_mut(UserId(add.user)).exists = true,
+            Record::AddUser(add) => {
+                let account = self.account_mut(UserId(add.user));
+                account.exists |= !account.is_purging;
+            }
+            Record::RevokeUser(revoke) => self.revoke_user(UserId(revoke.user)),
+            Record::PurgeUser(purge) => self.purge(UserId(purge.user)),
             Record::Connect(connect) => self.connect(connect),
             Record::Revoke(revoke) => self.revoke(UserId(revoke.user), DeviceId(revoke.device)),
             Record::Post(post) => {
@@ -112,13 +117,13 @@ impl Model {
         let (user, id) = (UserId(connect.user), DeviceId(connect.device));
         let devices_max = usize::from(self.home(user).settings.devices_max);
         let account = self.account(user);
-        let floor = account.floor;
+        let (floor, is_purging) = (account.floor, account.is_purging);
         let is_revoked = |id: &&DeviceId| self.device(**id).standing == Standing::Revoked;
         let revoked = account.devices.iter().filter(is_revoked).count();
         let is_full = account.devices.len() - revoked >= devices_max || revoked >= 10 * devices_max;
         let device = self.device_mut(id);
         match device.standing {
-            Standing::Unknown if is_full => return,
+            Standing::Unknown if is_full || is_purging => return,
             Standing::Revoked => return,
             Standing::Active | Standing::Lapsed if connect.connection_counter <= device.counter => {
                 return;

@@ -134,6 +134,9 @@ impl Model {
     pub(super) fn read(&mut self, record: &ReadUpTo) -> Result<(), Breach> {
         let (user, peer) = (UserId(record.user), UserId(record.peer));
         let (device, reader) = (DeviceId(record.device), DeviceId(record.reader_device));
+        if !self.account(user).exists {
+            return Ok(());
+        }
         let at_ms = self.home(user).clock_ms;
         let source = self.account(user).partition;
         let has_others = self.active_devices(user).count() > 1;

@@ -43,6 +43,8 @@ pub(super) enum Exit {
     Undeliverable,
     /// Its sender took it back before any device had acknowledged it.
     Recalled,
+    /// The operator had its recipient purged before any device had acknowledged it.
+    Purged,
 }
 
 impl Exit {
@@ -53,6 +55,7 @@ impl Exit {
             Self::Expired => Some(Code::Expired),
             Self::Undeliverable => Some(Code::Undeliverable),
             Self::Recalled => Some(Code::Recalled),
+            Self::Purged => Some(Code::UserPurged),
         }
     }
 }

@@ -12,6 +12,7 @@ mod decide;
 mod leave;
 mod message;
 mod parts;
+mod purge;
 mod settled;
 mod time;
 mod told;

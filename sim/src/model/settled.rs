@@ -26,6 +26,10 @@ impl Model {
             })?;
         }
         self.accounts.iter().try_for_each(|account| self.check_drained(account, living))?;
+        let mut ended = self.accounts.iter().filter(|account| !account.exists);
+        if let Some(account) = ended.find(|account| !account.is_empty()) {
+            return Err(Breach(format!("user {} is no more, and has something left", account.id)));
+        }
         self.check_parts()
     }
 

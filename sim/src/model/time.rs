@@ -12,6 +12,9 @@ impl Model {
     pub(super) fn due(&mut self, user: UserId, up_to_ms: u64) -> Result<(), Breach> {
         let home = self.home(user);
         let now_ms = up_to_ms.min(home.clock_ms);
+        if self.account(user).is_purging {
+            return self.go_on_with_purge(user);
+        }
         if home.is_clock_doubted || self.account(user).due_ms > now_ms {
             return Ok(());
         }

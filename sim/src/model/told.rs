@@ -96,6 +96,7 @@ impl Model {
             Code::DeviceRevoked => device.standing == Standing::Revoked,
             Code::DeviceRolledBack => device.is_rolled_back,
             Code::TooManyDevices => device.standing == Standing::Unknown,
+            Code::Busy => self.account(device.user).was_purged,
             _ => matches!(code, Code::SessionReplaced | Code::ProbeUnanswered | Code::SessionMoved),
         };
         require(is_right, || {

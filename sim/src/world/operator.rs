@@ -35,6 +35,24 @@ impl World {
         }
     }
 
+    /// Now and then the operator has a user purged, or takes all of a user's devices.
+    pub(super) fn end_user(&mut self) {
+        let user = UserId(self.random.u128(1..=u128::from(self.settings.users)));
+        let what = self.random.u8(..6);
+        let Some(front) = &mut self.front else { return };
+        match what {
+            0 | 1 => {
+                self.trace.say(format_args!("the operator purges user {user}"));
+                front.purge_user(user);
+            }
+            2 => {
+                self.trace.say(format_args!("the operator revokes all devices of user {user}"));
+                front.revoke_user(user);
+            }
+            _ => {}
+        }
+    }
+
     /// The operator confirms a clock that jumped, and revokes what nobody uses any more; a
     /// device that was told to be none becomes another.
     pub(super) fn operate(&mut self) {

@@ -47,6 +47,9 @@ impl World {
         if self.model.is_clock_doubted() {
             return Some("a clock is not confirmed".into());
         }
+        if self.model.is_purging() {
+            return Some("a purge is not done".into());
+        }
         if self.model.has_overdue(self.wall_ms) {
             return Some("a message has lived too long".into());
         }

@@ -41,6 +41,7 @@ pub(super) enum Step {
     AddDevice,
     Revoke,
     AddUser,
+    EndUser,
 }
 
 /// Steps that a world without faults takes, and how often each.
@@ -79,6 +80,7 @@ const TROUBLE: &[(Step, u32)] = &[
     (Step::AddDevice, 1),
     (Step::Revoke, 1),
     (Step::AddUser, 1),
+    (Step::EndUser, 1),
 ];
 
 const fn total(weights: &[(Step, u32)]) -> u32 {
@@ -131,6 +133,7 @@ impl World {
             Step::AddDevice => self.add_device(),
             Step::Revoke => self.revoke(at),
             Step::AddUser => self.add_user(),
+            Step::EndUser => self.end_user(),
         }
         self.pass_on()
     }

@@ -14,8 +14,8 @@ use super::super::inbox::{Inbox, InboxEntry};
 use super::super::parts::{About, Incoming, Outgoing, PartBody};
 use super::super::sequence::Decisions;
 use super::super::state::State;
-use super::super::user::{Attempts, Device, Standing, User};
-use super::{COPIED, DELIVERED, FAILED, MESSAGE, READ_BY, READ_ELSEWHERE};
+use super::super::user::{Attempts, Device, Existence, Standing, User};
+use super::{COPIED, DELIVERED, FAILED, MESSAGE, PURGED, PURGING, READ_BY, READ_ELSEWHERE};
 use crate::ports::StorageFault;
 
 /// The tables whose rows are in memory from the start.
@@ -119,11 +119,11 @@ pub(crate) fn read_part(value: &mut Fields<'_>) -> Option<PartBody> {
     })
 }
 
-/// A user's head, without devices.
+/// A user's head, without devices. Between its fixed fields and the ids of those with gaps
+/// stands something only of a user who was purged.
 pub(crate) fn read_head(id: UserId, value: &[u8]) -> Option<User> {
     let mut value = Fields(value);
     let mut user = User::unknown(id);
-    user.exists = true;
     let next = value.u64()?;
     let next = if planted!(PositionReused) && next > 1 { next - 1 } else { next };
     user.inbox = Inbox::stored(Position(next));
@@ -134,6 +134,17 @@ pub(crate) fn read_head(id: UserId, value: &[u8]) -> Option<User> {
     user.bytes = value.u64()?;
     user.due_ms = value.u64()?;
     user.stored_due_ms = user.due_ms;
+    user.existence = match value.len() % size_of::<u128>() {
+        0 => Existence::Exists,
+        _ => match value.u8()? {
+            PURGING => {
+                user.purged_up_to = Position(value.u64()?);
+                Existence::Purging
+            }
+            PURGED => Existence::Purged,
+            _ => return None,
+        },
+    };
     let mut gaps = Vec::new();
     while !value.is_empty() {
         gaps.push(UserId(value.u128()?));
@@ -345,6 +356,10 @@ impl<'a> Fields<'a> {
 
     pub(crate) fn rest(&mut self) -> &'a [u8] {
         std::mem::take(&mut self.0)
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
     }
 
     pub(crate) fn is_empty(&self) -> bool {

@@ -8,8 +8,8 @@ use super::super::effect::EntryBody;
 use super::super::inbox::{Inbox, InboxEntry};
 use super::super::parts::{Incoming, Outgoing, PartBody};
 use super::super::state::State;
-use super::super::user::{Device, NEVER, User};
-use super::{COPIED, DELIVERED, FAILED, MESSAGE, READ_BY, READ_ELSEWHERE};
+use super::super::user::{ALWAYS, Device, Existence, NEVER, User};
+use super::{COPIED, DELIVERED, FAILED, MESSAGE, PURGED, PURGING, READ_BY, READ_ELSEWHERE};
 
 /// Every row that changed since the last checkpoint, which it now is.
 pub(crate) fn freeze(state: &mut State, changed_users: &[UserId]) -> Rows {
@@ -84,12 +84,21 @@ impl Writer {
     }
 
     fn user(&mut self, user: &User) {
-        if !user.exists {
+        if user.existence == Existence::Unknown {
             return;
         }
         let id = user.id.0.to_be_bytes();
         self.key(&[&id]).u64(user.inbox.next_position().0).u64(user.floor.0);
         self.u32(user.live).u32(user.above).u32(user.messages).u64(user.bytes).u64(user.due_ms);
+        match user.existence {
+            Existence::Unknown | Existence::Exists => {}
+            Existence::Purging => {
+                self.u8(PURGING).u64(user.purged_up_to.0);
+            }
+            Existence::Purged => {
+                self.u8(PURGED);
+            }
+        }
         user.gaps.iter().for_each(|peer| {
             self.u128(peer.0);
         });
@@ -111,7 +120,7 @@ impl Writer {
         if *stored_due_ms != NEVER {
             self.key(&[&stored_due_ms.to_be_bytes(), user]).delete(Table::Expiry);
         }
-        if *due_ms != NEVER {
+        if *due_ms != NEVER && !(*due_ms == ALWAYS && planted!(PurgeStops)) {
             self.key(&[&due_ms.to_be_bytes(), user]).put(Table::Expiry);
         }
     }

@@ -7,7 +7,7 @@ use answerback_proto::record::{Attempt, Due};
 
 use super::super::effect::EntryBody;
 use super::super::inbox::InboxEntry;
-use super::super::user::{Attempts, Device, NEVER, Standing, User};
+use super::super::user::{Attempts, Device, Existence, NEVER, Standing, User};
 use super::{Consequences, Missing, State, Verdict, chat_of, require_known};
 
 impl State {
@@ -21,6 +21,9 @@ impl State {
         let now_ms = record.up_to_ms.min(self.clock_ms);
         let is_doubted = self.is_clock_doubted;
         let user = self.user(acting)?;
+        if user.existence == Existence::Purging {
+            return self.go_on_with_purge(acting, consequences);
+        }
         if is_doubted || user.due_ms > now_ms {
             return Ok(Verdict::Silent);
         }
@@ -120,7 +123,7 @@ impl State {
         Ok(open)
     }
 
-    fn fail_undelivered(
+    pub(super) fn fail_undelivered(
         &mut self,
         acting: UserId,
         position: Position,

@@ -5,7 +5,7 @@ use answerback_proto::id::{DeviceId, Position, UserId};
 use answerback_proto::record::{Connect, Revoke};
 
 use super::super::effect::Administered;
-use super::super::user::{Device, Standing, User};
+use super::super::user::{Device, Existence, Standing, User};
 use super::{Consequences, Missing, State, Verdict, require_known};
 
 impl State {
@@ -19,6 +19,7 @@ impl State {
         let (counter, devices_max) = (record.connection_counter, self.settings.devices_max);
         let user = self.user(acting)?;
         let (floor, is_full) = (user.floor, has_enough(user, devices_max));
+        let is_purging = user.existence == Existence::Purging;
         let lapsed = match user.device_mut(id) {
             Some(device) if device.standing == Standing::Revoked => {
                 return Ok(Verdict::Refused(Code::DeviceRevoked));
@@ -36,6 +37,9 @@ impl State {
                 }
                 device.standing == Standing::Returned
             }
+            None if is_purging => {
+                return Ok(Verdict::Refused(Code::Busy));
+            }
             None if is_full => {
                 return Ok(Verdict::Refused(Code::TooManyDevices));
             }
@@ -45,7 +49,7 @@ impl State {
                     _ if planted!(NewDeviceAtEnd) => user.inbox.last_position(),
                     floor => floor,
                 };
-                user.exists = true;
+                user.existence = Existence::Exists;
                 user.add_device(Device {
                     id,
                     cursor: floor,
@@ -64,8 +68,10 @@ impl State {
 
     pub(super) fn add_user(&mut self, added: UserId) -> Result<Verdict, Missing> {
         let user = self.user(added)?;
-        if std::mem::replace(&mut user.exists, true) {
-            return Ok(Verdict::Administered(Administered::WasSo));
+        match user.existence {
+            Existence::Unknown | Existence::Purged => user.existence = Existence::Exists,
+            Existence::Exists => return Ok(Verdict::Administered(Administered::WasSo)),
+            Existence::Purging => return Ok(Verdict::Administered(Administered::Busy)),
         }
         self.digest.mix(added.0 as u64);
         self.list(added);
@@ -93,6 +99,28 @@ impl State {
         }
         consequences.devices_changed.push(acting);
         self.digest.mix(id.0 as u64);
+        self.let_leave(acting, left_up_to);
+        self.list(acting);
+        Ok(Verdict::Administered(Administered::Done))
+    }
+
+    /// The same of all devices of a user.
+    pub(super) fn revoke_user(
+        &mut self,
+        acting: UserId,
+        consequences: &mut Consequences,
+    ) -> Result<Verdict, Missing> {
+        let user = self.user(acting)?;
+        if !user.exists() {
+            return Ok(Verdict::Administered(Administered::Unknown));
+        }
+        let left_up_to = user.left_up_to();
+        require_known(user, left_up_to, user.inbox.last_position())?;
+        if !user.revoke_all_devices() {
+            return Ok(Verdict::Administered(Administered::WasSo));
+        }
+        consequences.devices_changed.push(acting);
+        self.digest.mix(acting.0 as u64);
         self.let_leave(acting, left_up_to);
         self.list(acting);
         Ok(Verdict::Administered(Administered::Done))

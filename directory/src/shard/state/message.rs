@@ -10,7 +10,7 @@ use super::super::chat::{Chat, Parked};
 use super::super::effect::{Answer, EntryBody};
 use super::super::parts::{About, PartBody};
 use super::super::sequence::{Decision, Standing};
-use super::super::user::User;
+use super::super::user::{Existence, User};
 use super::{Consequences, Missing, State, Verdict, chat_of, require_known};
 use crate::limits::{GAPS_MAX, INBOX_SHARE_OF_A_SENDER};
 
@@ -66,12 +66,20 @@ impl State {
     ) -> Result<Verdict, Missing> {
         let &Posted { recipient, sender, device, sequence, .. } = posted;
         let user = self.user(recipient)?;
-        if !user.exists {
+        let exists = user.exists();
+        if user.existence == Existence::Unknown || !exists && planted!(PurgeForgetsDecisions) {
             return Ok(refused(sequence, Code::UnknownUser));
         }
         let chat = chat_of(user, sender)?;
         let (standing, expected) = (chat.standing(device, sequence), chat.expected(device));
         match standing {
+            Standing::Repeat(Some(decision)) => {
+                Ok(Verdict::Answer(answer(device, sequence, decision)))
+            }
+            Standing::Repeat(None) => Ok(refused(sequence, Code::DecisionForgotten)),
+            Standing::Next | Standing::Ahead | Standing::TooFar if !exists => {
+                Ok(refused(sequence, Code::UnknownUser))
+            }
             Standing::Next => {
                 self.require_for_decisions(posted)?;
                 let decision = self.decide_next(posted, payload, consequences);
@@ -83,10 +91,6 @@ impl State {
                 self.park(posted, payload);
                 Ok(Verdict::Answer(Answer::OutOfOrder { sequence, expected }))
             }
-            Standing::Repeat(Some(decision)) => {
-                Ok(Verdict::Answer(answer(device, sequence, decision)))
-            }
-            Standing::Repeat(None) => Ok(refused(sequence, Code::DecisionForgotten)),
             // A restored home lacks more than a window of what its senders know as decided.
             Standing::TooFar => Ok(Verdict::Answer(Answer::OutOfOrder { sequence, expected })),
         }
@@ -101,10 +105,14 @@ impl State {
         let (from, to) = (Sequence(range.from), Sequence(range.to));
         let device = DeviceId(range.device);
         let user = self.user(recipient)?;
-        if !user.exists {
+        let exists = user.exists();
+        if user.existence == Existence::Unknown {
             return Ok(refused(from, Code::UnknownUser));
         }
         let expected = chat_of(user, sender)?.expected(device);
+        if !exists && to >= expected {
+            return Ok(refused(from, Code::UnknownUser));
+        }
         if from > expected {
             return Ok(Verdict::Answer(Answer::OutOfOrder { sequence: from, expected }));
         }
@@ -378,7 +386,7 @@ impl State {
         self.digest.mix(sequence ^ u64::from(code) << 48);
     }
 
-    fn chat_mut(&mut self, user: UserId, peer: UserId) -> Option<&mut Chat> {
+    pub(super) fn chat_mut(&mut self, user: UserId, peer: UserId) -> Option<&mut Chat> {
         self.users.get_mut(user)?.chats.get_mut(&peer)
     }
 }

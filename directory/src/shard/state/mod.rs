@@ -13,6 +13,7 @@ mod due;
 mod login;
 mod message;
 mod parts;
+mod purge;
 mod read;
 mod repair;
 
@@ -90,6 +91,8 @@ pub(crate) struct Consequences {
     pub(crate) parts_from: Vec<PartitionId>,
     /// Users whose devices changed.
     pub(crate) devices_changed: Vec<UserId>,
+    /// Users of whom a purge began or went on, and whether anything of them is left.
+    pub(crate) purges: Vec<(UserId, bool)>,
     /// For the operator.
     pub(crate) alarms: Vec<Alarm>,
 }
@@ -183,6 +186,8 @@ impl State {
             Record::Connect(connect) => self.connect(connect, consequences)?,
             Record::AddUser(add) => self.add_user(UserId(add.user))?,
             Record::Revoke(revoke) => self.revoke(revoke, consequences)?,
+            Record::RevokeUser(record) => self.revoke_user(UserId(record.user), consequences)?,
+            Record::PurgeUser(record) => self.purge(UserId(record.user), consequences)?,
             Record::Due(due) => self.due(due, consequences)?,
             Record::Attempt(attempt) => self.attempt(attempt, consequences)?,
             Record::Confirmed(confirmed) => {
@@ -438,7 +443,11 @@ fn chat_of(user: &mut User, peer: UserId) -> Result<&mut Chat, Missing> {
 
 /// The entries of `(after, up_to]` have to be known.
 fn require_known(user: &User, after: Position, up_to: Position) -> Result<(), Missing> {
-    let after = after.max(user.left_up_to());
+    require_range(user, after.max(user.left_up_to()), up_to)
+}
+
+/// As above, of an inbox whose entries may be there from any position on.
+fn require_range(user: &User, after: Position, up_to: Position) -> Result<(), Missing> {
     if after >= up_to || user.live == 0 || user.inbox.knows(after, up_to) {
         return Ok(());
     }

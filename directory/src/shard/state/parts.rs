@@ -95,7 +95,7 @@ impl State {
     }
 
     fn user_exists(&mut self, user: UserId) -> Result<bool, Missing> {
-        Ok(self.user(user)?.exists)
+        Ok(self.user(user)?.exists())
     }
 
     pub(super) fn takes(

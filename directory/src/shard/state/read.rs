@@ -20,6 +20,9 @@ impl State {
         let user = self.user(acting)?;
         let has_others = user.has_several_devices();
         let noted = |up_to| Ok(Verdict::Answer(Answer::ReadNoted { up_to }));
+        if !user.exists() {
+            return noted(Sequence(0));
+        }
         let Some(sender) = chat_of(user, peer)?.sender_mut(device) else {
             return noted(Sequence(0));
         };

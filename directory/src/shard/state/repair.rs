@@ -36,7 +36,7 @@ impl State {
     fn reject_post(&mut self, posted: &Posted) -> Result<(), Missing> {
         let (recipient, sender) = (posted.recipient, posted.sender);
         let user = self.user(recipient)?;
-        if !user.exists {
+        if !user.exists() {
             return Ok(());
         }
         let chat = chat_of(user, sender)?;

@@ -5,6 +5,7 @@ mod answers;
 mod cold;
 mod devices;
 mod messages;
+mod purge;
 mod quotas;
 mod reports;
 mod restart;
@@ -88,7 +89,7 @@ impl Box {
         let (generation, residency) = (Generation(1), self.residency);
         let settings = ShardSettings { partition, table: self.table, generation, residency };
         let mut shard = load_shard(&self.disk, settings).unwrap().unwrap();
-        shard.handle_started(&self.settings);
+        shard.handle_started(Some(&self.settings));
         shard
     }
 

@@ -150,3 +150,19 @@ fn one_checkpoint_is_under_way_whoever_is_in_it() {
     at.home(A).handle_checkpointed();
     assert!(at.home(A).can_freeze());
 }
+
+/// As a command on a stopped box does.
+#[test]
+fn a_start_without_settings_leaves_those_that_are_journaled() {
+    let settings = Settings { devices_max: 3, ..SETTINGS };
+    let at = Box::with(settings.clone());
+    let table = at.table;
+    let (partition, generation, residency) = (PartitionId(0), Generation(1), at.residency);
+    let mut shard = load_shard(&at.disk, ShardSettings { partition, table, generation, residency })
+        .unwrap()
+        .unwrap();
+    shard.handle_started(None);
+    assert_eq!((shard.settings(), shard.pending().records), (&settings, 0));
+    shard.handle_started(Some(&SETTINGS));
+    assert_eq!(shard.pending().records, 1);
+}

@@ -7,7 +7,7 @@ use super::super::EntryBody;
 use super::script::{refuse, sends, sequences};
 use super::*;
 
-const REASONS: [Code; 8] = [
+const REASONS: [Code; 9] = [
     Code::UnknownUser,
     Code::InboxFull,
     Code::SenderQuota,
@@ -16,6 +16,7 @@ const REASONS: [Code; 8] = [
     Code::Recalled,
     Code::GapClosed,
     Code::Repaired,
+    Code::UserPurged,
 ];
 
 /// Also where the class says `retry_after`: the number is used up.
