@@ -21,6 +21,7 @@ mod process;
 mod random;
 mod serve;
 mod stopped_box;
+mod users;
 mod watch;
 
 use std::process::ExitCode;
@@ -63,7 +64,7 @@ enum Command {
     Scrub(command::scrub::Arguments),
     /// Let a box start again whose data is damaged.
     Repair(command::repair::Arguments),
-    /// Add users.
+    /// Add, list, revoke and purge users.
     #[command(subcommand)]
     User(command::operate::user::Command),
     /// Revoke devices.

@@ -50,6 +50,14 @@ impl StoppedBox {
                 let home = self.table.partition_of(user);
                 self.administer(home, |shard| shard.handle_revoke(user, device, TICKET))
             }
+            Command::RevokeUser(user) => {
+                let home = self.table.partition_of(user);
+                self.administer(home, |shard| shard.handle_revoke_user(user, TICKET))
+            }
+            Command::PurgeUser(user) => {
+                let home = self.table.partition_of(user);
+                self.administer(home, |shard| shard.handle_purge_user(user, TICKET))
+            }
             Command::ConfirmClock => self.confirm_clock(),
         }
     }
@@ -139,4 +147,29 @@ fn cannot_apply(partition: PartitionId, corrupt: Corrupt) -> Failure {
     Failure::new(format_args!(
         "partition {partition} cannot apply what was journaled ({corrupt}): run `answerback repair`"
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use answerback_directory::limits::SETTINGS;
+    use answerback_proto::id::UserId;
+    use answerback_proto::record::Settings;
+    use answerback_store::NewBox;
+
+    use super::*;
+
+    /// They are the operator's, and no command knows them.
+    #[test]
+    fn a_command_leaves_the_journaled_settings_alone() {
+        let directory = tempfile::tempdir().unwrap();
+        let new_box = NewBox { partitions: 1, secret: [7; 16] };
+        let mut stopped = StoppedBox::new(&Store::open(directory.path(), new_box).unwrap());
+        let settings = Settings { devices_max: 3, ..SETTINGS };
+        let mut shard = stopped.load(PartitionId(0)).unwrap();
+        shard.handle_started(Some(&settings));
+        stopped.writer.commit(&[shard.take_batch(clock::unix_ms()).unwrap()]).unwrap();
+        let added = stopped.perform(Command::AddUser(UserId(2))).unwrap();
+        assert_eq!(added, Administered::Done);
+        assert_eq!(stopped.load(PartitionId(0)).unwrap().settings(), &settings);
+    }
 }

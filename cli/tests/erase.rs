@@ -13,7 +13,7 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use common::{Place, Server, exchange, json_lines};
+use common::{Place, Server, answerback, exchange, json_lines};
 
 const TEXT: &str = "a text that is easily found in a file";
 /// Far more looks than it takes: each of them reads all files and asks the box.
@@ -43,6 +43,21 @@ fn text_that_stays(place: &Place) -> Vec<PathBuf> {
         assert!(answer["done"]["process"].is_u64(), "the box runs: {answer}");
     }
     found
+}
+
+#[test]
+fn what_waited_for_a_purged_user_leaves_all_files() {
+    let place = Place::new();
+    let mut serving = place.serve("127.0.0.1:0");
+    let server = Server::start(serving.args(["--cores", "1", "--erase-seconds", "1"]));
+    place.log_in_once(&server, 2);
+    let sent = place.client("send", &server.address, 1).args(["--to", "2", TEXT]).output().unwrap();
+    assert!(sent.status.success(), "{sent:?}");
+    assert!(!with_text(&place.path("data").join("db")).is_empty(), "it is on the disk");
+    let mut purging = answerback();
+    purging.args(["user", "purge", "--yes", "2", "--data"]).arg(place.path("data"));
+    assert!(purging.status().unwrap().success());
+    assert_eq!(text_that_stays(&place), Vec::<PathBuf>::new());
 }
 
 #[test]

@@ -109,7 +109,7 @@ impl Outbox {
     fn add_head(&mut self, value: &[u8]) -> Result<bool, StorageFault> {
         let head = view::Head::read(value).ok_or_else(|| unreadable(Table::Cursor))?;
         let waits = head.entries > 0;
-        self.users += 1;
+        self.users += u64::from(head.exists);
         self.waiting_users += u64::from(waits);
         self.entries += u64::from(head.entries);
         self.undelivered += u64::from(head.undelivered);

@@ -18,6 +18,8 @@ pub(crate) enum Outcome {
     WasSo,
     /// There is no such user or device.
     Unknown,
+    /// The user is being purged; later.
+    Busy,
 }
 
 /// The same as an answer.
@@ -32,6 +34,7 @@ impl From<Administered> for Outcome {
             Administered::Done => Self::Done,
             Administered::WasSo => Self::WasSo,
             Administered::Unknown => Self::Unknown,
+            Administered::Busy => Self::Busy,
         }
     }
 }
@@ -43,6 +46,8 @@ impl From<Command> for Request {
             Command::Revoke(user, device) => {
                 Self::RevokeDevice { user: user.to_string(), device: device.to_string() }
             }
+            Command::RevokeUser(user) => Self::RevokeUser { user: user.to_string() },
+            Command::PurgeUser(user) => Self::PurgeUser { user: user.to_string() },
             Command::ConfirmClock => Self::ConfirmClock {},
         }
     }

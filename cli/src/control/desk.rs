@@ -17,6 +17,7 @@ use crate::admin::{Phase, Readiness};
 use crate::clock::Clock;
 use crate::exit::Failure;
 use crate::inspection;
+use crate::users::UserPage;
 use crate::watch::WatchView;
 
 /// What requests are answered from.
@@ -61,6 +62,9 @@ impl Desk {
             Request::Scrub {} => self.scrub(),
             Request::AddUser { user } => self.add_user(&user),
             Request::RevokeDevice { user, device } => self.revoke_device(&user, &device),
+            Request::RevokeUser { user } => self.revoke_user(&user),
+            Request::PurgeUser { user } => self.purge_user(&user),
+            Request::ListUsers { after, count } => self.list_users(after.as_deref(), count),
             Request::ConfirmClock {} => self.administer(Command::ConfirmClock),
         };
         match done {
@@ -131,6 +135,19 @@ impl Desk {
 
     fn revoke_device(&self, user: &str, device: &str) -> Result<Value, Failure> {
         self.administer(Command::Revoke(parse_user(user)?, parse_device(device)?))
+    }
+
+    fn revoke_user(&self, user: &str) -> Result<Value, Failure> {
+        self.administer(Command::RevokeUser(parse_user(user)?))
+    }
+
+    fn purge_user(&self, user: &str) -> Result<Value, Failure> {
+        self.administer(Command::PurgeUser(parse_user(user)?))
+    }
+
+    fn list_users(&self, after: Option<&str>, count: usize) -> Result<Value, Failure> {
+        let after = after.map(parse_user).transpose()?;
+        Ok(serde_json::to_value(UserPage::read(&self.store, after, count)?)?)
     }
 
     fn administer(&self, command: Command) -> Result<Value, Failure> {

@@ -59,6 +59,12 @@ pub(crate) enum Request {
     AddUser { user: String },
     /// To take a device from its user.
     RevokeDevice { user: String, device: String },
+    /// To take all devices from a user.
+    RevokeUser { user: String },
+    /// To end a user.
+    PurgeUser { user: String },
+    /// Which users there are behind one, at most so many.
+    ListUsers { after: Option<String>, count: usize },
     /// To trust the clock again.
     ConfirmClock {},
 }
@@ -71,6 +77,7 @@ impl Request {
             Self::Inspect {}
                 | Self::InspectUser { .. }
                 | Self::Trace { .. }
+                | Self::ListUsers { .. }
                 | Self::Backup { .. }
                 | Self::Scrub {}
         )

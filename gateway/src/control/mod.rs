@@ -23,6 +23,10 @@ pub enum Command {
     AddUser(UserId),
     /// A device is no longer the user's.
     Revoke(UserId, DeviceId),
+    /// None of a user's devices is the user's any more.
+    RevokeUser(UserId),
+    /// A user is no more, and what waits for it ends.
+    PurgeUser(UserId),
     /// The clock is right, however far it jumped.
     ConfirmClock,
 }
@@ -71,7 +75,10 @@ impl Control {
         let inner = self.inner()?;
         let (answer, answers) = channel();
         let (desks, expected) = match command {
-            Command::AddUser(user) | Command::Revoke(user, _) => (inner.home_of(user), 1),
+            Command::AddUser(user)
+            | Command::Revoke(user, _)
+            | Command::RevokeUser(user)
+            | Command::PurgeUser(user) => (inner.home_of(user), 1),
             Command::ConfirmClock => (inner.desks.as_slice(), inner.table.partitions()),
         };
         for desk in desks {

@@ -50,6 +50,12 @@ impl Core {
             Command::Revoke(user, device) => self.command(user, answer, |shard, ticket| {
                 shard.handle_revoke(user, device, ticket);
             }),
+            Command::RevokeUser(user) => {
+                self.command(user, answer, |shard, ticket| shard.handle_revoke_user(user, ticket));
+            }
+            Command::PurgeUser(user) => {
+                self.command(user, answer, |shard, ticket| shard.handle_purge_user(user, ticket));
+            }
             Command::ConfirmClock => {
                 for partition in self.shared.table.partitions_of(self.core) {
                     match self.shards.touch(partition) {

@@ -119,6 +119,13 @@ pub(crate) fn read_part(value: &mut Fields<'_>) -> Option<PartBody> {
     })
 }
 
+/// A user's head, from the row's key and value.
+pub(crate) fn read_head_row(key: &[u8], value: &[u8]) -> Option<User> {
+    let mut key = Fields(key.get(2..)?);
+    let id = UserId(key.be_u128()?);
+    read_head(id, value).filter(|_| key.is_empty())
+}
+
 /// A user's head, without devices. Between its fixed fields and the ids of those with gaps
 /// stands something only of a user who was purged.
 pub(crate) fn read_head(id: UserId, value: &[u8]) -> Option<User> {

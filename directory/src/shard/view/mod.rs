@@ -4,6 +4,7 @@
 //! Rows are as of the last checkpoint. Whoever wants to know of now waits until `applied` has
 //! passed what was journaled when he asked.
 
+mod list;
 mod trace;
 mod user;
 
@@ -14,12 +15,15 @@ use super::inbox::InboxEntry;
 use super::rows::{self, Fields};
 use super::user::Standing;
 
+pub use list::{Listed, users};
 pub use trace::{Fate, Holder, MessageName, Notice, Trace, trace};
 pub use user::{DeviceView, EntryView, Limits, UserView, is_clock_doubted, user};
 
 /// What a user's first row says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Head {
+    /// Whether the user exists: the row of one who was purged stays.
+    pub exists: bool,
     /// The last place of the inbox that was ever given.
     pub last_position: Position,
     /// The highest place that any device ever acknowledged.
@@ -37,6 +41,7 @@ impl Head {
     pub fn read(value: &[u8]) -> Option<Self> {
         let user = rows::read_head(UserId(0), value)?;
         Some(Self {
+            exists: user.exists(),
             last_position: user.inbox.last_position(),
             floor: user.floor,
             entries: user.live,

@@ -21,7 +21,7 @@ use super::super::load;
 use super::super::parts::PartBody;
 use super::super::rows;
 use super::super::sequence::{Decision, Standing};
-use super::super::user::User;
+use super::super::user::{Existence, User};
 use super::user::each_entry;
 use super::{AttemptsView, DeviceStanding, Limits};
 use crate::partition_table::PartitionTable;
@@ -142,13 +142,16 @@ pub fn trace(
         Some(notice) => Some(notice),
         None => find_notice(reader, table.partition_of(name.sender), name)?,
     };
-    if !recipient.exists {
+    if recipient.existence == Existence::Unknown {
         return Ok(Trace { fate: Fate::UnknownRecipient, notice, limits });
     }
     let chat = load::read_chat(reader, home, name.recipient, name.sender)?;
     let new = Sender::default();
     let known = chat.sender(name.device).unwrap_or(&new);
     let fate = match known.decisions.standing(name.sequence) {
+        Standing::Next | Standing::Ahead | Standing::TooFar if !recipient.exists() => {
+            Fate::UnknownRecipient
+        }
         Standing::Next | Standing::Ahead | Standing::TooFar => undecided(known, name.sequence),
         Standing::Repeat(Some(Decision::Rejected(code))) => Fate::Rejected { code },
         Standing::Repeat(Some(Decision::Skipped)) => Fate::Skipped,

@@ -11,7 +11,7 @@ use super::super::inbox::InboxEntry;
 use super::super::load;
 use super::super::rows;
 use super::super::state::State;
-use super::super::user::{Device, User};
+use super::super::user::{Device, Existence, User};
 use super::{AttemptsView, DeviceStanding, is_for, kind_of};
 use crate::limits::INBOX_SHARE_OF_A_SENDER;
 use crate::partition_table::PartitionTable;
@@ -110,7 +110,7 @@ pub fn user(
 ) -> Result<Option<UserView>, StorageFault> {
     let partition = table.partition_of(id);
     let head = load::read_head(reader, partition, id)?;
-    if !head.exists {
+    if matches!(head.existence, Existence::Unknown | Existence::Purged) {
         return Ok(None);
     }
     let mut view = UserView {

@@ -1,12 +1,13 @@
-//! `answerback user`: users that exist before they log in.
+//! `answerback user add`: users that exist before they log in.
 
 use std::path::PathBuf;
 
 use answerback_gateway::Command as Administrative;
 use answerback_proto::id::UserId;
-use clap::{Args, Subcommand};
+use clap::Args;
 
-use super::Operator;
+use super::super::Operator;
+use super::is_being_purged;
 use crate::control::Outcome;
 use crate::exit::Failure;
 
@@ -21,13 +22,6 @@ each user.
   answerback user add --data run/data --create 1      # before the first `serve`
 
 Exit codes: 0 all of them exist, 1 failed, and those without a line were not added, 2 wrong usage.";
-
-/// What to do about users.
-#[derive(Subcommand)]
-pub(crate) enum Command {
-    /// Let users exist before they log in.
-    Add(Arguments),
-}
 
 /// Who, and where.
 #[derive(Args)]
@@ -45,13 +39,14 @@ pub(crate) struct Arguments {
 }
 
 /// Has it done.
-pub(crate) fn run(command: &Command) -> Result<(), Failure> {
-    let Command::Add(arguments) = command;
+pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let mut operator = Operator { makes_data: arguments.create, ..Operator::new(&arguments.data) };
     for &user in &arguments.users {
-        let outcome = operator.perform(Administrative::AddUser(user))?;
-        let was_there = outcome == Outcome::WasSo;
-        println!("user {user} was {}", if was_there { "there already" } else { "added" });
+        match operator.perform(Administrative::AddUser(user))? {
+            Outcome::Done => println!("user {user} was added"),
+            Outcome::WasSo | Outcome::Unknown => println!("user {user} was there already"),
+            Outcome::Busy => return Err(is_being_purged(user)),
+        }
     }
     Ok(())
 }
