@@ -31,7 +31,7 @@ pub(super) fn rows(
 ) -> Vec<Line<'static>> {
     let narrow = columns.saturating_sub(MARGIN).min(COLUMNS_MIN);
     let inner = (columns * 4 / 5).clamp(narrow, COLUMNS_MAX).saturating_sub(2).max(2);
-    let back = palette.bubble(message.is_own());
+    let back = palette.bubble(message);
     let mut rows = words(message, inner, back, palette);
     add_marks(&mut rows, marks(message, calendar, palette), inner, back);
     let broadest = rows.iter().map(Line::width).max().unwrap_or_default();

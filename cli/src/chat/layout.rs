@@ -50,9 +50,10 @@ pub(super) fn rows(
             let count = shown().skip(index).filter(|message| !message.is_own()).count();
             rules.push(rule(&format!("{count} unread"), look.palette.good(), look.columns));
         }
-        let mut lines = before.apart(message, rules);
+        let bubble = bubble::rows(message, look.columns, look.calendar, look.palette);
+        let mut lines = before.apart(message, rules, bubble.len());
         let above = -isize::try_from(lines.len()).unwrap_or_default();
-        lines.extend(bubble::rows(message, look.columns, look.calendar, look.palette));
+        lines.extend(bubble);
         let place = |row| Place { message: message.id, row };
         let placed = (above..).zip(lines);
         rows.extend(placed.map(|(row, line)| Row { place: place(row), line }));
@@ -64,7 +65,13 @@ pub(super) fn rows(
 #[derive(Default)]
 struct Before {
     day: Option<Date>,
-    is_own: Option<bool>,
+    bubble: Option<Bubble>,
+}
+
+#[derive(Clone, Copy)]
+struct Bubble {
+    is_own: bool,
+    rows: usize,
 }
 
 impl Before {
@@ -74,14 +81,21 @@ impl Before {
         (self.day.replace(day) != Some(day)).then_some(day)
     }
 
-    /// Rules with room around them, or room where the other one speaks.
-    fn apart(&mut self, message: &Message, mut rules: Vec<Line<'static>>) -> Vec<Line<'static>> {
-        let was_own = self.is_own.replace(message.is_own());
+    /// Rules with room around them; room where the other one speaks, or where it would not be
+    /// seen which row begins a message.
+    fn apart(
+        &mut self,
+        message: &Message,
+        mut rules: Vec<Line<'static>>,
+        rows: usize,
+    ) -> Vec<Line<'static>> {
+        let is_own = message.is_own();
+        let above = self.bubble.replace(Bubble { is_own, rows });
         if !rules.is_empty() {
             rules.push(Line::default());
         }
-        let has_gap = was_own.is_some_and(|was_own| was_own != message.is_own());
-        if was_own.is_some() && (has_gap || !rules.is_empty()) {
+        let is_apart = |above: Bubble| above.is_own != is_own || above.rows.max(rows) > 1;
+        if above.is_some_and(|above| !rules.is_empty() || is_apart(above)) {
             rules.insert(0, Line::default());
         }
         rules

@@ -4,6 +4,8 @@ use std::env;
 
 use ratatui::style::{Color, Modifier, Style};
 
+use super::message::Message;
+
 /// The colours of a terminal, or none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Palette {
@@ -15,11 +17,12 @@ pub(super) enum Palette {
 
 const GREEN: Color = Color::Indexed(78);
 const YELLOW: Color = Color::Indexed(221);
-const RED: Color = Color::Indexed(203);
+const RED: Color = Color::Indexed(210);
 const BLUE: Color = Color::Indexed(117);
 const WHITE: Color = Color::Indexed(255);
 const GREY: Color = Color::Indexed(245);
 const OWN_BACK: Color = Color::Indexed(23);
+const FAILED_BACK: Color = Color::Indexed(52);
 const PEER_BACK: Color = Color::Indexed(237);
 const BAR_BACK: Color = Color::Indexed(235);
 
@@ -31,9 +34,14 @@ impl Palette {
         if is_asked_not_to || is_poor { Self::Plain } else { Self::Colours }
     }
 
-    /// A bubble of the user's own, or of the peer's.
-    pub(super) fn bubble(self, is_own: bool) -> Style {
-        self.back(if is_own { OWN_BACK } else { PEER_BACK }).patch(self.fore(WHITE))
+    /// What a message stands on.
+    pub(super) fn bubble(self, message: &Message) -> Style {
+        let back = match message.is_own() {
+            true if message.is_failed() => FAILED_BACK,
+            true => OWN_BACK,
+            false => PEER_BACK,
+        };
+        self.back(back).patch(self.fore(WHITE))
     }
 
     /// The time of a message.
