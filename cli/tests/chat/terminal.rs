@@ -142,7 +142,8 @@ pub(crate) fn has_row(screen: &str, words: &str, behind: &str) -> bool {
 
 fn tmux(socket: &std::path::Path) -> Command {
     let mut command = Command::new("tmux");
-    command.args(["-u", "-S"]).arg(socket).env_remove("TMUX").env("LC_ALL", "C.UTF-8");
+    command.args(["-u", "-S"]).arg(socket).env_remove("TMUX");
+    command.env("LC_ALL", "C.UTF-8").env("SHELL", "/bin/sh");
     command
 }
 
