@@ -11,6 +11,8 @@ pub(crate) enum Failure {
     Failed(String),
     /// Exit code 3: the time that was given ran out.
     TimedOut(String),
+    /// Exit code 1, and where its line belongs, as in a box's log, it stands already.
+    Told,
     /// Exit code 0: the reader of our output is gone, as in `answerback recv | head -1`.
     NobodyReads,
 }
@@ -33,9 +35,10 @@ impl Failure {
     pub(crate) fn report(&self) -> ExitCode {
         match self {
             Self::Failed(line) => {
-                eprintln!("answerback: {line}");
+                line.lines().for_each(|line| eprintln!("answerback: {line}"));
                 ExitCode::from(1)
             }
+            Self::Told => ExitCode::from(1),
             Self::TimedOut(line) => {
                 eprintln!("answerback: {line}");
                 ExitCode::from(3)
@@ -50,6 +53,7 @@ impl Failure {
     pub(crate) fn line(&self) -> &str {
         match self {
             Self::Failed(line) | Self::TimedOut(line) => line,
+            Self::Told => "see the log",
             Self::NobodyReads => "nobody reads the output",
         }
     }

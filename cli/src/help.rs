@@ -6,7 +6,7 @@ use clap::builder::StyledStr;
 use clap::{Command, CommandFactory};
 
 const GROUPS: [(&str, &[&str]); 5] = [
-    ("The box", &["serve", "status", "inspect", "trace"]),
+    ("The box", &["serve", "check-config", "status", "inspect", "trace"]),
     ("Users and their devices", &["user", "device", "clock"]),
     ("Keep its data", &["backup", "restore", "scrub", "repair"]),
     ("Try it by hand", &["dev-keys", "token", "chat", "send", "recv"]),
@@ -29,7 +29,7 @@ fn groups(command: &Command) -> String {
         let found = names.iter().filter_map(|name| command.find_subcommand(name));
         for subcommand in found {
             let about = subcommand.get_about().map(StyledStr::to_string).unwrap_or_default();
-            let _ = writeln!(text, "  {:<10}{about}", subcommand.get_name());
+            let _ = writeln!(text, "  {:<12}{about}", subcommand.get_name());
         }
         text.push('\n');
     }

@@ -17,6 +17,7 @@ mod help;
 mod inspection;
 mod journal;
 mod keys;
+mod logs;
 mod process;
 mod random;
 mod serve;
@@ -50,6 +51,8 @@ struct Arguments {
 enum Command {
     /// Run a box.
     Serve(command::serve::Arguments),
+    /// Show the settings that a box would run with.
+    CheckConfig(command::check_config::Arguments),
     /// Say how a running box is.
     Status(command::status::Arguments),
     /// Say what a box holds, or how a user stands.
@@ -92,6 +95,7 @@ fn main() -> ExitCode {
     let parsed = Arguments::from_arg_matches(&help::grouped::<Arguments>().get_matches());
     let outcome = match parsed.unwrap_or_else(|error| error.exit()).command {
         Command::Serve(arguments) => command::serve::run(&arguments),
+        Command::CheckConfig(arguments) => command::check_config::run(&arguments),
         Command::Status(arguments) => command::status::run(&arguments),
         Command::Inspect(arguments) => command::inspect::run(&arguments),
         Command::Trace(arguments) => command::trace::run(&arguments),

@@ -5,7 +5,6 @@
 mod common;
 
 use std::fs;
-use std::io::Read;
 use std::process::{Command, Output, Stdio};
 
 use answerback_directory::partition_table::PartitionTable;
@@ -13,6 +12,7 @@ use answerback_directory::ports::{Applied, Journal, StateReader};
 use answerback_proto::id::{Offset, PartitionId, UserId};
 use answerback_proto::record::{ApplyVersion, Batch, BatchBuilder, Post, StateDigest, Tick};
 use answerback_store::{JournalWriter, NewBox, Store};
+use common::log::Log;
 use common::{Place, Server, answerback, failure, json_lines, mode};
 use serde_json::{Value, json};
 
@@ -146,9 +146,9 @@ fn one_partition_is_out_of_service_until_its_record_is_skipped() {
     let (_, line) = failure(&damaged.skip());
     assert!(line.contains("in use by another process: stop that one"), "{line}");
     assert!(server.stop().success());
-    let mut alarm = String::new();
-    server.child.stderr.take().unwrap().read_to_string(&mut alarm).unwrap();
-    assert!(alarm.contains(&format!("alarm: partition {partition} is out of service")), "{alarm}");
+    let alarm = Log::of(&mut server).event("is out of service");
+    assert_eq!(alarm["alarm"], "partition_out_of_service");
+    assert_eq!(alarm["partition"], u64::from(partition.0));
 
     let listed = damaged.repair(&[]);
     let (code, line) = failure(&listed);

@@ -77,9 +77,9 @@ impl Reserve {
         Ok(Self { path: path.into(), marks, was_low: false })
     }
 
-    /// Its marks.
-    pub fn marks(&self) -> ReserveMarks {
-        self.marks
+    /// Goes by other marks from now on.
+    pub fn set_marks(&mut self, marks: ReserveMarks) {
+        self.marks = marks;
     }
 
     /// Whether new messages must be refused, as of now. One system call; meant for every
@@ -130,6 +130,17 @@ mod tests {
         };
         assert!(!reserve(1).is_low());
         assert!(reserve(space.total_bytes + 1).is_low());
+    }
+
+    #[test]
+    fn other_marks_count_at_the_next_look() {
+        let dir = tempfile::tempdir().unwrap();
+        let total_bytes = FreeSpace::of(dir.path()).unwrap().total_bytes;
+        let mut reserve = Reserve::new(dir.path(), None).unwrap();
+        for (low_bytes, is_low) in [(total_bytes + 1, true), (1, false)] {
+            reserve.set_marks(ReserveMarks { low_bytes, high_bytes: low_bytes });
+            assert_eq!(reserve.is_low(), is_low);
+        }
     }
 
     #[test]

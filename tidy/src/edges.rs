@@ -41,6 +41,11 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("ratatui", &["cli"]),
     ("crossterm", &["cli"]),
     ("jiff", &["cli"]),
+    // Others say what happens (tracing); who writes it down, and what the operator set, is
+    // the command's business.
+    ("tracing-subscriber", &["cli"]),
+    ("tracing-appender", &["cli"]),
+    ("toml", &["cli"]),
 ];
 
 /// The pure crates, and all that they may depend on: nothing with I/O, clocks, randomness.

@@ -16,7 +16,7 @@ mod readiness;
 mod routes;
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::str::FromStr;
 
 use crate::clock::Clock;
@@ -27,9 +27,6 @@ use listener::Listener;
 use routes::Seen;
 
 pub(crate) use readiness::{Phase, Readiness};
-
-/// Where it listens unless something else is said.
-pub(crate) const LISTEN_DEFAULT: &str = "127.0.0.1:7480";
 
 /// Where it listens, if anywhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,6 +82,12 @@ impl Admin {
     }
 }
 
+impl Default for AdminListen {
+    fn default() -> Self {
+        Self::At(SocketAddr::from((Ipv4Addr::LOCALHOST, 7480)))
+    }
+}
+
 impl FromStr for AdminListen {
     type Err = String;
 
@@ -114,9 +117,10 @@ mod tests {
 
     #[test]
     fn an_address_or_none_is_read_as_it_is_written() {
-        for text in [LISTEN_DEFAULT, "[::1]:0", "none"] {
+        for text in ["127.0.0.1:7480", "[::1]:0", "none"] {
             assert_eq!(text.parse::<AdminListen>().unwrap().to_string(), text);
         }
+        assert_eq!(AdminListen::default().to_string(), "127.0.0.1:7480");
         assert!("7480".parse::<AdminListen>().unwrap_err().contains("`none`"));
     }
 }

@@ -2,6 +2,7 @@
 
 pub(crate) mod backup;
 pub(crate) mod chat;
+pub(crate) mod check_config;
 mod data;
 pub(crate) mod dev_keys;
 mod device;

@@ -1,5 +1,6 @@
 //! A box: what it opens, the threads beside its cores, its end.
 
+mod reload;
 mod signals;
 mod startup;
 mod system;
@@ -9,50 +10,84 @@ use std::io::Write;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use answerback_gateway::{Control, Listening, serve};
+use answerback_gateway::{Control, Listening, ServeError, StopHandle, serve};
 use answerback_store::{Meta, Store};
+use tracing::{error, info};
 
-use self::signals::stop_on_signals;
-use self::startup::{cores, load, new_box, read_keys, sources};
+use self::reload::Reloader;
+use self::signals::take_signals;
+use self::startup::{cores, load, new_box, read_keys, reserve_marks};
 use self::system::raise_descriptor_limit;
 use self::takeover::take_over;
 use crate::admin::{Admin, Phase};
 use crate::clock::Clock;
-use crate::config::Configuration;
+use crate::config::{Configuration, Layers};
 use crate::control::{ControlServer, ControlSocket, Desk, Seen, Status};
 use crate::erasing::Eraser;
 use crate::exit::Failure;
+use crate::journal::SharedMarks;
+use crate::logs::LogLevel;
+use crate::watch::Sources;
 
-/// Serves until a signal, or until storage can no longer be trusted.
-pub(crate) fn run(configuration: &Configuration, takes_over: bool) -> Result<(), Failure> {
-    let first = if takes_over { None } else { Some(start_admin(configuration)?) };
+/// What a box starts with.
+#[derive(Debug)]
+pub(crate) struct Start {
+    /// Where its settings are read again.
+    pub(crate) layers: Layers,
+    /// Its settings.
+    pub(crate) configuration: Configuration,
+    /// What changes how much it logs.
+    pub(crate) level: LogLevel,
+    /// Whether it follows the box that serves the data now.
+    pub(crate) takes_over: bool,
+}
+
+/// Serves until a signal, or until storage can no longer be trusted. Why it does not, or no
+/// longer, is in the log.
+pub(crate) fn run(start: Start) -> Result<(), Failure> {
+    open_and_serve(start).map_err(|failure| match failure {
+        Failure::Told => Failure::Told,
+        failure => {
+            error!(alarm = "start_failed", "{}", failure.line());
+            Failure::Told
+        }
+    })
+}
+
+fn open_and_serve(start: Start) -> Result<(), Failure> {
+    let Start { layers, configuration, level, takes_over } = start;
+    let first = if takes_over { None } else { Some(start_admin(&configuration)?) };
     let verifier = read_keys(&configuration.jwks)?;
     raise_descriptor_limit();
-    let taken = if takes_over { take_over(configuration)? } else { None };
+    let taken = if takes_over { take_over(&configuration)? } else { None };
     let (clock, admin) = match first {
         Some(first) => first,
         // Behind that, since whoever is followed has the port until its end.
-        None => start_admin(configuration)?,
+        None => start_admin(&configuration)?,
     };
     let readiness = admin.readiness();
     let (listening, store) = match taken {
         Some((listening, store)) => (Some(listening), store),
-        None => (None, Store::open(&configuration.data, new_box(configuration)?)?),
+        None => (None, Store::open(&configuration.data, new_box(&configuration)?)?),
     };
-    let (meta, cores) = (store.meta(), cores(configuration, &store));
-    let backend = load(configuration, &store)?;
+    let (meta, cores) = (store.meta(), cores(&configuration, &store));
+    let marks = SharedMarks::new(reserve_marks(&configuration)?);
+    let backend = load(&configuration, &store, &marks)?;
     let restored_ms = clock.elapsed().as_millis() as u64;
     let socket = ControlSocket::bind(&configuration.data)?;
-    let stop = stop_on_signals(readiness.clone())?;
     let erase_period = Duration::from_secs(configuration.erase_period_s);
-    let _eraser = Eraser::start(store.clone(), erase_period)?;
-    let (commands, mut control) = (Control::new(), None);
-    let gateway = configuration.gateway.clone();
+    let eraser = Eraser::start(store.clone(), erase_period)?;
+    let (commands, stop) = (Control::new(), StopHandle::new());
+    let (gateway, data) = (configuration.gateway.clone(), configuration.data.clone());
+    let (erase, shards, running) = (eraser.period(), commands.clone(), configuration);
+    let reloader = Reloader { layers, running, level, marks: marks.clone(), erase, shards };
+    take_signals(&stop, readiness.clone(), reloader)?;
     let listening = match listening {
         Some(listening) => listening,
         None => Listening::bind(&gateway, cores, false)?,
     };
-    admin.watch().attach(sources(configuration, &store, &commands)?);
+    admin.watch().attach(Sources::new(store.clone(), commands.clone(), data, marks));
+    let mut control = None;
     let served = serve(gateway, listening, backend, verifier, &stop, &commands, |address| {
         let status = status(address, admin.address(), meta, cores, restored_ms);
         let desk = Desk {
@@ -68,7 +103,10 @@ pub(crate) fn run(configuration: &Configuration, takes_over: bool) -> Result<(),
         readiness.enter(Phase::Serving);
         say(&status);
     });
-    served.inspect_err(|error| readiness.enter(Phase::Failed(error.to_string())))?;
+    served
+        .inspect_err(|error| readiness.enter(Phase::Failed(error.to_string())))
+        .map_err(tell_end)?;
+    info!("stopped: all that was taken is committed");
     Ok(())
 }
 
@@ -76,6 +114,17 @@ pub(crate) fn run(configuration: &Configuration, takes_over: bool) -> Result<(),
 fn start_admin(configuration: &Configuration) -> Result<(Clock, Admin), Failure> {
     let clock = Clock::new();
     Ok((clock, Admin::start(configuration.admin_listen, clock)?))
+}
+
+/// A box that served and no longer does is another alarm than one that never did.
+fn tell_end(ended: ServeError) -> Failure {
+    let alarm = match ended {
+        ServeError::Storage(_) => "storage_failed",
+        ServeError::System(_) | ServeError::Panicked(_) => "box_failed",
+        ServeError::Config(_) | ServeError::Listen { .. } => return Failure::new(ended),
+    };
+    error!(alarm, "{ended}");
+    Failure::Told
 }
 
 fn status(
@@ -103,6 +152,7 @@ fn status(
 
 /// Whoever started the box may be gone; the box serves all the same.
 fn say(Status { listen, partitions, cores, restored_ms, .. }: &Status) {
+    info!(%listen, partitions, cores, restored_ms, "listening");
     let _ = writeln!(
         std::io::stdout(),
         "listening on {listen}, {partitions} partitions on {cores} cores, restored in {restored_ms} ms"
@@ -112,5 +162,8 @@ fn say(Status { listen, partitions, cores, restored_ms, .. }: &Status) {
 /// Messages need no control thread: a box without one serves them all the same.
 fn serve_control(socket: ControlSocket, desk: Desk) -> Option<ControlServer> {
     let server = socket.serve(desk);
-    server.inspect_err(|error| eprintln!("alarm: the box cannot be asked: {error}")).ok()
+    let tell = |error: &std::io::Error| {
+        error!(alarm = "control_unavailable", "the box cannot be asked: {error}");
+    };
+    server.inspect_err(tell).ok()
 }

@@ -5,15 +5,15 @@ use std::path::Path;
 use answerback_directory::partition_table::PartitionTable;
 use answerback_directory::recovery::{Recovered, load_shards};
 use answerback_directory::shard::Residency;
-use answerback_gateway::{Backend, Control, Verifier};
-use answerback_store::{NewBox, Reader, Reserve, ReserveMarks, Store};
+use answerback_gateway::{Backend, Verifier};
+use answerback_store::{FreeSpace, NewBox, Reader, Reserve, ReserveMarks, Store};
+use tracing::error;
 
 use super::system::processors;
 use crate::config::Configuration;
 use crate::exit::Failure;
-use crate::journal::ReservedJournal;
+use crate::journal::{ReservedJournal, SharedMarks};
 use crate::random;
-use crate::watch::Sources;
 
 /// What a data directory is given where it is made.
 pub(super) fn new_box(configuration: &Configuration) -> Result<NewBox, Failure> {
@@ -29,6 +29,7 @@ pub(super) fn cores(configuration: &Configuration, store: &Store) -> u16 {
 pub(super) fn load(
     configuration: &Configuration,
     store: &Store,
+    marks: &SharedMarks,
 ) -> Result<Backend<ReservedJournal, Reader>, Failure> {
     let meta = store.meta();
     let table = PartitionTable::new(&meta.secret, meta.partitions, cores(configuration, store));
@@ -36,19 +37,29 @@ pub(super) fn load(
     let Recovered { shards, broken } =
         load_shards(&store.reader(), table, meta.generation, residency)
             .map_err(|fault| cannot_restore(&configuration.data, &fault))?;
-    broken.iter().for_each(|broken| eprintln!("alarm: {broken}"));
-    let journal = ReservedJournal { writer: store.writer(), reserve: reserve(configuration)? };
+    for broken in broken {
+        let partition = broken.partition.0;
+        error!(alarm = "partition_out_of_service", partition, "{broken}");
+    }
+    let reserve = Reserve::new(&configuration.data, Some(marks.read()));
+    let reserve = reserve.map_err(|error| cannot_measure(&configuration.data, &error))?;
+    let journal = ReservedJournal { writer: store.writer(), reserve, marks: marks.clone() };
     Ok(Backend { table, shards, journal, reader: store.reader() })
 }
 
-/// What the thread "watch" looks at.
-pub(super) fn sources(
-    configuration: &Configuration,
-    store: &Store,
-    control: &Control,
-) -> Result<Sources, Failure> {
-    let marks = reserve(configuration)?.marks();
-    Ok(Sources::new(store.clone(), control.clone(), configuration.data.clone(), marks))
+/// Below which free space new messages are refused.
+pub(super) fn reserve_marks(configuration: &Configuration) -> Result<ReserveMarks, Failure> {
+    let data = &configuration.data;
+    match configuration.disk_reserve_mib {
+        Some(mib) => {
+            let low_bytes = mib << 20;
+            Ok(ReserveMarks { low_bytes, high_bytes: low_bytes + low_bytes / 4 })
+        }
+        None => {
+            let space = FreeSpace::of(data).map_err(|error| cannot_measure(data, &error))?;
+            Ok(ReserveMarks::of_disk(space.total_bytes))
+        }
+    }
 }
 
 /// Reads the keys of the tokens that are let in.
@@ -64,15 +75,9 @@ pub(super) fn read_keys(path: &Path) -> Result<Verifier, Failure> {
     })
 }
 
-fn reserve(configuration: &Configuration) -> Result<Reserve, Failure> {
-    let marks = configuration.disk_reserve_mib.map(|mib| {
-        let low_bytes = mib << 20;
-        ReserveMarks { low_bytes, high_bytes: low_bytes + low_bytes / 4 }
-    });
-    Reserve::new(&configuration.data, marks).map_err(|error| {
-        let data = configuration.data.display();
-        Failure::new(format_args!("the free space of {data} cannot be measured: {error}"))
-    })
+fn cannot_measure(data: &Path, error: &std::io::Error) -> Failure {
+    let data = data.display();
+    Failure::new(format_args!("the free space of {data} cannot be measured: {error}"))
 }
 
 fn cannot_restore(data: &Path, fault: &dyn std::fmt::Display) -> Failure {

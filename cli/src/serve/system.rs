@@ -3,12 +3,13 @@
 use std::thread;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use tracing::warn;
 
 /// Each connection is a descriptor: takes as many as the system lets this process have.
 pub(super) fn raise_descriptor_limit() {
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
     if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }) {
-        eprintln!("the limit of open files stays as it is: {error}");
+        warn!("the limit of open files stays as it is: {error}");
     }
 }
 

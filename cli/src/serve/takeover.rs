@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use answerback_gateway::Listening;
 use answerback_store::{OpenError, Store};
+use tracing::info;
 
 use super::startup::new_box;
 use super::system::processors;
@@ -35,7 +36,7 @@ pub(super) fn take_over(
     let cores = configuration.cores.unwrap_or_else(processors).min(status.partitions);
     let listening = Listening::bind(&configuration.gateway, cores, true)?;
     ask(&configuration.data, &Request::Drain {})?;
-    eprintln!("taking over from process {}, which drains", status.process);
+    info!(process = status.process, "taking over from a box that drains now");
     let store = open_when_free(configuration, status.process)?;
     Ok(Some((listening, store)))
 }

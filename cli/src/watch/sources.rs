@@ -7,10 +7,11 @@ use answerback_directory::partition_table::PartitionTable;
 use answerback_directory::shard::view;
 use answerback_gateway::Control;
 use answerback_proto::id::PartitionId;
-use answerback_store::{FreeSpace, ReserveMarks, Store, Sweep, SweepBudget};
+use answerback_store::{FreeSpace, Store, Sweep, SweepBudget};
 
 use super::sample::{Disk, OutboxRound, Sample};
 use crate::clock::Clock;
+use crate::journal::SharedMarks;
 
 /// Of the walk through all inboxes, what a look does.
 const BUDGET: SweepBudget = SweepBudget { users: 10_000, inboxes: 1000 };
@@ -22,7 +23,7 @@ pub(crate) struct Sources {
     control: Control,
     table: PartitionTable,
     data: PathBuf,
-    marks: ReserveMarks,
+    marks: SharedMarks,
     sweep: Sweep,
     round_began_at: Option<Duration>,
     last_round: Option<OutboxRound>,
@@ -30,7 +31,7 @@ pub(crate) struct Sources {
 
 impl Sources {
     /// A box's data, and when its space is low.
-    pub(crate) fn new(store: Store, control: Control, data: PathBuf, marks: ReserveMarks) -> Self {
+    pub(crate) fn new(store: Store, control: Control, data: PathBuf, marks: SharedMarks) -> Self {
         let meta = store.meta();
         let table = PartitionTable::new(&meta.secret, meta.partitions, 1);
         let sweep = store.sweep();
@@ -40,7 +41,7 @@ impl Sources {
     /// Adds all that can be seen. What cannot be read is left out: the storage thread meets
     /// the same fault, and is the one to stop the box.
     pub(super) fn look(&mut self, clock: &Clock, sample: &mut Sample) {
-        let marks = self.marks;
+        let marks = self.marks.read();
         sample.disk = FreeSpace::of(&self.data).ok().map(|space| Disk { space, marks });
         sample.traffic = self.control.stats().ok();
         sample.store = self.store.figures().ok();

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by it")]
 
 pub(crate) mod http;
+pub(crate) mod log;
 pub(crate) mod raw;
 
 use std::io::{BufRead, BufReader, Write};
@@ -16,7 +17,12 @@ use serde_json::Value;
 /// The command, without what the environment might say.
 pub(crate) fn answerback() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_answerback"));
-    command.env_remove("ANSWERBACK_ADDR").env_remove("ANSWERBACK_TOKEN").stdin(Stdio::null());
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("ANSWERBACK_") {
+            command.env_remove(name);
+        }
+    }
+    command.stdin(Stdio::null());
     command
 }
 
@@ -129,9 +135,14 @@ impl Server {
         Self::start(command.args(["bench", "relay", "--receipts", "--listen", "127.0.0.1:0"]))
     }
 
+    /// Sends it a signal.
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
     /// As an operator would.
     pub(crate) fn stop(&mut self) -> ExitStatus {
-        kill_process(Pid::from_child(&self.child), Signal::TERM).unwrap();
+        self.signal(Signal::TERM);
         self.child.wait().unwrap()
     }
 

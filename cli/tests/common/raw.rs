@@ -78,6 +78,17 @@ impl Raw {
         }
     }
 
+    /// The kind of the answer to a tag.
+    pub(crate) fn kind_of_answer(&mut self, tag: u32) -> Kind {
+        loop {
+            if let (its_tag, Some(kind), _) = self.next().unwrap()
+                && its_tag == tag
+            {
+                return kind;
+            }
+        }
+    }
+
     /// The next frame; none at the end.
     fn next(&mut self) -> Option<Told> {
         loop {

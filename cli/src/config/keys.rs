@@ -1,0 +1,176 @@
+//! All settings. Their order is that of the page and of `check-config`.
+
+use answerback_directory::limits::OPEN_BYTES_MAX;
+use answerback_proto::limits::{FRAME_BYTES_BEFORE_AUTH_MAX, FRAME_BYTES_HARD_MAX, PARTITIONS_MAX};
+
+use super::field::LogFormat;
+use super::key::Allowed::{
+    Address, AddressOrNone, Cpus, Filter, Number, NumberOrAuto, Path, PowerOfTwo, Word,
+};
+use super::key::Key;
+
+/// A day, s.
+const DAY: u64 = 24 * 3600;
+
+/// Each of them, once.
+pub(crate) static KEYS: &[Key] = &[
+    Key::new("box.data", Path, |c| &mut c.data)
+        .flag("data", "DIR")
+        .required()
+        .means("The data directory; made where it is missing"),
+    Key::new("box.jwks", Path, |c| &mut c.jwks)
+        .flag("jwks", "FILE")
+        .required()
+        .means("The public keys of the tokens that are let in, a JSON Web Key Set"),
+    Key::new("box.partitions", PowerOfTwo(PARTITIONS_MAX as u64), |c| &mut c.partitions)
+        .flag("partitions", "N")
+        .means("Partitions of a new data directory; an existing one keeps its own"),
+    Key::new("box.cores", NumberOrAuto(1, 1024), |c| &mut c.cores)
+        .flag("cores", "N")
+        .means("Threads that serve connections; auto is one a processor"),
+    Key::new("box.cpus", Cpus, |c| &mut c.gateway.cpus)
+        .flag("cpu-list", "LIST")
+        .means("Processors that those threads are bound to, in turn"),
+    Key::new("box.shard_memory_mib", Number(0, 1 << 20), |c| &mut c.shard_memory_mib)
+        .flag("shard-memory-mib", "MIB")
+        .means("Memory of a partition for users at rest, read from the disk when they are needed"),
+    Key::new("box.disk_reserve_mib", NumberOrAuto(0, 1 << 40), |c| &mut c.disk_reserve_mib)
+        .flag("disk-reserve-mib", "MIB")
+        .reloads()
+        .means(
+            "With less free space than this no new message is taken; auto is 1024, or 5 % of a \
+             small disk",
+        ),
+    Key::new("box.erase_period_s", Number(1, DAY), |c| &mut c.erase_period_s)
+        .flag("erase-seconds", "SECONDS")
+        .reloads()
+        .means(
+            "How often what was deleted is erased from the files: with the default it is gone \
+             from all of them within 10 minutes",
+        ),
+    Key::new("gateway.listen", Address, |c| &mut c.gateway.listen)
+        .flag("listen", "ADDR")
+        .means("Where clients connect; port 0 takes any free one"),
+    Key::new("gateway.connections_max", Number(1, 10_000_000), |c| &mut c.gateway.connections_max)
+        .flag("connections-max", "N")
+        .reloads()
+        .means("Connections that may be open at once; more are closed unheard"),
+    Key::new("gateway.frame_bytes_max", FRAME_BYTES, |c| &mut c.gateway.frame_bytes_max)
+        .means("The longest frame that is taken"),
+    Key::new("gateway.hello_deadline_ms", Number(100, 60_000), |c| {
+        &mut c.gateway.hello_deadline_ms
+    })
+    .reloads()
+    .means("How long a connection may take to send its Hello"),
+    Key::new("gateway.heartbeat_min_s", Number(1, 65_535), |c| &mut c.gateway.heartbeat_min_s)
+        .reloads()
+        .means("The shortest interval of pings that clients are told"),
+    Key::new("gateway.heartbeat_max_s", Number(1, 65_535), |c| &mut c.gateway.heartbeat_max_s)
+        .reloads()
+        .means("The longest one; who is silent for half as long again is closed"),
+    Key::new("gateway.unconfirmed_ms", Number(1000, 600_000), |c| &mut c.gateway.unconfirmed_ms)
+        .means("Bytes that a peer's system does not confirm for so long end the connection"),
+    Key::new("gateway.drain_ms", Number(0, 600_000), |c| &mut c.gateway.drain_ms)
+        .flag("drain-ms", "MILLISECONDS")
+        .reloads()
+        .means("How long clients have to leave when the box stops"),
+    Key::new("gateway.reader_threads", Number(1, 64), |c| &mut c.gateway.reader_threads)
+        .means("Threads that read the disk for users at rest"),
+    Key::new("commit.linger_us", Number(0, 1_000_000), |c| &mut c.gateway.commit.linger_us)
+        .flag("linger-us", "MICROSECONDS")
+        .reloads()
+        .means("How long a message waits for others to share its commit"),
+    Key::new("commit.acknowledgement_linger_us", Number(0, 1_000_000), |c| {
+        &mut c.gateway.commit.acknowledgement_linger_us
+    })
+    .flag("acknowledgement-linger-us", "MICROSECONDS")
+    .reloads()
+    .means("How long an acknowledgement waits for others to share its commit"),
+    Key::new("commit.records_max", Number(1, 65_536), |c| &mut c.gateway.commit.records_max)
+        .flag("batch-records", "N")
+        .reloads()
+        .means("As many messages wait for nobody"),
+    Key::new("commit.acknowledgements_max", Number(1, 65_536), |c| {
+        &mut c.gateway.commit.acknowledgements_max
+    })
+    .reloads()
+    .means("As many acknowledgements wait for nobody"),
+    Key::new("commit.bytes_max", Number(4096, OPEN_BYTES_MAX as u64), |c| {
+        &mut c.gateway.commit.bytes_max
+    })
+    .reloads()
+    .means("As many bytes wait for nobody"),
+    Key::new("checkpoint.period_ms", Number(10, DAY * 1000), |c| {
+        &mut c.gateway.checkpoint_period_ms
+    })
+    .flag("checkpoint-ms", "MILLISECONDS")
+    .reloads()
+    .means("How old changes may be that no checkpoint has"),
+    Key::new("checkpoint.bytes", Number(65_536, 1 << 30), |c| &mut c.gateway.checkpoint_bytes)
+        .reloads()
+        .means("A partition is also checkpointed once it has journaled as many bytes"),
+    Key::new("apply.inbox_messages_max", Number(4, 1 << 24), |c| {
+        &mut c.gateway.settings.inbox_messages_max
+    })
+    .reloads()
+    .means("Messages that wait in an inbox and no device of its user had; a sender has a quarter"),
+    Key::new("apply.inbox_bytes_max", Number(1 << 20, 1 << 40), |c| {
+        &mut c.gateway.settings.inbox_bytes_max
+    })
+    .reloads()
+    .means("Bytes of those messages"),
+    Key::new("apply.sender_messages_max", Number(1, 1 << 24), |c| {
+        &mut c.gateway.settings.sender_messages_max
+    })
+    .reloads()
+    .means("Messages of one sender that wait in one partition"),
+    Key::new("apply.device_lag_max", Number(1, 1 << 24), |c| {
+        &mut c.gateway.settings.device_lag_max
+    })
+    .reloads()
+    .means("Entries that a device may owe which others of its user had; with more it lapses"),
+    Key::new("apply.devices_max", Number(1, 1000), |c| &mut c.gateway.settings.devices_max)
+        .reloads()
+        .means("Devices of a user"),
+    Key::new("apply.lapse_s", Number(3600, 3650 * DAY), |c| &mut c.gateway.settings.lapse_s)
+        .reloads()
+        .means("Age of the oldest entry that a device owes at which it lapses"),
+    Key::new("apply.gap_s", Number(60, 30 * DAY), |c| &mut c.gateway.settings.gap_s)
+        .reloads()
+        .means("How long a gap in a device's numbers stays open before it is closed"),
+    Key::new("apply.retry_limit", Number(1, 1000), |c| &mut c.gateway.settings.retry_limit)
+        .reloads()
+        .means("Attempts after which a message is undeliverable"),
+    Key::new("apply.retry_span_s", Number(0, 365 * DAY), |c| &mut c.gateway.settings.retry_span_s)
+        .reloads()
+        .means("Time that must lie between the first of them and the last"),
+    Key::new("apply.clock_jump_s", Number(3600, 3650 * DAY), |c| {
+        &mut c.gateway.settings.clock_jump_s
+    })
+    .reloads()
+    .means("A jump of the clock by more pauses expiry and lapse until it is confirmed"),
+    Key::new("admin.listen", AddressOrNone, |c| &mut c.admin_listen)
+        .flag("admin-listen", "ADDR")
+        .means("Where Prometheus and probes are answered over HTTP; port 0 takes any free one"),
+    Key::new("log.level", Filter, |c| &mut c.log_level)
+        .flag("log-level", "FILTER")
+        .reloads()
+        .means("What is logged: a level, and others for parts of the program"),
+    Key::new("log.format", Word(LogFormat::NAMES), |c| &mut c.log_format)
+        .flag("log-format", "FORMAT")
+        .means("How it is written; auto is human on a terminal and json elsewhere"),
+];
+
+const FRAME_BYTES: super::key::Allowed =
+    Number(FRAME_BYTES_BEFORE_AUTH_MAX as u64, FRAME_BYTES_HARD_MAX as u64);
+
+/// The setting of a name.
+pub(crate) fn find(name: &str) -> Option<&'static Key> {
+    KEYS.iter().find(|key| key.name == name)
+}
+
+/// The sections, in their order.
+pub(super) fn sections() -> impl Iterator<Item = &'static str> {
+    let starts = KEYS.iter().zip(std::iter::once("").chain(KEYS.iter().map(Key::section)));
+    starts.filter(|(key, before)| key.section() != *before).map(|(key, _)| key.section())
+}
