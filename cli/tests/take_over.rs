@@ -20,9 +20,9 @@ fn follower(place: &Place, address: &str, cores: u16) -> Server {
 
 fn send(place: &Place, server: &Server, text: &str) -> u64 {
     let output = place.client("send", &server.address, 1).args(["--to", "2", text]).output();
-    let lines = json_lines(&output.unwrap());
-    assert_eq!(lines[0]["state"], "accepted", "{lines:?}");
-    lines[0]["sequence"].as_u64().unwrap()
+    let line = json_lines(&output.unwrap()).remove(0);
+    assert_eq!(line.get("state").unwrap(), "accepted", "{line}");
+    line.get("sequence").unwrap().as_u64().unwrap()
 }
 
 fn received(place: &Place, server: &Server, count: usize) -> Vec<String> {
