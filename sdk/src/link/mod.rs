@@ -16,6 +16,8 @@
 //! [`Link::poll_timeout`] says how long to wait for the socket; [`Link::handle_received`].
 
 mod backoff;
+#[cfg(test)]
+mod tests;
 
 use answerback_proto::code::{Class, Code};
 
@@ -146,6 +148,12 @@ impl Link {
 
     /// What to do now, if anything.
     pub fn poll_step(&mut self, now_ms: u64) -> Option<Step> {
+        if let Phase::Leaving { return_at_ms, .. } = self.phase
+            && self.session.is_answered()
+            && !self.session.owes_acknowledgement()
+        {
+            self.leave(return_at_ms);
+        }
         if std::mem::take(&mut self.is_close_due) {
             return Some(Step::Close);
         }
@@ -219,9 +227,7 @@ impl Link {
             Phase::Opening { deadline_ms } if deadline_ms <= now_ms => {
                 self.end(now_ms, "the server did not open the session".to_owned());
             }
-            Phase::Leaving { deadline_ms, return_at_ms }
-                if deadline_ms <= now_ms || self.session.is_answered() =>
-            {
+            Phase::Leaving { deadline_ms, return_at_ms } if deadline_ms <= now_ms => {
                 self.leave(return_at_ms);
             }
             _ => {}

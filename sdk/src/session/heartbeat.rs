@@ -169,8 +169,9 @@ impl Heartbeat {
             return Some(ping.sent_ms + ANSWER_TIMEOUT_MS);
         }
         let silence = self.heard_ms + self.interval_ms();
-        // The server wants to hear something too, however much it says itself.
-        let silence_of_ours = self.pinged_ms + self.range.max_ms;
+        // The server wants to hear something too, however much it says itself; it waits for
+        // half as long again as its longest interval.
+        let silence_of_ours = self.pinged_ms + self.range.max_ms * 5 / 4;
         let unanswered = self.waiting_since_ms.map(|since| since + ANSWER_TIMEOUT_MS);
         let asked = self.is_asked.then_some(0);
         [silence, silence_of_ours].into_iter().chain(unanswered).chain(asked).min()

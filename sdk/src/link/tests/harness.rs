@@ -1,0 +1,387 @@
+//! A link, a server and the network between them, in virtual time: faults are plain fields.
+
+use std::collections::VecDeque;
+
+use answerback_proto::access::decode;
+use answerback_proto::code::Code;
+use answerback_proto::encode::{Address, append_frame};
+use answerback_proto::frame_buffer::{Frame, FrameBuffer};
+use answerback_proto::id::{DeviceId, Generation, Position, Sequence, UserId};
+use answerback_proto::kind::{
+    Accepted, Deliver, End, Envelope, Error, GoAway, Hello, Kind, Ping, Pong, Send, Welcome,
+};
+use answerback_proto::limits::FRAME_BYTES_HARD_MAX;
+
+use crate::link::{Link, LinkState, Step};
+use crate::session::{ClientSession, DeviceState, Event, Mode, Outgoing};
+
+/// Bytes on their way, by when they arrive.
+type Way = VecDeque<(u64, Vec<u8>)>;
+
+/// One connection.
+#[derive(Default)]
+struct Connection {
+    to_server: Way,
+    to_client: Way,
+    frames: FrameBuffer,
+    /// When the client hears that it has ended.
+    ends_at_ms: Option<u64>,
+    last_byte_ms: u64,
+    /// The network forgot it: nothing arrives any more.
+    is_forgotten: bool,
+}
+
+/// What a server does with a `Hello`.
+#[derive(Clone, Copy)]
+pub(super) enum Greeting {
+    Welcome,
+    Error(Code, u32),
+    Silence,
+    /// Opens the session and closes the connection.
+    Slam,
+    /// Opens the session and breaks the protocol, in one breath.
+    Garble,
+}
+
+/// Everything around a link.
+pub(super) struct World {
+    pub(super) link: Link,
+    pub(super) now_ms: u64,
+    pub(super) latency_ms: u64,
+    /// Whether anybody listens.
+    pub(super) is_up: bool,
+    /// The server takes everything and says nothing.
+    pub(super) is_mute: bool,
+    pub(super) greeting: Greeting,
+    /// The network forgets a connection that was silent for so long, and tells nobody.
+    pub(super) patience_ms: Option<u64>,
+    pub(super) heartbeat_s: (u16, u16),
+    /// Answers to messages come so much later.
+    pub(super) decision_ms: u64,
+    connection: Option<Connection>,
+    counter: u64,
+    /// When the link dialled, when it pinged, when it closed.
+    pub(super) dials: Vec<u64>,
+    pub(super) pings: Vec<u64>,
+    pub(super) closes: Vec<u64>,
+    /// Acknowledgements that the link wrote.
+    pub(super) acks: usize,
+    pub(super) modes: Vec<u16>,
+    pub(super) events: Vec<Event>,
+}
+
+impl World {
+    pub(super) fn new(seed: u64) -> Self {
+        Self::in_mode(Mode::Active, seed)
+    }
+
+    pub(super) fn in_mode(mode: Mode, seed: u64) -> Self {
+        let session = ClientSession::new(DeviceState {
+            user: UserId(1),
+            device: DeviceId(11),
+            generation: Generation(0),
+            cursor: Position(0),
+            undecided: Vec::new(),
+            unnoted_reads: Vec::new(),
+        });
+        Self {
+            link: Link::new(session, mode, seed),
+            now_ms: 0,
+            latency_ms: 40,
+            is_up: true,
+            is_mute: false,
+            greeting: Greeting::Welcome,
+            patience_ms: None,
+            heartbeat_s: (30, 300),
+            decision_ms: 0,
+            connection: None,
+            counter: 0,
+            dials: Vec::new(),
+            pings: Vec::new(),
+            closes: Vec::new(),
+            acks: 0,
+            modes: Vec::new(),
+            events: Vec::new(),
+        }
+    }
+
+    /// A world whose link is online.
+    pub(super) fn online(seed: u64) -> Self {
+        let mut world = Self::new(seed);
+        world.run_until(1_000);
+        assert_eq!(world.link.state(), LinkState::Online);
+        world
+    }
+
+    pub(super) fn is_online(&self) -> bool {
+        self.link.state() == LinkState::Online
+    }
+
+    /// Lets time pass, from one thing that happens to the next.
+    pub(super) fn run_until(&mut self, end_ms: u64) {
+        loop {
+            self.settle();
+            match self.next_ms().filter(|next| *next <= end_ms) {
+                Some(next) => self.now_ms = next.max(self.now_ms + 1),
+                None => break,
+            }
+        }
+        self.now_ms = end_ms;
+        self.settle();
+    }
+
+    pub(super) fn run_for(&mut self, time_ms: u64) {
+        self.run_until(self.now_ms + time_ms);
+    }
+
+    pub(super) fn send(&mut self, sequence: u64) {
+        self.link.session().send(Outgoing {
+            peer: UserId(2),
+            sequence: Sequence(sequence),
+            content_type: 1,
+            seen_ms: 0,
+            life_s: 0,
+            payload: Vec::new(),
+            recalled: None,
+        });
+    }
+
+    pub(super) fn go_away(&mut self, code: Code, delay_ms: u32) {
+        self.say(0, UserId(0), &GoAway { code: code.number(), delay_ms });
+    }
+
+    /// A message comes.
+    pub(super) fn deliver_entry(&mut self, position: u64) {
+        let after = position - 1;
+        let deliver = Deliver {
+            position,
+            after,
+            device: 22,
+            sequence: position,
+            accepted_at_ms: 1,
+            content_type: 1,
+        };
+        self.say(0, UserId(2), &deliver);
+    }
+
+    pub(super) fn close_with(&mut self, code: Code, retry_after_ms: u32) {
+        self.say(0, UserId(0), &Error { code: code.number(), kind: 0, retry_after_ms });
+        self.hang_up();
+    }
+
+    /// The server closes the connection, and the client hears of it.
+    pub(super) fn hang_up(&mut self) {
+        let at_ms = self.now_ms + self.latency_ms;
+        if let Some(connection) = &mut self.connection {
+            connection.ends_at_ms = Some(at_ms);
+        }
+    }
+
+    fn next_ms(&self) -> Option<u64> {
+        let ways = self.connection.iter().flat_map(|connection| {
+            let first = |way: &Way| way.front().map(|(at_ms, _)| *at_ms);
+            [first(&connection.to_server), first(&connection.to_client), connection.ends_at_ms]
+        });
+        ways.flatten().chain(self.link.poll_timeout()).min()
+    }
+
+    /// All that happens now.
+    fn settle(&mut self) {
+        self.serve();
+        self.receive();
+        self.link.handle_timeout(self.now_ms);
+        self.take_events();
+        while let Some(step) = self.link.poll_step(self.now_ms) {
+            match step {
+                Step::Close => {
+                    self.closes.push(self.now_ms);
+                    self.connection = None;
+                }
+                Step::Dial => self.dial(),
+            }
+        }
+        self.transmit();
+    }
+
+    fn dial(&mut self) {
+        self.dials.push(self.now_ms);
+        if self.is_up {
+            self.counter += 1;
+            self.connection = Some(Connection::default());
+            self.link.handle_dialled(self.now_ms, self.counter, "token");
+        } else {
+            self.link.handle_dial_failed(self.now_ms, "nobody listens".to_owned());
+        }
+    }
+
+    fn transmit(&mut self) {
+        let mut out = Vec::new();
+        while self.link.poll_transmit(&mut out) {}
+        self.acks += count(&out, Kind::Ack);
+        if !out.is_empty() {
+            let at_ms = self.carry();
+            if let Some(connection) = &mut self.connection
+                && !connection.is_forgotten
+            {
+                put(&mut connection.to_server, at_ms, out);
+            }
+        }
+    }
+
+    fn receive(&mut self) {
+        let Some(connection) = &mut self.connection else { return };
+        while let Some((_, bytes)) = take_due(&mut connection.to_client, self.now_ms) {
+            self.link.handle_received(self.now_ms, &bytes);
+        }
+        if connection.ends_at_ms.is_some_and(|at_ms| at_ms <= self.now_ms) {
+            connection.ends_at_ms = None;
+            self.take_events();
+            self.link.handle_disconnected(self.now_ms, "it ended".to_owned());
+        }
+    }
+
+    fn take_events(&mut self) {
+        while let Some(event) = self.link.poll_event(self.now_ms) {
+            if let Event::Entry(entry) = &event {
+                self.link.session().handle_stored(entry.position);
+            }
+            self.events.push(event);
+        }
+    }
+
+    /// The server takes what has arrived.
+    fn serve(&mut self) {
+        while let Some(bytes) = self.arrived() {
+            let mut frames = std::mem::take(&mut self.connection.as_mut().unwrap().frames);
+            let mut rest = bytes.as_slice();
+            while let Some(frame) = frames.next_frame(&mut rest, FRAME_BYTES_HARD_MAX).unwrap() {
+                if !self.is_mute {
+                    self.answer(&frame);
+                }
+            }
+            if let Some(connection) = &mut self.connection {
+                connection.frames = frames;
+            }
+        }
+    }
+
+    fn arrived(&mut self) -> Option<Vec<u8>> {
+        let connection = self.connection.as_mut()?;
+        take_due(&mut connection.to_server, self.now_ms).map(|(_, bytes)| bytes)
+    }
+
+    fn answer(&mut self, frame: &Frame<'_>) {
+        let (tag, target) = (frame.header.tag, UserId(frame.header.target));
+        match frame.header.kind().unwrap() {
+            Kind::Hello => self.greet(tag, Hello::read(frame.envelope).unwrap().0),
+            Kind::Ping => {
+                self.pings.push(self.now_ms - self.latency_ms);
+                let echo = decode::<Ping>(frame.envelope).unwrap().echo;
+                self.say(tag, UserId(0), &Pong { echo });
+            }
+            Kind::Send => {
+                let sequence = decode::<Send>(frame.envelope).unwrap().sequence;
+                let latency_ms = self.latency_ms;
+                self.latency_ms += self.decision_ms;
+                self.say(tag, target, &Accepted { sequence, accepted_at_ms: 1 });
+                self.latency_ms = latency_ms;
+            }
+            _ => {}
+        }
+    }
+
+    fn greet(&mut self, tag: u32, hello: Hello) {
+        self.modes.push(hello.mode);
+        match self.greeting {
+            Greeting::Welcome => self.welcome(tag),
+            Greeting::Slam => {
+                self.welcome(tag);
+                self.hang_up();
+            }
+            Greeting::Error(code, retry_after_ms) => {
+                let code = code.number();
+                self.say(tag, UserId(0), &Error { code, kind: 1, retry_after_ms });
+                self.hang_up();
+            }
+            Greeting::Garble => self.welcome_and(tag, &[0xff; 64]),
+            Greeting::Silence => {}
+        }
+    }
+
+    fn welcome(&mut self, tag: u32) {
+        self.welcome_and(tag, &[]);
+    }
+
+    fn welcome_and(&mut self, tag: u32, more: &[u8]) {
+        let welcome = Welcome {
+            version: 1,
+            kinds_count: 0,
+            ticket_length: 0,
+            lapsed: 0,
+            server_time_ms: 0,
+            session: 1,
+            generation: 1,
+            cursor: 0,
+            pending_count: 0,
+            pending_bytes: 0,
+            frame_bytes_max: 4096,
+            undecided_max: 64,
+            heartbeat_min_s: self.heartbeat_s.0,
+            heartbeat_max_s: self.heartbeat_s.1,
+        };
+        let kinds: Vec<Kind> =
+            Kind::ALL.iter().copied().filter(|kind| kind.is_sent_by(End::Client)).collect();
+        let mut bytes = Vec::new();
+        let address = Address { flags: 0, tag, target: 1 };
+        welcome.append(&mut bytes, address, &kinds, b"").unwrap();
+        bytes.extend_from_slice(more);
+        self.deliver(bytes);
+    }
+
+    fn say<E: Envelope>(&mut self, tag: u32, target: UserId, envelope: &E) {
+        let mut bytes = Vec::new();
+        let address = Address { flags: 0, tag, target: target.0 };
+        append_frame(&mut bytes, address, envelope, &[], &[]);
+        self.deliver(bytes);
+    }
+
+    fn deliver(&mut self, bytes: Vec<u8>) {
+        let at_ms = self.carry();
+        if let Some(connection) = &mut self.connection
+            && !connection.is_forgotten
+        {
+            put(&mut connection.to_client, at_ms, bytes);
+        }
+    }
+
+    /// The network carries something, unless it was silent for too long; when that arrives.
+    fn carry(&mut self) -> u64 {
+        let patience_ms = self.patience_ms.unwrap_or(u64::MAX);
+        if let Some(connection) = &mut self.connection {
+            connection.is_forgotten |=
+                self.now_ms - connection.last_byte_ms > patience_ms && connection.last_byte_ms > 0;
+            connection.last_byte_ms = self.now_ms;
+        }
+        self.now_ms + self.latency_ms
+    }
+}
+
+/// What takes longer arrives behind what takes less.
+fn put(way: &mut Way, at_ms: u64, bytes: Vec<u8>) {
+    let place = way.partition_point(|(other_ms, _)| *other_ms <= at_ms);
+    way.insert(place, (at_ms, bytes));
+}
+
+fn take_due(way: &mut Way, now_ms: u64) -> Option<(u64, Vec<u8>)> {
+    let is_due = way.front().is_some_and(|(at_ms, _)| *at_ms <= now_ms);
+    if is_due { way.pop_front() } else { None }
+}
+
+fn count(mut bytes: &[u8], kind: Kind) -> usize {
+    let mut frames = FrameBuffer::default();
+    let mut next = || {
+        let frame = frames.next_frame(&mut bytes, FRAME_BYTES_HARD_MAX).unwrap()?;
+        frame.header.kind()
+    };
+    std::iter::from_fn(&mut next).filter(|one| *one == kind).count()
+}
