@@ -8,6 +8,7 @@
 
 mod connection;
 mod exchange;
+mod fetch;
 mod server;
 
 use std::path::PathBuf;

@@ -130,6 +130,10 @@ impl Peer {
     }
 
     pub(crate) fn deliver(&mut self, position: u64) {
+        self.deliver_payload(position, b"");
+    }
+
+    pub(crate) fn deliver_payload(&mut self, position: u64, payload: &[u8]) {
         let deliver = Deliver {
             position,
             after: position - 1,
@@ -138,7 +142,10 @@ impl Peer {
             accepted_at_ms: position,
             content_type: 1,
         };
-        self.write(0, BOB, &deliver);
+        let mut bytes = Vec::new();
+        let address = Address { flags: 0, tag: 0, target: BOB.0 };
+        append_frame(&mut bytes, address, &deliver, &[], payload);
+        self.stream.write_all(&bytes).unwrap();
     }
 
     /// None once the client has closed.
