@@ -139,7 +139,7 @@ fn nobody_is_an_outcome_with_its_reason() {
     let server = Server::serve(&place, 1);
     let output = send(&place, &server, 1, 99, &["is anybody there"]);
     let line = &json_lines(&output)[0];
-    assert_eq!((&line["state"], &line["reason"]), (&"refused".into(), &"UnknownUser".into()));
+    assert_eq!((&line["state"], &line["reason"]), (&"failed".into(), &"UnknownUser".into()));
     assert_eq!(failure(&output).0, 1);
 }
 

@@ -41,7 +41,6 @@
 
 pub mod client;
 mod clock;
-pub mod driver;
 pub mod link;
 pub mod session;
 pub mod storage;

@@ -5,9 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use answerback_proto::id::{DeviceId, UserId};
-use answerback_sdk::driver::Client;
 use answerback_sdk::storage::Storage;
-use answerback_sdk::{self as sdk, TokenSource};
+use answerback_sdk::{self as sdk, ConnectionState, TokenSource};
 use clap::Args;
 
 use crate::exit::Failure;
@@ -64,12 +63,34 @@ impl DeviceArguments {
         Ok(sdk::Client::open(options, Box::new(tokens))?)
     }
 
-    /// Opens the device's file and its session.
-    pub(crate) fn connect(&self) -> Result<Client, Failure> {
+    /// The same, and waits until it is connected.
+    ///
+    /// # Errors
+    /// There is no box, or it does not open the session.
+    pub(crate) fn connect(&self) -> Result<sdk::Client, Failure> {
+        let client = self.open()?;
+        loop {
+            match client.connection()? {
+                ConnectionState::Online => return Ok(client),
+                ConnectionState::Stopped { error } => return Err(error.into()),
+                ConnectionState::Offline { reason, .. } => {
+                    let is_nobody = reason.starts_with("cannot connect");
+                    let hint = if is_nobody { "; is the box running?" } else { "" };
+                    return Err(Failure::new(format_args!("{reason}{hint}")));
+                }
+                ConnectionState::Connecting => drop(client.next_event(u64::MAX)),
+            }
+        }
+    }
+
+    /// What a session without a client needs: the address, the device's file, a token.
+    ///
+    /// # Errors
+    /// The file cannot be used, there is no key.
+    pub(crate) fn without_client(&self) -> Result<(&str, Storage, String), Failure> {
         let (device, path) = self.device_and_file()?;
         let token = self.token_of(device)?;
-        let storage = Storage::open(&path, self.user, device)?;
-        Ok(Client::connect(&self.addr, &token, storage)?)
+        Ok((&self.addr, Storage::open(&path, self.user, device)?, token))
     }
 
     fn device_and_file(&self) -> Result<(DeviceId, PathBuf), Failure> {

@@ -8,6 +8,7 @@ pub(crate) mod dev_keys;
 mod device;
 mod figures;
 pub(crate) mod inspect;
+mod look;
 pub(crate) mod operate;
 pub(crate) mod recv;
 pub(crate) mod repair;

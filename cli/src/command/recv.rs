@@ -3,17 +3,14 @@
 use std::io::{self, Write};
 use std::time::Duration;
 
-use answerback_proto::code::Code;
-use answerback_proto::id::{Position, UserId};
-use answerback_sdk::driver::{Client, ClientError};
-use answerback_sdk::session::{Entry, EntryBody, Event};
-use answerback_sdk::storage::Received;
+use answerback_sdk::session::{Entry, EntryBody};
+use answerback_sdk::{Client, ClientEvent, ConnectionState, Received};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use clap::Args;
 use serde::Serialize;
 
-use super::device;
+use super::{device, look};
 use crate::clock::Clock;
 use crate::exit::Failure;
 
@@ -69,32 +66,80 @@ enum Payload {
 
 /// Receives until there is enough or the time is over.
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let clock = Clock::new();
-    let mut client = arguments.device.connect()?;
-    if arguments.no_ack {
-        client.leave_entries();
-    }
-    let timeout = arguments.timeout.map_or(Duration::MAX, Duration::from_secs);
-    let mut left_count = arguments.count.unwrap_or(u64::MAX);
-    loop {
-        if !arguments.no_ack {
-            left_count -= hand_over_all(&mut client, left_count)?;
-        }
-        let left = timeout.saturating_sub(clock.elapsed());
-        if left_count == 0 {
-            return Ok(());
-        }
+    let limits = Limits {
+        clock: Clock::new(),
+        timeout: arguments.timeout.map_or(Duration::MAX, Duration::from_secs),
+        count: arguments.count.unwrap_or(u64::MAX),
+    };
+    if arguments.no_ack { look_at_all(arguments, limits) } else { receive(arguments, limits) }
+}
+
+/// How long, and how much.
+struct Limits {
+    clock: Clock,
+    timeout: Duration,
+    count: u64,
+}
+
+impl Limits {
+    /// What is left of the time; a failure where that is nothing.
+    fn left(&self) -> Result<Duration, Failure> {
+        let left = self.timeout.saturating_sub(self.clock.elapsed());
         if left.is_zero() {
             return Err(Failure::TimedOut("no more messages in time".to_owned()));
         }
-        for event in client.receive(left)? {
-            left_count -= handle_event(event, arguments.no_ack, left_count)?;
+        Ok(left)
+    }
+}
+
+/// Goes on over any number of connections.
+fn receive(arguments: &Arguments, limits: Limits) -> Result<(), Failure> {
+    let client = arguments.device.connect()?;
+    let mut left_count = limits.count;
+    loop {
+        left_count -= hand_over_all(&client, left_count)?;
+        if left_count == 0 {
+            client.close();
+            return Ok(());
+        }
+        let left = limits.left().inspect_err(|_| client.close())?;
+        let left_ms = u64::try_from(left.as_millis()).unwrap_or(u64::MAX).saturating_add(1);
+        if let Some(ClientEvent::ConnectionChanged { state }) = client.next_event(left_ms) {
+            check(state)?;
         }
     }
 }
 
+/// Says that the box is away, once each time; goes on unless that is for good.
+fn check(state: ConnectionState) -> Result<(), Failure> {
+    match state {
+        ConnectionState::Stopped { error } => Err(error.into()),
+        ConnectionState::Offline { reason, .. } => {
+            eprintln!("answerback: {reason}; trying again");
+            Ok(())
+        }
+        ConnectionState::Connecting | ConnectionState::Online => Ok(()),
+    }
+}
+
+/// Prints what waits, and leaves it there.
+fn look_at_all(arguments: &Arguments, limits: Limits) -> Result<(), Failure> {
+    let mut look = look::Look::open(&arguments.device)?;
+    let mut left_count = limits.count;
+    while left_count > 0 {
+        for entry in look.next_entries(limits.left()?)? {
+            let Some(line) = line_of_entry(entry).filter(|_| left_count > 0) else { continue };
+            let mut out = io::stdout().lock();
+            print(&mut out, line)?;
+            out.flush().map_err(Failure::of_output)?;
+            left_count -= 1;
+        }
+    }
+    Ok(())
+}
+
 /// All that is stored, some at a time.
-fn hand_over_all(client: &mut Client, count_max: u64) -> Result<u64, Failure> {
+fn hand_over_all(client: &Client, count_max: u64) -> Result<u64, Failure> {
     let mut count = 0;
     loop {
         match hand_over(client, count_max - count)? {
@@ -105,64 +150,45 @@ fn hand_over_all(client: &mut Client, count_max: u64) -> Result<u64, Failure> {
 }
 
 /// What is stored is printed, flushed, then marked; the count.
-fn hand_over(client: &mut Client, count_max: u64) -> Result<u64, Failure> {
+fn hand_over(client: &Client, count_max: u64) -> Result<u64, Failure> {
     let count_max = u32::try_from(count_max).unwrap_or(u32::MAX).min(HAND_OVER_COUNT);
-    let messages = client.storage().to_hand_over(count_max)?;
+    let messages = client.to_hand_over(count_max)?;
     let Some(last) = messages.last().map(|message| message.row) else { return Ok(0) };
     let mut out = io::stdout().lock();
     for message in &messages {
         print(&mut out, line_of_stored(message))?;
     }
     out.flush().map_err(Failure::of_output)?;
-    client.storage().handed_over(last)?;
+    client.done(last)?;
     Ok(messages.len() as u64)
 }
 
-/// How many messages it printed.
-fn handle_event(event: Event, is_looking: bool, count_max: u64) -> Result<u64, Failure> {
-    match event {
-        Event::Entry(entry) if is_looking && count_max > 0 => {
-            let Some(line) = line_of_entry(entry) else { return Ok(0) };
-            let mut out = io::stdout().lock();
-            print(&mut out, line)?;
-            out.flush().map_err(Failure::of_output)?;
-            Ok(1)
-        }
-        Event::Closed { code, .. } => Err(ClientError::Closed(code).into()),
-        Event::GoAway { code, .. } => {
-            let reason = Code::from_number(code).map_or("no reason given", Code::name);
-            Err(Failure::new(format_args!("the box is going away ({reason}); try again")))
-        }
-        Event::Silent => Err(Failure::new("the box does not answer any more; try again")),
-        _ => Ok(0),
-    }
-}
-
-fn line_of_stored(message: &Received) -> Line {
+fn line_of_stored(received: &Received) -> Line {
+    let message = &received.message;
     Line {
-        from: message.sender.to_string(),
-        device: message.device.to_string(),
-        sequence: message.sequence.0,
-        accepted_at_ms: message.accepted_at_ms,
-        position: message.position.0,
+        from: message.id.sender.to_string(),
+        device: message.id.device.to_string(),
+        sequence: message.id.sequence.0,
+        accepted_at_ms: message.accepted_at_ms.unwrap_or_default(),
+        position: received.position,
         content_type: message.content_type,
         payload: payload(&message.payload),
     }
 }
 
 fn line_of_entry(entry: Entry) -> Option<Line> {
-    let Entry { position: Position(position), peer: UserId(from), body } = entry;
+    let Entry { position, peer, body } = entry;
     let EntryBody::Message { device, sequence, accepted_at_ms, content_type, payload: bytes } =
         body
     else {
         return None;
     };
     Some(Line {
-        from: from.to_string(),
+        from: peer.to_string(),
         device: device.to_string(),
         sequence: sequence.0,
         accepted_at_ms,
-        position,
+        position: position.0,
         content_type,
         payload: payload(&bytes),
     })

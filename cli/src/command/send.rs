@@ -3,10 +3,9 @@
 use std::io::{self, BufRead, Write};
 use std::time::Duration;
 
-use answerback_proto::code::{Class, Code};
-use answerback_proto::id::{Sequence, UserId};
-use answerback_sdk::driver::Client;
-use answerback_sdk::storage::{Sent, SentState};
+use answerback_proto::code::Class;
+use answerback_proto::id::UserId;
+use answerback_sdk::{Client, ConnectionState, Draft, Message, MessageId, MessageState};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
@@ -71,26 +70,27 @@ struct Line {
     #[serde(skip_serializing_if = "Option::is_none")]
     code: Option<u16>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<&'static str>,
+    reason: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     class: Option<&'static str>,
 }
 
 /// Sends, then waits.
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let mut client = arguments.device.connect()?;
     let mut waiting = Waiting {
+        client: arguments.device.connect()?,
         to: arguments.to,
         wait: arguments.wait,
         timeout: Duration::from_secs(arguments.timeout),
-        sequences: Vec::new(),
+        messages: Vec::new(),
         failed_count: 0,
     };
     match &arguments.text {
-        Some(text) => waiting.send(&mut client, vec![text.clone().into_bytes()])?,
-        None => waiting.send_lines(&mut client, io::stdin().lock())?,
+        Some(text) => waiting.send(vec![text.clone().into_bytes()])?,
+        None => waiting.send_lines(io::stdin().lock())?,
     }
-    waiting.finish(&mut client)?;
+    waiting.finish()?;
+    waiting.client.close();
     match waiting.failed_count {
         0 => Ok(()),
         count => Err(Failure::new(format_args!("{count} messages were not taken"))),
@@ -99,121 +99,127 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
 
 /// The messages without an outcome that is far enough.
 struct Waiting {
+    client: Client,
     to: UserId,
     wait: Wait,
     timeout: Duration,
-    sequences: Vec<Sequence>,
+    messages: Vec<MessageId>,
     failed_count: u64,
 }
 
 impl Waiting {
-    fn send(&mut self, client: &mut Client, payloads: Vec<Vec<u8>>) -> Result<(), Failure> {
-        let messages = payloads.into_iter().map(|payload| (self.to, TEXT, payload));
-        self.sequences.extend(client.send(messages)?);
+    fn send(&mut self, payloads: Vec<Vec<u8>>) -> Result<(), Failure> {
+        let drafts = payloads.into_iter().map(|payload| Draft::new(self.to, TEXT, payload));
+        self.messages.extend(self.client.send_all(drafts.collect())?);
         Ok(())
     }
 
     /// Keeps at most some hundred lines under way, however long the input is.
-    fn send_lines(&mut self, client: &mut Client, input: impl BufRead) -> Result<(), Failure> {
+    fn send_lines(&mut self, input: impl BufRead) -> Result<(), Failure> {
         let mut payloads = Vec::new();
         for line in input.split(b'\n') {
             payloads.push(line.map_err(|error| {
                 Failure::new(format_args!("cannot read the standard input: {error}"))
             })?);
             if payloads.len() == LINES_TOGETHER {
-                self.send(client, std::mem::take(&mut payloads))?;
-                self.wait_until(client, |waiting, _| {
-                    waiting.sequences.len() <= 4 * LINES_TOGETHER
-                })?;
+                self.send(std::mem::take(&mut payloads))?;
+                self.wait_until(|waiting| waiting.messages.len() <= 4 * LINES_TOGETHER)?;
             }
         }
-        self.send(client, payloads)
+        self.send(payloads)
     }
 
-    fn finish(&mut self, client: &mut Client) -> Result<(), Failure> {
-        self.wait_until(client, |waiting, _| waiting.sequences.is_empty())
+    fn finish(&mut self) -> Result<(), Failure> {
+        self.wait_until(|waiting| waiting.messages.is_empty())
     }
 
-    /// Goes on until `is_enough`; time runs out when so long nothing came further.
-    fn wait_until(
-        &mut self,
-        client: &mut Client,
-        is_enough: impl Fn(&Self, &Client) -> bool,
-    ) -> Result<(), Failure> {
+    /// Goes on until `is_enough`, over any number of connections; time runs out when so long
+    /// nothing came further.
+    fn wait_until(&mut self, is_enough: impl Fn(&Self) -> bool) -> Result<(), Failure> {
         let clock = Clock::new();
         let mut deadline = self.timeout;
-        self.settle(client)?;
-        while !is_enough(self, client) {
+        self.settle()?;
+        while !is_enough(self) {
             let left = deadline.saturating_sub(clock.elapsed());
             if left.is_zero() {
-                let count = self.sequences.len();
-                let far = if self.wait == Wait::Accepted { "accepted" } else { "delivered" };
-                let line = format!("{count} messages were not {far} in time; they stay queued");
-                return Err(Failure::TimedOut(line));
+                return Err(self.timed_out()?);
             }
-            client.receive(left)?;
-            if self.settle(client)? {
+            self.client.next_event(left.as_millis() as u64 + 1);
+            if self.settle()? {
                 deadline = clock.elapsed().saturating_add(self.timeout);
             }
         }
         Ok(())
     }
 
+    fn timed_out(&self) -> Result<Failure, Failure> {
+        let count = self.messages.len();
+        let far = if self.wait == Wait::Accepted { "accepted" } else { "delivered" };
+        let why = match self.client.connection()? {
+            ConnectionState::Offline { reason, .. } => format!(" ({reason})"),
+            _ => String::new(),
+        };
+        let line = format!("{count} messages were not {far} in time; they stay queued{why}");
+        Ok(Failure::TimedOut(line))
+    }
+
     /// Prints and forgets what came far enough; whether anything did.
-    fn settle(&mut self, client: &mut Client) -> Result<bool, Failure> {
+    fn settle(&mut self) -> Result<bool, Failure> {
+        if let ConnectionState::Stopped { error } = self.client.connection()? {
+            return Err(error.into());
+        }
         let mut out = io::stdout().lock();
         let mut still = Vec::new();
-        for &sequence in &self.sequences {
-            let sent = client.storage().sent(self.to, sequence)?;
-            match sent.filter(|sent| self.is_far_enough(sent.state)) {
-                None => still.push(sequence),
-                Some(sent) => {
-                    self.failed_count += u64::from(is_failure(sent.state));
-                    print(&mut out, &line(self.to, sequence, sent))?;
+        for &id in &self.messages {
+            let message = self.client.message(id)?;
+            match message.filter(|message| self.is_far_enough(message.state)) {
+                None => still.push(id),
+                Some(message) => {
+                    self.failed_count += u64::from(is_failure(message.state));
+                    print(&mut out, &line(&message))?;
                 }
             }
         }
         out.flush().map_err(Failure::of_output)?;
-        let is_progress = still.len() < self.sequences.len();
-        self.sequences = still;
+        let is_progress = still.len() < self.messages.len();
+        self.messages = still;
         Ok(is_progress)
     }
 
-    fn is_far_enough(&self, state: SentState) -> bool {
+    fn is_far_enough(&self, state: MessageState) -> bool {
         match state {
-            SentState::Queued => false,
-            SentState::Accepted => self.wait == Wait::Accepted,
-            SentState::Delivered
-            | SentState::Read
-            | SentState::Recalled
-            | SentState::Failed
-            | SentState::Refused => true,
+            MessageState::Pending => false,
+            MessageState::Accepted => self.wait == Wait::Accepted,
+            MessageState::Delivered
+            | MessageState::Read
+            | MessageState::Recalled
+            | MessageState::Failed => true,
         }
     }
 }
 
-fn is_failure(state: SentState) -> bool {
-    matches!(state, SentState::Recalled | SentState::Failed | SentState::Refused)
+fn is_failure(state: MessageState) -> bool {
+    matches!(state, MessageState::Recalled | MessageState::Failed)
 }
 
-fn line(to: UserId, sequence: Sequence, sent: Sent) -> Line {
-    let state = match sent.state {
-        SentState::Queued => "queued",
-        SentState::Accepted => "accepted",
-        SentState::Delivered => "delivered",
-        SentState::Read => "read",
-        SentState::Recalled => "recalled",
-        SentState::Failed => "failed",
-        SentState::Refused => "refused",
+fn line(message: &Message) -> Line {
+    let state = match message.state {
+        MessageState::Pending => "pending",
+        MessageState::Accepted => "accepted",
+        MessageState::Delivered => "delivered",
+        MessageState::Read => "read",
+        MessageState::Recalled => "recalled",
+        MessageState::Failed => "failed",
     };
+    let code = message.failure.as_ref().map(|failure| failure.code);
     Line {
-        to: to.to_string(),
-        sequence: sequence.0,
+        to: message.id.peer.to_string(),
+        sequence: message.id.sequence.0,
         state,
-        accepted_at_ms: sent.accepted_at_ms,
-        code: sent.code,
-        reason: sent.code.and_then(Code::from_number).map(Code::name),
-        class: sent.code.and_then(Class::of).map(Class::name),
+        accepted_at_ms: message.accepted_at_ms,
+        code,
+        reason: message.failure.as_ref().map(|failure| failure.name.clone()),
+        class: code.and_then(Class::of).map(Class::name),
     }
 }
 

@@ -107,17 +107,17 @@ impl<'a> Victim<'a> {
     /// Does it; when it returns the box listens.
     pub(crate) fn suffer(&mut self, fault: Fault, stage: &Stage) {
         match fault {
-            Fault::Kill => self.kill(stage),
+            Fault::Kill => self.kill(),
             Fault::KillInARow => {
-                (0..self.random.u32(2..=IN_A_ROW_MAX)).for_each(|_| self.kill(stage));
+                (0..self.random.u32(2..=IN_A_ROW_MAX)).for_each(|_| self.kill());
             }
             Fault::KillWhileStarting => self.kill_while_starting(stage),
             Fault::Stop => {
                 self.stop();
-                self.start(stage);
+                self.start();
             }
             Fault::KillWhileDraining => self.kill_while_draining(stage),
-            Fault::TakeOver => self.take_over(stage),
+            Fault::TakeOver => self.take_over(),
             Fault::Pause => self.pause(PAUSE_MS, stage),
             Fault::LongPause => self.pause(LONG_PAUSE_MS, stage),
         }
@@ -130,10 +130,10 @@ impl<'a> Victim<'a> {
         self.stops += 1;
     }
 
-    fn kill(&mut self, stage: &Stage) {
+    fn kill(&mut self) {
         self.server.kill();
         self.kills += 1;
-        self.start(stage);
+        self.start();
     }
 
     /// How far the start comes is drawn: so many reads and writes, or until it listens where
@@ -153,7 +153,7 @@ impl<'a> Victim<'a> {
         child.wait().unwrap();
         self.kills += 2;
         self.kills_while_starting += 1;
-        self.start(stage);
+        self.start();
     }
 
     fn kill_while_draining(&mut self, stage: &Stage) {
@@ -162,24 +162,22 @@ impl<'a> Victim<'a> {
         self.server.kill();
         self.kills += 1;
         self.kills_while_draining += 1;
-        self.start(stage);
+        self.start();
     }
 
     /// The old box ends well while the new one listens already.
-    fn take_over(&mut self, stage: &Stage) {
+    fn take_over(&mut self) {
         let mut serve = serve(self.place, self.cores, self.address());
         let new = Server::start(serve.arg("--take-over"));
         let mut old = std::mem::replace(&mut self.server, new);
         let status = old.child.wait().unwrap();
         assert!(status.success(), "the box that was followed did not end in order: {status}");
         self.take_overs += 1;
-        stage.announce_return();
     }
 
-    fn start(&mut self, stage: &Stage) {
+    fn start(&mut self) {
         self.server = Server::start(&mut serve(self.place, self.cores, self.address()));
         self.calls_of_start = calls(&self.server.child);
-        stage.announce_return();
     }
 
     fn pause(&mut self, (least_ms, most_ms): (u64, u64), stage: &Stage) {
@@ -188,7 +186,6 @@ impl<'a> Victim<'a> {
         stage.rest(Duration::from_millis(self.random.u64(least_ms..most_ms)));
         kill_process(pid, Signal::CONT).unwrap();
         self.pauses += 1;
-        stage.announce_return();
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use answerback_proto::id::UserId;
 
-use crate::device::{Device, Ended};
+use crate::device::Device;
 
 /// Far beyond what any step takes: a run that hangs fails, and says where.
 const PATIENCE: Duration = Duration::from_secs(50);
@@ -19,8 +19,6 @@ pub(crate) struct Stage {
 
 #[derive(Debug, Default)]
 struct Told {
-    /// How often the box came back.
-    returns: u32,
     /// Decisions seen by the devices, repeats included.
     accepted: u64,
     is_sending_over: bool,
@@ -81,29 +79,16 @@ impl Stage {
         });
     }
 
-    /// One read after the other, on as many connections as it takes, until `is_over`.
+    /// One turn after the other, over as many connections as it takes, until `is_over`.
     fn keep_going(&self, device: &mut Device, mut is_over: impl FnMut(&mut Device) -> bool) {
         loop {
-            let returns = self.returns();
-            match device.turn() {
-                Ok(accepted) => self.tell(|told| told.accepted += accepted),
-                Err(Ended) => {
-                    // The box may have come back before this device heard of its end.
-                    if !device.reconnect() {
-                        self.wait_for(|told| told.returns > returns);
-                    }
-                    continue;
-                }
-            }
+            self.check();
+            let accepted = device.turn();
+            self.tell(|told| told.accepted += accepted);
             if is_over(device) {
                 return;
             }
         }
-    }
-
-    fn returns(&self) -> u32 {
-        self.check();
-        self.lock().returns
     }
 
     /// Fails where another thread did.
@@ -114,10 +99,6 @@ impl Stage {
     pub(crate) fn wait_for_accepted(&self, count: u64) {
         let enough = self.lock().accepted + count;
         self.wait_for(|told| told.accepted >= enough);
-    }
-
-    pub(crate) fn announce_return(&self) {
-        self.tell(|told| told.returns += 1);
     }
 
     /// Lets some time pass, unless a thread fails.

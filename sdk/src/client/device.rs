@@ -18,6 +18,9 @@ pub struct Statistics {
     /// Messages that the server had accepted and asked for again: it has lost them, as after
     /// the restore of a backup.
     pub lost_count: u64,
+    /// Messages that were here already and came from another place of the inbox: after the
+    /// restore of a backup all do, otherwise the server has kept one twice.
+    pub doubled_count: u64,
 }
 
 /// A device: its file and its link, kept in step.
@@ -118,6 +121,7 @@ impl Device {
     fn store(&mut self, events: &[Event]) -> Result<(), StorageError> {
         let mut burst = self.storage.burst()?;
         events.iter().try_for_each(|event| burst.record(event))?;
+        self.statistics.doubled_count += burst.doubled_count();
         if let Some(position) = burst.commit()? {
             self.link.session().handle_stored(position);
         }
@@ -176,5 +180,55 @@ impl Device {
 
     pub(super) fn tell_of_chat(&mut self, peer: UserId) {
         self.events.push(ClientEvent::ChatChanged { peer });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use answerback_proto::id::DeviceId;
+
+    use super::*;
+    use crate::client::ErrorClass;
+    use crate::link::Step;
+
+    fn device(directory: &tempfile::TempDir) -> Device {
+        let database = directory.path().join("alice");
+        let options = Options::new("a:1".to_owned(), UserId(1), DeviceId(11), database);
+        Device::open(&options, 1).unwrap()
+    }
+
+    /// What cannot be stored is not acknowledged: the connection ends, and the app is told.
+    #[test]
+    fn a_file_that_takes_nothing_stops_the_client() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut device = device(&directory);
+        assert_eq!(device.link.poll_step(0), Some(Step::Dial));
+        device.link.handle_dialled(0, 1, "token");
+        device.storage.refuse_writes();
+        // Anything that is to be stored.
+        let (peer, payload) = (UserId(2), Vec::new());
+        let sequence = Sequence(0);
+        device.link.session().send(Outgoing {
+            peer,
+            sequence,
+            content_type: 1,
+            seen_ms: 0,
+            life_s: 0,
+            payload,
+            recalled: None,
+        });
+        device.settle(5);
+        let ConnectionState::Stopped { error } = device.connection(5) else { panic!() };
+        assert_eq!(error.class, ErrorClass::Storage, "{error}");
+        assert_eq!(device.link.poll_step(5), Some(Step::Close));
+        assert_eq!(device.link.poll_timeout(), None, "nothing more is tried");
+        let told = device.events.pop();
+        let is_told = matches!(
+            told,
+            Some(ClientEvent::ConnectionChanged { state: ConnectionState::Stopped { .. } })
+        );
+        assert!(is_told, "{told:?}");
+        let sent = device.queue(vec![Draft::new(UserId(2), 1, "hello")]).unwrap_err();
+        assert_eq!(sent.class, ErrorClass::Storage);
     }
 }

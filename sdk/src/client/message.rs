@@ -85,6 +85,8 @@ pub struct ChatSummary {
 pub struct Received {
     /// Its number in this file, in the order of arrival: what `done` takes.
     pub row: i64,
+    /// Its place in the user's inbox when it came, for support.
+    pub position: u64,
     /// The message.
     pub message: Message,
 }
@@ -139,6 +141,6 @@ impl Received {
             state: MessageState::Delivered,
             failure: None,
         };
-        Self { row, message }
+        Self { row, position: stored.position.0, message }
     }
 }

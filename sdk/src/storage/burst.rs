@@ -45,11 +45,12 @@ pub struct Burst<'a> {
     device: DeviceId,
     cursor: Option<Position>,
     is_empty: bool,
+    doubled_count: u64,
 }
 
 impl<'a> Burst<'a> {
     pub(super) fn new(transaction: Transaction<'a>, device: DeviceId) -> Self {
-        Self { transaction, device, cursor: None, is_empty: true }
+        Self { transaction, device, cursor: None, is_empty: true, doubled_count: 0 }
     }
 
     /// Stores what an event says, where it says anything to store. A message that is stored
@@ -80,6 +81,12 @@ impl<'a> Burst<'a> {
         Ok(())
     }
 
+    /// Messages that were stored already, from another place of the inbox. That is what a
+    /// restored server does; another one has kept a message twice.
+    pub fn doubled_count(&self) -> u64 {
+        self.doubled_count
+    }
+
     /// Makes it durable; the position up to which the session may acknowledge, if it moved.
     ///
     /// # Errors
@@ -99,7 +106,8 @@ impl<'a> Burst<'a> {
     fn open(&mut self, generation: Generation, cursor: Position) -> Result<(), StorageError> {
         self.cursor = None;
         let update = "UPDATE device SET generation = ?1, cursor = ?2";
-        self.execute(update, params![Number(generation.0), Number(cursor.0)])
+        self.execute(update, params![Number(generation.0), Number(cursor.0)])?;
+        Ok(())
     }
 
     fn accept(
@@ -121,7 +129,8 @@ impl<'a> Burst<'a> {
         state: i64,
         code: u16,
     ) -> Result<(), StorageError> {
-        self.execute(END, params![Id(peer.0), Id(device.0), Number(sequence.0), state, code])
+        self.execute(END, params![Id(peer.0), Id(device.0), Number(sequence.0), state, code])?;
+        Ok(())
     }
 
     fn record_entry(&mut self, entry: &Entry) -> Result<(), StorageError> {
@@ -132,10 +141,13 @@ impl<'a> Burst<'a> {
                 let (device, sequence) = (Id(device.0), Number(sequence.0));
                 let (position, place) = (Number(entry.position.0), Number(*accepted_at_ms));
                 let sender = Id(peer.0);
-                self.execute(
+                let is_new = self.execute(
                     RECEIVE,
                     params![sender, device, sequence, position, place, content_type, payload],
-                )?;
+                )? > 0;
+                if !is_new {
+                    self.note_repeat(sender, device, sequence, entry.position)?;
+                }
                 self.see(peer, *accepted_at_ms)
             }
             EntryBody::Copied { device, .. } if *device == self.device => Ok(()),
@@ -159,6 +171,22 @@ impl<'a> Burst<'a> {
                 self.end(peer, *device, *sequence, FAILED, *code)
             }
         }
+    }
+
+    fn note_repeat(
+        &mut self,
+        sender: Id,
+        device: Id,
+        sequence: Number,
+        position: Position,
+    ) -> Result<(), StorageError> {
+        let select = "SELECT position FROM inbound
+                      WHERE sender = ?1 AND device = ?2 AND sequence = ?3";
+        let mut statement = self.transaction.prepare_cached(select)?;
+        let stored = statement
+            .query_row(params![sender, device, sequence], |row| row.get::<_, Number>(0))?;
+        self.doubled_count += u64::from(stored.0 != position.0);
+        Ok(())
     }
 
     fn deliver(
@@ -192,7 +220,9 @@ impl<'a> Burst<'a> {
         first: Sequence,
         last: Sequence,
     ) -> Result<(), StorageError> {
-        self.execute(DELIVER, params![Id(peer.0), Id(device.0), Number(first.0), Number(last.0)])
+        let parameters = params![Id(peer.0), Id(device.0), Number(first.0), Number(last.0)];
+        self.execute(DELIVER, parameters)?;
+        Ok(())
     }
 
     /// How far the receipts of delivery go.
@@ -211,11 +241,12 @@ impl<'a> Burst<'a> {
     }
 
     fn see(&self, peer: UserId, accepted_at_ms: u64) -> Result<(), StorageError> {
-        self.execute(SEE, params![Id(peer.0), Number(accepted_at_ms)])
+        self.execute(SEE, params![Id(peer.0), Number(accepted_at_ms)])?;
+        Ok(())
     }
 
-    fn execute(&self, sql: &str, parameters: &[&dyn ToSql]) -> Result<(), StorageError> {
-        self.transaction.prepare_cached(sql)?.execute(parameters)?;
-        Ok(())
+    /// How many rows it changed.
+    fn execute(&self, sql: &str, parameters: &[&dyn ToSql]) -> Result<usize, StorageError> {
+        Ok(self.transaction.prepare_cached(sql)?.execute(parameters)?)
     }
 }

@@ -64,7 +64,15 @@ pub(super) fn last(
     peer: UserId,
     count_max: u32,
 ) -> Result<Vec<ChatMessage>, StorageError> {
-    let select = format!(
+    let mut statement = connection.prepare_cached(&last_of_both_sides())?;
+    let rows = statement.query_map(params![Id(user.0), Id(peer.0), count_max], message)?;
+    let mut messages: Vec<_> = rows.collect::<Result<_, _>>()?;
+    messages.reverse();
+    Ok(messages)
+}
+
+fn last_of_both_sides() -> String {
+    format!(
         "SELECT * FROM ({RECEIVED} WHERE sender = ?2
                         ORDER BY place DESC, inbound.device DESC, sequence DESC LIMIT ?3)
          UNION ALL
@@ -72,12 +80,16 @@ pub(super) fn last(
                         ORDER BY place DESC, outbound.device DESC, sequence DESC LIMIT ?3)
          ORDER BY place DESC, sender DESC, device DESC, sequence DESC
          LIMIT ?3"
-    );
-    let mut statement = connection.prepare_cached(&select)?;
-    let rows = statement.query_map(params![Id(user.0), Id(peer.0), count_max], message)?;
-    let mut messages: Vec<_> = rows.collect::<Result<_, _>>()?;
-    messages.reverse();
-    Ok(messages)
+    )
+}
+
+/// How SQLite would read the end of a chat.
+#[cfg(test)]
+pub(super) fn plan(connection: &Connection, user: UserId, peer: UserId) -> String {
+    let explain = format!("EXPLAIN QUERY PLAN {}", last_of_both_sides());
+    let mut statement = connection.prepare(&explain).unwrap();
+    let rows = statement.query_map(params![Id(user.0), Id(peer.0), 20], |row| row.get(3));
+    rows.unwrap().map(|row| row.map(|step: String| step + "\n").unwrap()).collect()
 }
 
 /// One message of the chat with `peer`.
@@ -89,10 +101,13 @@ pub(super) fn find(
     device: DeviceId,
     sequence: Sequence,
 ) -> Result<Option<ChatMessage>, StorageError> {
-    let (select, whose) =
-        if sender == user { (SENT, "peer") } else { (RECEIVED, "?1 <> sender AND sender") };
-    let table = if sender == user { "outbound" } else { "inbound" };
-    let select = format!("{select} WHERE {whose} = ?2 AND {table}.device = ?3 AND sequence = ?4");
+    let select = match sender == user {
+        true => format!("{SENT} WHERE peer = ?2 AND outbound.device = ?3 AND sequence = ?4"),
+        false => format!(
+            "{RECEIVED} WHERE sender = ?2 AND sender <> ?1
+                        AND inbound.device = ?3 AND sequence = ?4"
+        ),
+    };
     let mut statement = connection.prepare_cached(&select)?;
     let parameters = params![Id(user.0), Id(peer.0), Id(device.0), Number(sequence.0)];
     Ok(statement.query_row(parameters, message).optional()?)

@@ -101,6 +101,12 @@ impl Storage {
         Ok(Self { connection, user, device })
     }
 
+    /// From now on nothing can be written, as on a full disk.
+    #[cfg(test)]
+    pub(crate) fn refuse_writes(&self) {
+        self.connection.pragma_update(None, "query_only", true).unwrap();
+    }
+
     /// Whose device this is.
     pub fn user(&self) -> UserId {
         self.user

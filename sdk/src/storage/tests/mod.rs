@@ -147,6 +147,53 @@ fn a_repeat_is_dropped_by_its_identity_whatever_its_position() {
 }
 
 #[test]
+fn a_repeat_from_another_place_is_counted() {
+    let file = File::new();
+    let mut storage = file.open();
+    let doubled = |storage: &mut Storage, position| {
+        let mut burst = storage.burst().unwrap();
+        burst.record(&message(position, 22, 1, 5)).unwrap();
+        let count = burst.doubled_count();
+        burst.commit().unwrap();
+        count
+    };
+    assert_eq!([1, 1, 2].map(|position| doubled(&mut storage, position)), [0, 0, 1]);
+}
+
+#[test]
+fn what_failed_is_sent_again_once_and_shown_under_its_new_number() {
+    let file = File::new();
+    let mut storage = file.open();
+    let drafts = [Draft::new(BOB, 7, "one").with_life_s(60), Draft::new(BOB, 1, "two")];
+    storage.queue(drafts).unwrap();
+    record(&mut storage, &[Event::Failed { peer: BOB, sequence: Sequence(1), code: 2004 }]);
+    let again = storage.resend(BOB, Sequence(1)).unwrap();
+    assert_eq!((again.sequence, again.content_type, again.life_s), (Sequence(3), 7, 60));
+    assert_eq!(again.payload, b"one");
+    for not_failed in [1, 2, 3, 9] {
+        let refused = storage.resend(BOB, Sequence(not_failed));
+        assert!(matches!(refused, Err(StorageError::NotFailed { .. })), "{not_failed}");
+    }
+    drop(storage);
+    let storage = file.open();
+    let shown: Vec<_> = storage.chat(BOB, 9).unwrap().iter().map(|one| one.sequence.0).collect();
+    assert_eq!(shown, [2, 3]);
+    assert_eq!(storage.device_state().unwrap().undecided.len(), 2);
+}
+
+/// Whatever a chat holds, its end is read by its indexes: nothing is sorted but what is shown.
+#[test]
+fn the_end_of_a_chat_is_read_through_an_index_for_each_side() {
+    let file = File::new();
+    let storage = file.open();
+    let plan = crate::storage::chat::plan(&storage.connection, ALICE, BOB);
+    for index in ["inbound_shown", "outbound_shown"] {
+        assert!(plan.contains(index), "{plan}");
+    }
+    assert_eq!(plan.matches("USE TEMP B-TREE").count(), 2, "of what is merged: {plan}");
+}
+
+#[test]
 fn a_message_is_handed_over_until_the_app_is_done() {
     let file = File::new();
     let mut storage = file.open();
