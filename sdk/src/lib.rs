@@ -34,9 +34,56 @@
 //! # }
 //! ```
 //!
-//! Below it lie two pure parts, for other event loops and for the simulator: [`session`] is one
+//! # Receiving
+//!
+//! Events are hints; what is true stands in the file. An app takes what waits, and says when it
+//! is done with it: what it is not done with is handed over again, after a restart too.
+//!
+//! ```no_run
+//! # use answerback_sdk::{Client, ClientEvent, Error, Message};
+//! # fn show(_: &Message) {}
+//! # fn run(client: &Client) -> Result<(), Error> {
+//! while let Some(event) = client.next_event(60_000) {
+//!     if event == ClientEvent::MessagesWaiting {
+//!         for received in client.to_hand_over(100)? {
+//!             show(&received.message);
+//!             client.done(received.row)?;
+//!         }
+//!     }
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//! A list of chats is [`Client::chats`], the end of one [`Client::chat`]; look again at what
+//! [`ClientEvent::ChatChanged`] names. When the user has seen it: [`Client::read_chat`].
+//!
+//! # What becomes of a message
+//!
+//! [`MessageState`]: pending → accepted → delivered → read, or failed, or recalled. What failed
+//! says why, and its class whether [`Client::resend`] may help; it is shown once, under its new
+//! number. [`Client::recall`] takes back what nobody has yet.
+//!
+//! # Connections
+//!
+//! The client connects by itself, and again after 0.05 to 64 s, at random. Say what the system
+//! tells the app: [`Client::foreground`] and [`Client::network_changed`] end any wait and find
+//! out about a dead connection at once, [`Client::background`] makes heartbeats rare. While
+//! the system has the app suspended nothing runs; `foreground` makes up for it.
+//!
+//! [`ConnectionState::Stopped`] means that no attempt can help: its error's class says what the
+//! app does. Where [`Error::is_end_of_device`] says so, it logs in anew with another device id
+//! and another file.
+//!
+//! # Pushes
+//!
+//! The operator's push wakes an extension of the app, which calls [`fetch_once`] with the same
+//! options: it stores what waits and leaves, on the calling thread, within a few megabytes.
+//!
+//! # Below
+//!
+//! Two pure parts are for other event loops and for the simulator: [`session`] is one
 //! device's end of the protocol, [`link`] decides when to connect and when to stop; and
-//! [`storage`], the device in one SQLite file. The rule that they keep together: an entry is
+//! [`storage`] is the device in one SQLite file. The rule that they keep together: an entry is
 //! stored with the new cursor in one transaction, then acknowledged, then handed to the app.
 
 pub mod client;

@@ -228,7 +228,7 @@ mod tests {
             Some(ClientEvent::ConnectionChanged { state: ConnectionState::Stopped { .. } })
         );
         assert!(is_told, "{told:?}");
-        let sent = device.queue(vec![Draft::new(UserId(2), 1, "hello")]).unwrap_err();
+        let sent = device.queue(vec![Draft::new(UserId(2), 1, b"hello".to_vec())]).unwrap_err();
         assert_eq!(sent.class, ErrorClass::Storage);
     }
 }

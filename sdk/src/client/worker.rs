@@ -6,6 +6,7 @@
 
 use std::io;
 use std::net::TcpStream;
+use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -101,7 +102,7 @@ impl Worker {
     }
 
     fn dial(&mut self) {
-        let dialled = self.tokens.token().map_err(|reason| format!("no token: {reason}"));
+        let dialled = self.token().map_err(|reason| format!("no token: {reason}"));
         let dialled = dialled.and_then(|token| {
             let is_wanted = || self.shared.is_dialing();
             match socket::dial(&self.address, &self.sleeper, &is_wanted) {
@@ -128,6 +129,12 @@ impl Worker {
             Ok(None) => {}
             Err(reason) => device.link.handle_dial_failed(now_ms, reason),
         }
+    }
+
+    /// The app's code runs here: where it panics there is no token, and still a client.
+    fn token(&self) -> Result<String, String> {
+        panic::catch_unwind(AssertUnwindSafe(|| self.tokens.token()))
+            .unwrap_or_else(|_| Err("the token source panicked".to_owned()))
     }
 
     fn exchange(&mut self, timeout: Option<Duration>) {

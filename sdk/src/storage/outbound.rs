@@ -15,8 +15,8 @@ use crate::session::Outgoing;
 /// use answerback_sdk::storage::Draft;
 ///
 /// let bob = UserId(2);
-/// let text = Draft::new(bob, 1, "for an hour").with_life_s(3600);
-/// let recall = Draft::recall(bob, Sequence(7), 1, "forget it");
+/// let text = Draft::new(bob, 1, b"for an hour".to_vec()).with_life_s(3600);
+/// let recall = Draft::recall(bob, Sequence(7), 1, b"forget it".to_vec());
 /// assert_eq!((text.life_s, recall.recalled), (3600, Some(Sequence(7))));
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,17 +35,12 @@ pub struct Draft {
 
 impl Draft {
     /// A message with the longest life.
-    pub fn new(peer: UserId, content_type: u16, payload: impl Into<Vec<u8>>) -> Self {
-        Self { peer, content_type, payload: payload.into(), life_s: 0, recalled: None }
+    pub fn new(peer: UserId, content_type: u16, payload: Vec<u8>) -> Self {
+        Self { peer, content_type, payload, life_s: 0, recalled: None }
     }
 
     /// A message that takes back what this device sent to `peer` as number `recalled`.
-    pub fn recall(
-        peer: UserId,
-        recalled: Sequence,
-        content_type: u16,
-        payload: impl Into<Vec<u8>>,
-    ) -> Self {
+    pub fn recall(peer: UserId, recalled: Sequence, content_type: u16, payload: Vec<u8>) -> Self {
         Self { recalled: Some(recalled), ..Self::new(peer, content_type, payload) }
     }
 

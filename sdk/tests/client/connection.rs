@@ -1,6 +1,6 @@
 //! Connections that come, go, and die without a word.
 
-use std::sync::Mutex;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::channel;
 
 use answerback_proto::code::Code;
@@ -131,14 +131,13 @@ fn a_background_is_told_at_the_next_hello_and_a_foreground_at_once() {
 }
 
 /// Tokens by number.
-struct Counted(Mutex<u32>);
+struct Counted(AtomicU32);
 
 impl TokenSource for Counted {
     fn token(&self) -> Result<String, String> {
-        let mut count = self.0.lock().unwrap();
-        *count += 1;
-        match *count {
+        match self.0.fetch_add(1, Ordering::Relaxed) + 1 {
             1 => Err("the account service is away".to_owned()),
+            2 => panic!("the app's own mistake"),
             count => Ok(format!("token {count}")),
         }
     }
@@ -149,13 +148,13 @@ fn a_token_is_asked_for_before_each_connection() {
     let server = Server::run(vec![
         Box::new(|peer| {
             let (tag, _, token) = peer.hello();
-            assert_eq!(token, "token 2", "the first could not be had");
+            assert_eq!(token, "token 3", "the first two could not be had");
             let code = Code::TokenExpired.number();
             peer.write(tag, UserId(0), &ErrorFrame { code, kind: 1, retry_after_ms: 0 });
         }),
         Box::new(|peer| {
             let (_, _, token) = peer.hello();
-            assert_eq!(token, "token 3");
+            assert_eq!(token, "token 4");
         }),
         Box::new(|peer| {
             peer.welcome(0);
@@ -163,7 +162,7 @@ fn a_token_is_asked_for_before_each_connection() {
         }),
     ]);
     let place = Place::new();
-    let tokens = Box::new(Counted(Mutex::new(0)));
+    let tokens = Box::new(Counted(AtomicU32::new(0)));
     let client = Client::open(place.options(&server.address), tokens).unwrap();
     wait_until_opened(&client, 1);
     client.close();

@@ -83,7 +83,7 @@ impl Device {
 
     /// Now and then a message takes the one before it back; the model has no mind for that.
     fn send(&mut self, sequence: u64, random: &mut Random) {
-        let text = format!("{} of {}", sequence, self.id.1);
+        let text = format!("{} of {}", sequence, self.id.1).into_bytes();
         let draft = match random.below(4) {
             0 if sequence > 1 => Draft::recall(self.peer, Sequence(sequence - 1), 1, text),
             _ => Draft::new(self.peer, 1, text),

@@ -122,9 +122,9 @@ fn lives_and_recalls_are_kept_until_the_decision() {
     let file = File::new();
     let mut storage = file.open();
     let drafts = [
-        Draft::new(BOB, 1, "soon").with_life_s(60),
-        Draft::new(BOB, 1, "late").with_life_s(u32::MAX),
-        Draft::recall(BOB, Sequence(1), 2, "forget it"),
+        Draft::new(BOB, 1, b"soon".to_vec()).with_life_s(60),
+        Draft::new(BOB, 1, b"late".to_vec()).with_life_s(u32::MAX),
+        Draft::recall(BOB, Sequence(1), 2, b"forget it".to_vec()),
     ];
     let queued = storage.queue(drafts).unwrap();
     assert_eq!(queued.iter().map(|one| one.life_s).collect::<Vec<_>>(), [60, LIFE_MAX_S, 0]);
@@ -142,11 +142,12 @@ fn only_what_this_device_sent_is_taken_back() {
     queue(&mut storage, 1);
     record(&mut storage, &[copied(1, 12, 1, 5), copied(2, 12, 2, 6), copied(3, 12, 3, 7)]);
     for wrong in [0, 2, 3, u64::MAX] {
-        let refused = storage.queue([Draft::recall(BOB, Sequence(wrong), 1, "forget it")]);
+        let refused =
+            storage.queue([Draft::recall(BOB, Sequence(wrong), 1, b"forget it".to_vec())]);
         let is_expected = matches!(refused, Err(StorageError::NotSent { peer: BOB, .. }));
         assert!(is_expected, "{wrong}: {refused:?}");
     }
-    storage.queue([Draft::recall(BOB, Sequence(1), 1, "forget it")]).unwrap();
+    storage.queue([Draft::recall(BOB, Sequence(1), 1, b"forget it".to_vec())]).unwrap();
     assert_eq!(queue(&mut storage, 1), [3], "a refused one uses no number");
 }
 

@@ -164,7 +164,8 @@ fn a_repeat_from_another_place_is_counted() {
 fn what_failed_is_sent_again_once_and_shown_under_its_new_number() {
     let file = File::new();
     let mut storage = file.open();
-    let drafts = [Draft::new(BOB, 7, "one").with_life_s(60), Draft::new(BOB, 1, "two")];
+    let drafts =
+        [Draft::new(BOB, 7, b"one".to_vec()).with_life_s(60), Draft::new(BOB, 1, b"two".to_vec())];
     storage.queue(drafts).unwrap();
     record(&mut storage, &[Event::Failed { peer: BOB, sequence: Sequence(1), code: 2004 }]);
     let again = storage.resend(BOB, Sequence(1)).unwrap();
