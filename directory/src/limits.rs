@@ -32,7 +32,8 @@ pub const PAGED_ENTRIES_MAX: usize = 2 * PAGE_ENTRIES_MAX;
 pub const GAPS_MAX: usize = 64;
 /// Users whose time has come, read from the disk at once.
 pub const DUE_PER_READ_MAX: usize = 256;
-/// Positions of an inbox that one step of a purge empties: other records wait for no more.
+/// Positions of an inbox that one step of a purge empties: other records wait for no more. A
+/// step a commit empties 3000 positions a second on a busy development machine.
 pub const PURGED_POSITIONS_MAX: u64 = 64;
 /// While so many parts wait for their destinations, a purge rests: each takes memory until
 /// its sender's home has it.

@@ -42,6 +42,14 @@ pub enum Planted {
     PurgeForgetsDecisions,
     /// A purge does not go on after a restart.
     PurgeStops,
+    /// What a device acknowledged is shown to the sender before it is committed.
+    ShownUncommitted,
+    /// A session starts where the device says, whatever the home has committed.
+    HelloMovesCursor,
+    /// A record is applied although its user was not read yet.
+    AppliedUnread,
+    /// What a device has already had expires all the same.
+    DeliveredExpires,
 }
 
 thread_local! {

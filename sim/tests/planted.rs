@@ -36,6 +36,10 @@ fn every_bug_of_a_shard_is_noticed() {
         InShard::PurgeResetsPositions,
         InShard::PurgeForgetsDecisions,
         InShard::PurgeStops,
+        InShard::ShownUncommitted,
+        InShard::HelloMovesCursor,
+        InShard::AppliedUnread,
+        InShard::DeliveredExpires,
     ];
     let mut missed = Vec::new();
     for bug in bugs {

@@ -61,7 +61,7 @@ impl Sessions {
         }
         let committed = user.device(origin.device).map_or(Position(0), |device| device.cursor);
         let stored = if opening.generation == generation { opening.cursor } else { committed };
-        let base = committed.min(stored);
+        let base = if planted!(HelloMovesCursor) { stored } else { committed.min(stored) };
         let pending_count = u64::from(if base >= user.floor { user.above } else { user.live });
         let opened = Opened {
             generation,

@@ -9,7 +9,7 @@ use answerback_proto::record::{Acknowledge, COPIES, Post, ReadUpTo, RecallPost, 
 
 use super::chat::Chat;
 use super::user::{Existence, User};
-use super::{Answer, Asked, Effect, Origin, SessionRef, Shard};
+use super::{Answer, Asked, Effect, EntryBody, Mail, Origin, SessionRef, Shard};
 use crate::limits::{
     BUSY_RETRY_AFTER_MS, OPEN_BYTES_MAX, QUOTA_RETRY_AFTER_MS, UNDECIDED_RECORDS_MAX,
 };
@@ -128,6 +128,15 @@ impl Shard {
         });
         if let Err(code) = acknowledged {
             self.close(origin, Kind::Ack, code);
+        } else if planted!(ShownUncommitted)
+            && let Some(user) = self.state.users.get(origin.user)
+            && let Some((_, entry)) = user.inbox.known(user.floor, Position(u64::MAX)).next()
+            && let &EntryBody::Message { device, sequence: up_to, .. } = &entry.body
+        {
+            let body = EntryBody::Delivered { device, up_to, delivered_at_ms: 0 };
+            let mail = Mail::Show { user: entry.peer, peer: origin.user, body };
+            let to = self.state.table.partition_of(entry.peer);
+            self.effects.push_back(Effect::Mail { to, mail });
         }
     }
 

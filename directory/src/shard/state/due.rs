@@ -92,7 +92,8 @@ impl State {
         now_ms: u64,
     ) -> Result<Vec<(Position, InboxEntry)>, Missing> {
         let user = self.user(acting)?;
-        let waiting = user.inbox.known(user.floor, user.inbox.last_position());
+        let from = if planted!(DeliveredExpires) { user.left_up_to() } else { user.floor };
+        let waiting = user.inbox.known(from, user.inbox.last_position());
         let expired =
             waiting.filter(|(_, entry)| entry.is_message() && entry.expires_at_ms <= now_ms);
         let expired: Vec<_> = expired.map(|(position, entry)| (position, entry.clone())).collect();

@@ -423,6 +423,9 @@ impl State {
     }
 
     fn user(&mut self, user: UserId) -> Result<&mut User, Missing> {
+        if planted!(AppliedUnread) {
+            self.users.get_or_insert_with(user, User::unknown);
+        }
         self.users.get_mut(user).ok_or(Missing::Head(user))
     }
 
