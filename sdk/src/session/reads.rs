@@ -2,6 +2,10 @@
 //!
 //! Reads are cumulative: of each (peer, sending device) only the newest counts, and at most
 //! one is under way. It goes again on every connection until the server has noted it.
+//!
+//! The server notes no more than what it knows as delivered. Where an acknowledgement was
+//! lost, that is less than what was read, until the entries came once more; so what was not
+//! noted whole before the session has caught up is said once more then.
 
 use std::collections::BTreeMap;
 
@@ -24,20 +28,25 @@ pub struct ReadMark {
 #[derive(Clone, Copy, Debug)]
 struct Pending {
     up_to: Sequence,
-    /// What is under way on this connection.
+    /// What is under way on this connection, or waits for the session to catch up.
     asked: Option<Sequence>,
+    /// It was noted in part, and goes again when the session has caught up.
+    is_short: bool,
+    /// It was asked when the session had caught up: what is noted is all that will be.
+    is_last: bool,
 }
 
 /// The newest mark of each (peer, sending device).
 #[derive(Debug, Default)]
 pub(super) struct Reads {
     pending: BTreeMap<(UserId, DeviceId), Pending>,
+    has_caught_up: bool,
 }
 
 impl Reads {
     pub(super) fn insert(&mut self, mark: ReadMark) {
         let ReadMark { peer, device, up_to } = mark;
-        let fresh = Pending { up_to, asked: None };
+        let fresh = Pending { up_to, asked: None, is_short: false, is_last: false };
         let pending = self.pending.entry((peer, device)).or_insert(fresh);
         pending.up_to = pending.up_to.max(up_to);
     }
@@ -51,6 +60,7 @@ impl Reads {
         let mut all = self.pending.iter_mut();
         let (&(peer, device), pending) = all.find(|(_, pending)| pending.asked.is_none())?;
         pending.asked = Some(pending.up_to);
+        pending.is_last = self.has_caught_up;
         Some(ReadMark { peer, device, up_to: pending.up_to })
     }
 
@@ -65,7 +75,33 @@ impl Reads {
         }
     }
 
+    /// The server has noted as much of a mark; whether that settles it.
+    pub(super) fn handle_noted(&mut self, mark: ReadMark, noted: Sequence) -> bool {
+        if let Some(pending) = self.pending.get_mut(&(mark.peer, mark.device))
+            && noted < mark.up_to
+            && !pending.is_last
+        {
+            pending.is_short = !self.has_caught_up;
+            pending.asked = pending.asked.filter(|_| pending.is_short);
+            return false;
+        }
+        self.settle(mark);
+        true
+    }
+
+    /// All that was there at `Hello` has come and is acknowledged.
+    pub(super) fn handle_caught_up(&mut self) {
+        self.has_caught_up = true;
+        for pending in self.pending.values_mut().filter(|pending| pending.is_short) {
+            pending.is_short = false;
+            pending.asked = None;
+        }
+    }
+
     pub(super) fn forget_connection(&mut self) {
-        self.pending.values_mut().for_each(|pending| pending.asked = None);
+        self.has_caught_up = false;
+        for pending in self.pending.values_mut() {
+            *pending = Pending { asked: None, is_short: false, is_last: false, ..*pending };
+        }
     }
 }

@@ -60,6 +60,7 @@ impl ClientSession {
             Kind::Copied if is_open => self.handle_copied(frame),
             Kind::CaughtUp if is_open => {
                 read::<CaughtUp>(frame.envelope)?;
+                self.reads.handle_caught_up();
                 self.events.push_back(Event::CaughtUp);
                 Ok(())
             }
@@ -197,12 +198,13 @@ impl ClientSession {
 
     /// What the server notes may be less than what was asked: the rest was never delivered.
     fn handle_read_noted(&mut self, frame: Frame<'_>) -> Result<(), SessionError> {
-        let ReadNoted { .. } = read(frame.envelope)?;
+        let ReadNoted { up_to: noted } = read(frame.envelope)?;
         let is_read = |request| matches!(request, Request::Read(_));
         let Request::Read(mark) = self.take_request(frame.header, is_read)? else { return Ok(()) };
-        self.reads.settle(mark);
-        let ReadMark { peer, device, up_to } = mark;
-        self.events.push_back(Event::ReadNoted { peer, device, up_to });
+        if self.reads.handle_noted(mark, Sequence(noted)) {
+            let ReadMark { peer, device, up_to } = mark;
+            self.events.push_back(Event::ReadNoted { peer, device, up_to });
+        }
         Ok(())
     }
 

@@ -1,6 +1,6 @@
 //! What a session says of messages that were read, and what it is told.
 
-use answerback_proto::kind::{Copied, ReadBy, ReadElsewhere, ReadNoted};
+use answerback_proto::kind::{CaughtUp, Copied, ReadBy, ReadElsewhere, ReadNoted};
 
 use super::super::{EntryBody, ReadMark, SessionError};
 use super::*;
@@ -66,6 +66,38 @@ fn a_newer_read_waits_for_the_answer_to_the_one_under_way() {
 }
 
 #[test]
+fn what_is_noted_in_part_is_said_again_when_the_session_has_caught_up() {
+    let mut session = opened(0);
+    session.read(BOB, BOBS, Sequence(3));
+    let (tag, _, _) = reads(&mut session)[0];
+    note(&mut session, tag, 1).unwrap();
+    assert_eq!(events(&mut session), []);
+    assert_eq!(reads(&mut session), [], "the rest is not there yet");
+    let caught_up = frame(0, ALICE, &CaughtUp { position: 0 }, &[]);
+    session.handle_received(0, &caught_up).unwrap();
+    let (tag, device, up_to) = reads(&mut session)[0];
+    assert_eq!((device, up_to), (BOBS, 3));
+    note(&mut session, tag, 2).unwrap();
+    assert_eq!(events(&mut session), [Event::CaughtUp, noted(3)], "no more will come");
+    assert_eq!(reads(&mut session), []);
+}
+
+#[test]
+fn a_read_under_way_while_the_session_catches_up_is_said_once_more() {
+    let mut session = opened(0);
+    session.read(BOB, BOBS, Sequence(3));
+    let (tag, _, _) = reads(&mut session)[0];
+    let caught_up = frame(0, ALICE, &CaughtUp { position: 0 }, &[]);
+    session.handle_received(0, &caught_up).unwrap();
+    assert_eq!(reads(&mut session), [], "it is under way");
+    note(&mut session, tag, 1).unwrap();
+    let (tag, device, up_to) = reads(&mut session)[0];
+    assert_eq!((device, up_to), (BOBS, 3));
+    note(&mut session, tag, 3).unwrap();
+    assert_eq!(events(&mut session), [Event::CaughtUp, noted(3)]);
+}
+
+#[test]
 fn what_is_not_noted_is_said_again_on_each_connection() {
     let mark = ReadMark { peer: BOB, device: BOBS, up_to: Sequence(4) };
     let state = DeviceState { unnoted_reads: vec![mark], ..device(ALICE, PHONE) };
@@ -81,6 +113,9 @@ fn what_is_not_noted_is_said_again_on_each_connection() {
 #[test]
 fn what_the_server_notes_of_a_read_is_all_there_is() {
     let mut session = opened(0);
+    let caught_up = frame(0, ALICE, &CaughtUp { position: 0 }, &[]);
+    session.handle_received(0, &caught_up).unwrap();
+    assert_eq!(events(&mut session), [Event::CaughtUp]);
     session.read(BOB, BOBS, Sequence(9));
     let (tag, _, _) = reads(&mut session)[0];
     note(&mut session, tag, 2).unwrap();
