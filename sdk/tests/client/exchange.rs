@@ -200,7 +200,7 @@ fn what_another_device_has_sent_is_in_the_chat_and_not_handed_over() {
             position: 1,
             after: 0,
             device: 12,
-            sequence: 7,
+            sequence: 1,
             accepted_at_ms: 5,
             content_type: 1,
         };
@@ -209,15 +209,35 @@ fn what_another_device_has_sent_is_in_the_chat_and_not_handed_over() {
     })]);
     let place = Place::new();
     let client = place.open(&server.address);
-    wait_until(&client, |client| client.chat(BOB, 10).unwrap().len() == 1);
+    let pending = client.send(BOB, 1, b"the same number".to_vec()).unwrap();
+    wait_until(&client, |client| client.chat(BOB, 10).unwrap().len() == 2);
     let chat = client.chat(BOB, 10).unwrap();
     let shown: Vec<_> = chat.iter().map(|one| (one.is_own, one.id.device, one.state)).collect();
-    assert_eq!(shown, [(true, DeviceId(12), MessageState::Accepted)]);
+    let copy = (true, DeviceId(12), MessageState::Accepted);
+    assert_eq!(shown, [copy, (true, PHONE, MessageState::Pending)]);
     assert_eq!(client.to_hand_over(10).unwrap(), []);
     let not_ours = client.recall(chat[0].id, 2, Vec::new()).unwrap_err();
     assert_eq!(not_ours.class, ErrorClass::Usage);
+    assert_eq!(chat[1].id, pending);
     client.close();
     server.finish();
+}
+
+/// Who has sent it waits for that.
+#[test]
+fn what_is_stored_at_a_close_is_acknowledged() {
+    for _ in 0..20 {
+        let server = Server::run(vec![Box::new(|peer| {
+            peer.welcome(0);
+            peer.deliver(1);
+            assert_eq!(peer.read_to_end(), [Kind::Ack]);
+        })]);
+        let place = Place::new();
+        let client = place.open(&server.address);
+        wait_until(&client, |client| !client.to_hand_over(1).unwrap().is_empty());
+        client.close();
+        server.finish();
+    }
 }
 
 #[test]
