@@ -142,3 +142,21 @@ fn what_was_excepted_is_not_read() {
     record(&mut storage, &[failed, delivered(PHONE, 4, &[]), read_by(PHONE, 3)]);
     assert_eq!(states(&storage), [Read, Failed, Read, Delivered], "a failure is final");
 }
+
+#[test]
+fn unread_is_what_lies_beyond_the_mark_of_its_device() {
+    let file = File::new();
+    let mut storage = file.open();
+    let unread = |storage: &Storage| storage.open_counts(BOB).unwrap().0;
+    assert_eq!(unread(&storage), 0);
+    let messages = [message(1, 22, 1, 5), message(2, 22, 2, 6), message(3, 22, 5, 7)];
+    record(&mut storage, &messages);
+    record(&mut storage, &[message(4, 23, 1, 8), message(5, 23, 2, 9)]);
+    assert_eq!(unread(&storage), 5);
+    storage.read(BOB, DeviceId(22), Sequence(2)).unwrap();
+    assert_eq!(unread(&storage), 3);
+    storage.read(BOB, DeviceId(23), Sequence(1)).unwrap();
+    assert_eq!(unread(&storage), 2);
+    assert_eq!(storage.read_all(BOB).unwrap().len(), 2);
+    assert_eq!((unread(&storage), storage.read_all(BOB).unwrap().len()), (0, 0));
+}
