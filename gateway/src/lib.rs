@@ -21,6 +21,8 @@ mod clock;
 mod config;
 mod control;
 mod core;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod limits;
 mod reactor;
 mod reading;

@@ -1,0 +1,5 @@
+//! A client's session, by libFuzzer.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| answerback_fuzz_targets::session::run(bytes));

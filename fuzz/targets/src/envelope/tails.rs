@@ -1,0 +1,125 @@
+//! The kinds with a tail: as many bytes as the envelope counts, neither more nor fewer.
+
+use answerback_proto::access::access;
+use answerback_proto::code::Code;
+use answerback_proto::encode::Address;
+use answerback_proto::header::HEADER_BYTES;
+use answerback_proto::kind::{
+    Delivered, Envelope, Hello, Kind, SequenceRange, SessionTail, Welcome,
+};
+
+use super::{check_frame, is_place};
+
+pub(super) fn hello(envelope: &[u8]) {
+    let Some((fixed, tail)) = split::<Hello>(envelope) else { return };
+    let read = Hello::read(envelope);
+    let is_good = (1..=fixed.version_max).contains(&fixed.version_min)
+        && fixed.kinds_count <= 256
+        && fixed.token_length <= 2048
+        && fixed.mode <= 2
+        && (1..=4096).contains(&fixed.credit_frames)
+        && (1..=4_194_304).contains(&fixed.credit_bytes)
+        && fixed.connection_counter > 0
+        && tail.len() == session_tail(fixed.kinds_count, fixed.token_length);
+    assert_eq!(read.is_ok(), is_good, "{fixed:?} with {} bytes", tail.len());
+    check_frame(&fixed, envelope, tail);
+    if let Ok((values, tail)) = read {
+        assert_eq!(values, fixed);
+        check_session_tail(tail, fixed.kinds_count, fixed.token_length);
+        if let Some(kinds) = known_kinds(tail) {
+            let mut wire = Vec::new();
+            let appended = values.append(&mut wire, Address::default(), &kinds, tail.secret());
+            assert_wire(appended, &wire, envelope);
+        }
+    }
+}
+
+pub(super) fn welcome(envelope: &[u8]) {
+    let Some((fixed, tail)) = split::<Welcome>(envelope) else { return };
+    let read = Welcome::read(envelope);
+    let is_good = fixed.version > 0
+        && fixed.kinds_count <= 256
+        && fixed.ticket_length <= 1024
+        && fixed.lapsed <= 1
+        && fixed.generation > 0
+        && (4096..=983_040).contains(&fixed.frame_bytes_max)
+        && (1..=64).contains(&fixed.undecided_max)
+        && (1..=fixed.heartbeat_max_s).contains(&fixed.heartbeat_min_s)
+        && tail.len() == session_tail(fixed.kinds_count, fixed.ticket_length);
+    assert_eq!(read.is_ok(), is_good, "{fixed:?} with {} bytes", tail.len());
+    check_frame(&fixed, envelope, tail);
+    if let Ok((values, tail)) = read {
+        assert_eq!(values, fixed);
+        check_session_tail(tail, fixed.kinds_count, fixed.ticket_length);
+        if let Some(kinds) = known_kinds(tail) {
+            let mut wire = Vec::new();
+            let appended = values.append(&mut wire, Address::default(), &kinds, tail.secret());
+            assert_wire(appended, &wire, envelope);
+        }
+    }
+}
+
+pub(super) fn delivered(envelope: &[u8]) {
+    let Some((fixed, tail)) = split::<Delivered>(envelope) else { return };
+    let read = Delivered::read(envelope);
+    let ranges = plain_ranges(tail);
+    let is_good = is_place(fixed.position, fixed.after)
+        && fixed.up_to > 0
+        && fixed.except_count <= 16
+        && tail.len() == 16 * usize::from(fixed.except_count)
+        && rise_below(&ranges, fixed.up_to);
+    assert_eq!(read.is_ok(), is_good, "{fixed:?} without {ranges:?}");
+    check_frame(&fixed, envelope, tail);
+    if let Ok((values, except)) = read {
+        assert_eq!(values, fixed);
+        let except: Vec<SequenceRange> = except.iter().collect();
+        assert!(except.iter().map(|range| (range.first.0, range.last.0)).eq(ranges));
+        let mut wire = Vec::new();
+        assert_wire(values.append(&mut wire, Address::default(), &except), &wire, envelope);
+    }
+}
+
+/// The fixed part and the tail, where the bytes are enough for the kind.
+fn split<E: Envelope>(envelope: &[u8]) -> Option<(E, &[u8])> {
+    let Ok((archived, tail)) = access::<E>(envelope) else {
+        assert!(envelope.len() < E::BYTES, "any number is one in a field of its size");
+        return None;
+    };
+    Some((E::from_archived(archived), tail))
+}
+
+fn session_tail(kinds_count: u16, secret_length: u16) -> usize {
+    2 * usize::from(kinds_count) + usize::from(secret_length)
+}
+
+fn check_session_tail(tail: SessionTail<'_>, kinds_count: u16, secret_length: u16) {
+    assert_eq!(tail.kind_numbers().count(), usize::from(kinds_count));
+    assert_eq!(tail.secret().len(), usize::from(secret_length));
+    for kind in Kind::ALL {
+        assert_eq!(tail.lists(*kind), tail.kind_numbers().any(|number| number == kind.number()));
+    }
+}
+
+/// The kinds of a tail, where this version knows them all.
+fn known_kinds(tail: SessionTail<'_>) -> Option<Vec<Kind>> {
+    tail.kind_numbers().map(Kind::from_number).collect()
+}
+
+fn plain_ranges(tail: &[u8]) -> Vec<(u64, u64)> {
+    let (numbers, _) = tail.as_chunks::<8>();
+    let (pairs, _) = numbers.as_chunks::<2>();
+    pairs.iter().map(|[a, b]| (u64::from_le_bytes(*a), u64::from_le_bytes(*b))).collect()
+}
+
+fn rise_below(ranges: &[(u64, u64)], up_to: u64) -> bool {
+    let rise = ranges.windows(2).all(|pair| match pair {
+        [(_, before), (first, _)] => before < first,
+        _ => true,
+    });
+    rise && ranges.iter().all(|(first, last)| 0 < *first && first <= last && *last < up_to)
+}
+
+fn assert_wire(appended: Result<(), Code>, wire: &[u8], envelope: &[u8]) {
+    assert_eq!(appended, Ok(()));
+    assert_eq!(wire.split_at_checked(HEADER_BYTES).map(|(_, behind)| behind), Some(envelope));
+}
