@@ -187,7 +187,7 @@ impl ChatWindow {
         item.tag = tag;
         let last = match item.content {
             Content::Message(_) | Content::Recall { .. } => first,
-            Content::Hole => self.tag_neighbouring_holes(first, tag),
+            Content::Hole => self.tag_neighbouring_holes(first, window_end, tag),
         };
         self.next = last.next();
         let item = self.items.get(&first)?;
@@ -261,9 +261,10 @@ impl ChatWindow {
         self.go_back(Sequence(0));
     }
 
-    fn tag_neighbouring_holes(&mut self, first: Sequence, tag: u32) -> Sequence {
+    /// Not beyond the window: what goes out next is looked for before its end.
+    fn tag_neighbouring_holes(&mut self, first: Sequence, end: Sequence, tag: u32) -> Sequence {
         let mut last = first;
-        for (&sequence, item) in self.items.range_mut(first.next()..) {
+        for (&sequence, item) in self.items.range_mut(first.next()..end) {
             let is_neighbour = sequence == last.next() && sequence.0 - first.0 < UNDECIDED_MAX;
             if !is_neighbour || !matches!(item.content, Content::Hole) {
                 break;
@@ -278,6 +279,18 @@ impl ChatWindow {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A server may allow fewer undecided numbers than lie in a run of holes.
+    #[test]
+    fn a_run_of_holes_goes_out_window_by_window() {
+        let mut chat = ChatWindow::default();
+        (1..=5).for_each(|number| chat.insert(Sequence(number), Content::Hole));
+        let range = |due: Due<'_>| (due.first, due.last);
+        assert_eq!(chat.poll_due(2, 1).map(range), Some((Sequence(1), Sequence(2))));
+        assert!(chat.poll_due(2, 2).is_none(), "the window is full");
+        chat.decide_holes(Sequence(1), Sequence(2));
+        assert_eq!(chat.poll_due(2, 3).map(range), Some((Sequence(3), Sequence(4))));
+    }
 
     #[test]
     fn a_number_that_the_server_decided_is_not_waited_for() {
