@@ -1,7 +1,7 @@
 # Thin: what a target does stands in tools/, which runs without make as well.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test build bench compare offline simulate torture loom deny
+.PHONY: help run test build bench compare offline simulate torture fuzz loom deny
 
 help: ## What there is
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 16
@@ -40,6 +40,10 @@ torture: ## Real kills of a box under load: KILLS=200 of them on CORES=2, for SE
 	tools/install-build-deps
 	$(if $(SEED),ANSWERBACK_SEED=$(SEED)) tools/torture \
 		$(or $(KILLS),200) $(or $(CORES),2) $(or $(SECONDS),0)
+
+fuzz: ## Any bytes at a target for a while: TARGET=shard, MINUTES=10
+	tools/install-build-deps
+	tools/fuzz $(or $(TARGET),shard) $(or $(MINUTES),10)
 
 loom: ## The mailbox's protocol in every order of its steps
 	tools/loom

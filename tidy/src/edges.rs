@@ -4,6 +4,7 @@
 //! ```text
 //! proto ◄── directory ◄── store, gateway, fleet          cli wires all
 //! proto ◄── sdk, media                                   sim = directory + sdk
+//! proto, directory, gateway, sdk ◄── fuzz-targets ◄── fuzz, which libFuzzer drives
 //! ```
 
 use std::ffi::OsStr;
@@ -22,6 +23,8 @@ const EDGES: &[(&str, &[&str])] = &[
     ("sim", &["proto", "directory", "sdk"]),
     ("cli", &["proto", "directory", "store", "gateway", "fleet", "media", "sdk"]),
     ("benches", &["proto", "directory", "store", "gateway", "fleet", "media", "sdk", "sim"]),
+    ("fuzz-targets", &["proto", "directory", "gateway", "sdk"]),
+    ("fuzz", &["fuzz-targets"]),
     ("tidy", &[]),
 ];
 

@@ -9,19 +9,21 @@ use serde_json::Value;
 
 /// What holds nothing of ours, wherever it is. `.git` is a file in a linked worktree.
 const SKIPPED: &[&str] = &["target", ".git", "__pycache__", "corpus"];
+/// The package of libFuzzer's programs, which is no member: its flags are its own.
+const FUZZ: &str = "fuzz";
 /// Where `make run` keeps its keys and data.
 const RUN: &str = "run";
 
 /// Packages and text files of a checkout; all paths are relative to its root.
 #[derive(Debug, Default)]
 pub struct Workspace {
-    /// The workspace's members.
+    /// The workspace's members, and the package that cargo-fuzz builds.
     pub packages: Vec<Package>,
     /// All text files but those that a build or a run leaves.
     pub files: Vec<SourceFile>,
 }
 
-/// A member of the workspace.
+/// A package of ours.
 #[derive(Clone, Debug, Default)]
 pub struct Package {
     /// Its name without `answerback-`.
@@ -73,7 +75,9 @@ impl Workspace {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize()?;
         let mut files = Vec::new();
         walk(&root, &root, &mut files)?;
-        Ok(Self { packages: packages(&root)?, files })
+        let mut packages = packages(&root, &root)?;
+        packages.extend(self::packages(&root, &root.join(FUZZ))?);
+        Ok(Self { packages, files })
     }
 
     /// The Rust files below a folder.
@@ -106,11 +110,12 @@ fn relative(root: &Path, path: &Path) -> PathBuf {
     path.strip_prefix(root).unwrap_or(path).to_path_buf()
 }
 
-fn packages(root: &Path) -> io::Result<Vec<Package>> {
+/// The packages of the workspace that a folder lies in.
+fn packages(root: &Path, directory: &Path) -> io::Result<Vec<Package>> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = Command::new(cargo)
         .args(["metadata", "--no-deps", "--offline", "--format-version", "1"])
-        .current_dir(root)
+        .current_dir(directory)
         .output()?;
     if !output.status.success() {
         return Err(io::Error::other(String::from_utf8_lossy(&output.stderr).into_owned()));

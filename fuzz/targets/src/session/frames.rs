@@ -2,6 +2,7 @@
 
 use answerback_proto::code::Code;
 use answerback_proto::encode::{Address, append_frame};
+use answerback_proto::id::{Sequence, UserId};
 use answerback_proto::kind::*;
 
 use super::operation::{Welcomed, Words};
@@ -26,7 +27,7 @@ pub(super) fn append(wire: &mut Vec<u8>, words: Words, context: Context) {
         }
         Kind::Error | Kind::Pong | Kind::Welcome => answer(wire, words, context),
         kind if kind.number() < Kind::Deliver.number() => answer(wire, words, context),
-        Kind::Failed if words.which % 2 == 0 => answer(wire, words, context),
+        Kind::Failed if words.which.is_multiple_of(2) => answer(wire, words, context),
         _ => entry(wire, words, context),
     }
 }
@@ -59,8 +60,10 @@ fn answer(wire: &mut Vec<u8>, words: Words, context: Context) {
         Kind::Welcome => {
             let (generation, cursor) = (Number::Exactly(sequence), words.second);
             let heartbeats_s = (30, 60);
-            let welcomed = Welcomed { generation, cursor, undecided_max: 64, choice: 3, heartbeats_s };
-            drop(append_welcome(wire, tag, welcomed, (1, context.taken)));
+            let welcomed =
+                Welcomed { generation, cursor, undecided_max: 64, choice: 3, heartbeats_s };
+            let appended = append_welcome(wire, tag, welcomed, (1, context.taken));
+            debug_assert!(appended.is_ok() || sequence == 0, "{welcomed:?}");
         }
         Kind::Pong => frame(wire, tag, 0, &Pong { echo: words.first.of(0) }),
         _ => {
@@ -73,8 +76,8 @@ fn answer(wire: &mut Vec<u8>, words: Words, context: Context) {
 fn entry(wire: &mut Vec<u8>, words: Words, context: Context) {
     let position = words.first.of(context.taken.saturating_add(1));
     let after = words.second.of(context.taken.min(position.saturating_sub(1)));
-    let (device, target) = (u128::from(words.device), 2 + u128::from(words.which & 1));
-    let (sequence, up_to) = (u64::from(words.which) + 1, u64::from(words.which) + 1);
+    let (UserId(target), Sequence(sequence)) = spoken_of(words.which);
+    let (device, up_to) = (u128::from(words.device), sequence);
     let (code, content_type, accepted_at_ms) = (words.code, words.code, position);
     let time_ms = position;
     match words.kind {
@@ -84,8 +87,7 @@ fn entry(wire: &mut Vec<u8>, words: Words, context: Context) {
             append_frame(wire, address(0, target), &deliver, &[], b"hello");
         }
         Kind::Copied => {
-            let copied =
-                Copied { position, after, device, sequence, accepted_at_ms, content_type };
+            let copied = Copied { position, after, device, sequence, accepted_at_ms, content_type };
             append_frame(wire, address(0, target), &copied, &[], b"hello");
         }
         Kind::Delivered => {
@@ -108,6 +110,11 @@ fn entry(wire: &mut Vec<u8>, words: Words, context: Context) {
         }
         _ => frame(wire, 0, target, &Failed { position, after, device, sequence, code }),
     }
+}
+
+/// The chat and number that an entry speaks of.
+pub(super) fn spoken_of(which: u8) -> (UserId, Sequence) {
+    (UserId(2 + u128::from(which & 1)), Sequence(u64::from(which >> 1) / 4 + 1))
 }
 
 /// Appends the `Welcome` that a server means by this, where there is one.

@@ -27,14 +27,13 @@ pub(super) enum Allowed {
 #[derive(Debug, Default)]
 pub(super) struct Server {
     pub(super) asked: Vec<(Kind, Asked)>,
-    frames: FrameBuffer,
 }
 
 impl Server {
     /// Takes what the client wrote. `stored` and `taken`: how far it may acknowledge, and how
     /// far it may say that it has come.
     pub(super) fn receive(&mut self, mut wire: &[u8], allowed: Allowed, stored: u64, taken: u64) {
-        let mut frames = std::mem::take(&mut self.frames);
+        let mut frames = FrameBuffer::default();
         while let Some(frame) = next(&mut frames, &mut wire) {
             let kind = check(&frame, allowed, stored, taken);
             let (tag, target) = (frame.header.tag, frame.header.target);
@@ -57,7 +56,7 @@ impl Server {
     }
 }
 
-fn next<'a>(frames: &'a mut FrameBuffer, wire: &mut &'a [u8]) -> Option<Frame<'a>> {
+fn next<'a, 'r: 'a>(frames: &'a mut FrameBuffer, wire: &mut &'r [u8]) -> Option<Frame<'a>> {
     match frames.next_frame(wire, FRAME_BYTES_HARD_MAX) {
         Ok(frame) => frame,
         Err(code) => panic!("no frame: {code:?}"),

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use answerback_proto::id::{DeviceId, Generation, Position, Sequence, UserId};
 use answerback_proto::kind::Kind;
-use answerback_sdk::session::{ClientSession, DeviceState, EntryBody, Event, Mode, Outgoing};
+use answerback_sdk::session::{ClientSession, DeviceState, Event, Mode, Outgoing};
 
 use super::frames::{self, Context};
 use super::operation::{Operation, Welcomed, Words};
@@ -75,19 +75,17 @@ impl Watched {
         match operation {
             Operation::Say(words) => self.say(words),
             Operation::Bytes { bytes, chunk } => {
+                // A whole frame among them may decide anything.
+                self.undecided.clear();
                 let is_good = bytes.chunks(usize::from(chunk) + 1).all(|part| self.receive(part));
                 if !is_good {
                     self.connect(HONEST);
                 }
             }
             Operation::Send { peer, sequence, recalled, bytes } => {
-                self.send(peer, sequence, recalled, bytes);
+                self.send(peer_of(peer), sequence, recalled, bytes);
             }
-            Operation::Skip { peer, sequence } => {
-                let peer = peer_of(peer);
-                let next = self.next(peer);
-                self.session.skip(peer, Sequence(sequence.of(next.0)));
-            }
+            Operation::Skip { peer, sequence } => self.skip(peer_of(peer), sequence),
             Operation::Read { peer, device, up_to } => {
                 let (peer, device) = (peer_of(peer), DeviceId(device.into()));
                 self.session.read(peer, device, Sequence(up_to.of(1)));
@@ -176,11 +174,20 @@ impl Watched {
             self.welcomed =
                 Allowed::Everything { frame_bytes_max, takes_reads: true, takes_recalls: true };
         }
+        if words.kind == Kind::Failed && DeviceId(words.device.into()) == DEVICE {
+            self.fail(words.which);
+        }
         let mut wire = Vec::new();
         frames::append(&mut wire, words, Context { asked, taken: self.taken.0 });
         if !self.receive(&wire) {
             self.connect(HONEST);
         }
+    }
+
+    /// An entry decides, also where it is to come once more: then the app hears of it.
+    fn fail(&mut self, which: u8) {
+        let (peer, sequence) = frames::spoken_of(which);
+        self.undecided.remove(&(peer, sequence));
     }
 
     /// Hands bytes over; whether the connection is still of use.
@@ -200,16 +207,8 @@ impl Watched {
                 Event::Entry(entry) => {
                     assert!(entry.position > self.taken, "{entry:?}, taken {}", self.taken);
                     self.taken = entry.position;
-                    if let EntryBody::Failed { device: DEVICE, sequence, .. } = entry.body {
-                        self.undecided.remove(&(entry.peer, sequence));
-                    }
                 }
-                Event::Shown(entry) => {
-                    assert_eq!(entry.position, Position(0));
-                    if let EntryBody::Failed { device: DEVICE, sequence, .. } = entry.body {
-                        self.undecided.remove(&(entry.peer, sequence));
-                    }
-                }
+                Event::Shown(entry) => assert_eq!(entry.position, Position(0)),
                 Event::Accepted { peer, sequence, .. }
                 | Event::Refused { peer, sequence, .. }
                 | Event::Failed { peer, sequence, .. } => {
@@ -229,12 +228,19 @@ impl Watched {
         (from.0..=to.0).for_each(|number| self.session.skip(peer, Sequence(number)));
     }
 
-    fn send(&mut self, peer: u8, sequence: Number, recalled: Option<Number>, bytes: u8) {
-        let peer = peer_of(peer);
+    /// A number is given up, of which the app has heard nothing or everything.
+    fn skip(&mut self, peer: UserId, sequence: Number) {
         let sequence = Sequence(sequence.of(self.next(peer).0));
         let last = self.last.entry(peer).or_default();
-        // An app uses a number once, and never one behind which there is none.
-        if sequence <= *last || sequence.0 > u64::MAX - 1000 {
+        *last = sequence.max(*last);
+        self.session.skip(peer, sequence);
+    }
+
+    fn send(&mut self, peer: UserId, sequence: Number, recalled: Option<Number>, bytes: u8) {
+        let sequence = Sequence(sequence.of(self.next(peer).0));
+        let last = self.last.entry(peer).or_default();
+        // An app uses a number once, and never the last of all.
+        if sequence <= *last || sequence.0 == u64::MAX {
             return;
         }
         *last = sequence;
