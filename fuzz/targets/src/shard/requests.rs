@@ -212,22 +212,21 @@ impl World {
     }
 
     fn add_user(&mut self, user: UserId) {
-        let ticket = self.command();
+        let ticket = self.command(None);
         if let Some(home) = self.home(user) {
             home.handle_add_user(user, ticket);
         }
     }
 
     fn revoke(&mut self, place: Place) {
-        let ticket = self.command();
-        self.watch.devices.remove(&place);
+        let ticket = self.command(Some(place));
         if let Some(home) = self.home(place.0) {
             home.handle_revoke(place.0, place.1, ticket);
         }
     }
 
     fn confirm_clock(&mut self, partition: u8) {
-        let ticket = self.command();
+        let ticket = self.command(None);
         if let Some(shard) = self.shards.get_mut(usize::from(partition)) {
             shard.handle_confirm_clock(ticket);
         }
@@ -247,9 +246,9 @@ impl World {
         Some(origin)
     }
 
-    fn command(&mut self) -> u64 {
+    fn command(&mut self, revoked: Option<Place>) -> u64 {
         let ticket = u64::from(self.number());
-        self.watch.command(ticket);
+        self.watch.command(ticket, revoked);
         ticket
     }
 

@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use answerback_directory::shard::{Answer, Effect, Entry, EntryBody, Opened, SessionRef};
+use answerback_directory::shard::{
+    Administered, Answer, Effect, Entry, EntryBody, Opened, SessionRef,
+};
 use answerback_proto::code::Code;
 use answerback_proto::id::{DeviceId, Position, Sequence, UserId};
 
@@ -49,7 +51,8 @@ enum Decided {
 pub(super) struct Watch {
     pub(super) sessions: BTreeMap<SessionRef, Session>,
     asked: BTreeMap<(SessionRef, u32), Asked>,
-    tickets: BTreeSet<u64>,
+    /// Commands without an outcome, and the device that each revokes.
+    tickets: BTreeMap<u64, Option<Place>>,
     /// The number that a device would send next in a chat.
     next: BTreeMap<(Place, UserId), Sequence>,
     decided: BTreeMap<Message, Decided>,
@@ -82,8 +85,8 @@ impl Watch {
         self.asked.insert((session, tag), asked);
     }
 
-    pub(super) fn command(&mut self, ticket: u64) {
-        self.tickets.insert(ticket);
+    pub(super) fn command(&mut self, ticket: u64, revoked: Option<Place>) {
+        self.tickets.insert(ticket, revoked);
     }
 
     /// The open session of a device.
@@ -175,8 +178,12 @@ impl Watch {
                     known.is_probed = true;
                 }
             }
-            Effect::Administered { ticket, .. } => {
-                assert!(self.tickets.remove(ticket), "an outcome of no command: {ticket}");
+            Effect::Administered { ticket, outcome } => {
+                let command = self.tickets.remove(ticket);
+                assert!(command.is_some(), "an outcome of no command: {ticket}");
+                if let (Some(Some(revoked)), Administered::Done) = (command, outcome) {
+                    self.devices.remove(&revoked);
+                }
             }
             Effect::Alarm(_) | Effect::Load(_) | Effect::Mail { .. } => {}
         }
