@@ -80,7 +80,10 @@ impl Shard {
 
     /// When `handle_timeout` wants to be called, ms on the driver's monotonic clock.
     pub fn poll_timeout(&self) -> Option<u64> {
-        let parts_ms = self.courier.poll_timeout(&self.state.outgoing);
+        let parts_ms = match self.is_in_its_generation() {
+            true => self.courier.poll_timeout(&self.state.outgoing),
+            false => None,
+        };
         let watch_ms = self.sessions.poll_timeout();
         parts_ms.into_iter().chain(watch_ms).chain([self.due_at_ms]).min()
     }
@@ -89,7 +92,9 @@ impl Shard {
     /// sessions that do not acknowledge, and after users whose time has come. Monotonic ms,
     /// and the wall clock's.
     pub fn handle_timeout(&mut self, now_ms: u64, wall_ms: u64) {
-        self.courier.handle_timeout(now_ms, &self.state, &mut self.effects);
+        if self.is_in_its_generation() {
+            self.courier.handle_timeout(now_ms, &self.state, &mut self.effects);
+        }
         self.sessions.advance(now_ms);
         let mut unacknowledged = Vec::new();
         self.sessions.handle_timeout(&mut self.effects, |one| unacknowledged.push(one));
@@ -102,6 +107,13 @@ impl Shard {
             self.due_at_ms = now_ms + DUE_PERIOD_MS;
             self.look_for_due(wall_ms);
         }
+    }
+
+    /// Whether the record is applied that a restored box begins with. Until then parts would
+    /// leave in the older generation; what confirms them counts for the new one, in which
+    /// nobody has taken them, and the next part would never fit.
+    fn is_in_its_generation(&self) -> bool {
+        self.state.generation == self.generation
     }
 
     fn look_for_due(&mut self, wall_ms: u64) {

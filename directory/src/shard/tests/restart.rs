@@ -73,6 +73,39 @@ fn a_receipt_that_was_only_shown_comes_after_a_crash() {
     assert_eq!(at.entries(a), [(1, 0, "delivered 10:1".to_owned())]);
 }
 
+/// A restored box is in its generation once the record that says so is applied: what is handed
+/// over before would be confirmed in the one, and expected in the other.
+#[test]
+fn parts_leave_only_in_the_generation_of_the_box() {
+    let (mut at, a, b) = pair();
+    at.send(a, B, 1);
+    at.settle();
+    at.ack(b, 1);
+    at.step();
+    let (partition, generation) = (at.table.partition_of(B), Generation(2));
+    let settings =
+        ShardSettings { partition, table: at.table, generation, residency: at.residency };
+    let mut shard = load_shard(&at.disk, settings).unwrap().unwrap();
+    shard.handle_started(Some(&at.settings));
+    let parts_by = |shard: &mut Shard, now_ms: u64| {
+        shard.handle_timeout(now_ms, NOW_MS);
+        let mut generations = Vec::new();
+        while let Some(effect) = shard.poll_effect(now_ms) {
+            if let Effect::Mail { mail: Mail::Delivered(part), .. } = effect {
+                generations.push(part.generation);
+            }
+        }
+        generations
+    };
+    for round in 1..=3 {
+        assert_eq!(parts_by(&mut shard, round * PART_ROUND_MS), [0; 0]);
+    }
+    let batch = shard.take_batch(NOW_MS).unwrap();
+    shard.handle_committed(batch.end()).unwrap();
+    assert_eq!(parts_by(&mut shard, 4 * PART_ROUND_MS), [0; 0], "a round begins");
+    assert_eq!(parts_by(&mut shard, 5 * PART_ROUND_MS), [2]);
+}
+
 /// Whatever was checkpointed when, a restart finds the state that a box without any
 /// checkpoint has.
 #[test]
