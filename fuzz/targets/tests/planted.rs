@@ -9,21 +9,17 @@ use std::path::Path;
 use answerback_directory::planted::{Planted, plant};
 use answerback_fuzz_targets::shard;
 
-const BUGS: [Planted; 14] = [
+/// Those that the target is the right one for: they make a restart's state another one, or offer
+/// what may not be offered. That a message ends in one told outcome, the simulator notices.
+const BUGS: [Planted; 8] = [
     Planted::PositionReused,
-    Planted::LeavesAtFirstAck,
-    Planted::NewDeviceAtStart,
     Planted::NewDeviceAtEnd,
     Planted::IncomingNotPersisted,
-    Planted::FoldInPlace,
-    Planted::ConfirmedAtHandOver,
-    Planted::RejectionForgotten,
     Planted::ParkedRowStays,
     Planted::CopyToSender,
-    Planted::JumpIgnored,
     Planted::ReadResurrects,
     Planted::ChangedUserEvicted,
-    Planted::RecallUntold,
+    Planted::PurgeResetsPositions,
 ];
 
 #[test]
@@ -36,8 +32,6 @@ fn a_bug_of_a_shard_is_noticed() {
     let mut missed = Vec::new();
     for bug in BUGS {
         plant(Some(bug));
-        let noticed = inputs.iter().filter(|input| catch_unwind(|| shard::run(input)).is_err());
-        println!("{bug:?}: {} inputs", noticed.count());
         let is_noticed = inputs.iter().any(|input| catch_unwind(|| shard::run(input)).is_err());
         missed.extend((!is_noticed).then_some(bug));
     }

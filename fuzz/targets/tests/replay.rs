@@ -43,7 +43,7 @@ macro_rules! replayed {
     };
 }
 
-replayed! { frame_buffer envelope record }
+replayed! { frame_buffer envelope record hello shard session }
 
 #[test]
 fn the_corpus_stays_small() {

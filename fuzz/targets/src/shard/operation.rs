@@ -78,6 +78,12 @@ pub(super) enum Operation {
     Revoke {
         who: Who,
     },
+    RevokeUser {
+        user: u8,
+    },
+    PurgeUser {
+        user: u8,
+    },
     ConfirmClock {
         partition: u8,
     },
@@ -171,7 +177,9 @@ impl<'a> Arbitrary<'a> for Operation {
                 envelope: input.arbitrary()?,
             },
             134..138 => Self::Alive { who: input.arbitrary()? },
-            138..142 => Self::AddUser { user: below(input, USERS)? },
+            138..140 => Self::AddUser { user: below(input, USERS)? },
+            140 => Self::RevokeUser { user: below(input, USERS)? },
+            141 => Self::PurgeUser { user: below(input, USERS)? },
             142..146 => Self::Revoke { who: input.arbitrary()? },
             146..150 => Self::ConfirmClock { partition: partition(input)? },
             150..162 => Self::Pass { count: input.arbitrary()?, unit: below(input, 4)? },

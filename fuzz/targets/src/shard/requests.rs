@@ -5,7 +5,7 @@ use answerback_proto::id::{DeviceId, Generation, Position, Sequence, UserId};
 use answerback_proto::kind::{Ack, Envelope, Read, Recall, Resync, Send, Skip};
 
 use super::operation::{Operation, Who};
-use super::watch::{Asked, Place};
+use super::watch::{Asked, Command, Place};
 use super::world::World;
 use crate::number::Number;
 
@@ -37,6 +37,8 @@ impl World {
             Operation::Alive { who } => self.alive(place(who)),
             Operation::AddUser { user } => self.add_user(UserId(u128::from(user) + 1)),
             Operation::Revoke { who } => self.revoke(place(who)),
+            Operation::RevokeUser { user } => self.revoke_user(UserId(u128::from(user) + 1)),
+            Operation::PurgeUser { user } => self.purge_user(UserId(u128::from(user) + 1)),
             Operation::ConfirmClock { partition } => self.confirm_clock(partition),
             _ => {}
         }
@@ -212,21 +214,35 @@ impl World {
     }
 
     fn add_user(&mut self, user: UserId) {
-        let ticket = self.command(None);
+        let ticket = self.command(Command::Other);
         if let Some(home) = self.home(user) {
             home.handle_add_user(user, ticket);
         }
     }
 
     fn revoke(&mut self, place: Place) {
-        let ticket = self.command(Some(place));
+        let ticket = self.command(Command::Revoke(place));
         if let Some(home) = self.home(place.0) {
             home.handle_revoke(place.0, place.1, ticket);
         }
     }
 
+    fn revoke_user(&mut self, user: UserId) {
+        let ticket = self.command(Command::RevokeAll(user));
+        if let Some(home) = self.home(user) {
+            home.handle_revoke_user(user, ticket);
+        }
+    }
+
+    fn purge_user(&mut self, user: UserId) {
+        let ticket = self.command(Command::RevokeAll(user));
+        if let Some(home) = self.home(user) {
+            home.handle_purge_user(user, ticket);
+        }
+    }
+
     fn confirm_clock(&mut self, partition: u8) {
-        let ticket = self.command(None);
+        let ticket = self.command(Command::Other);
         if let Some(shard) = self.shards.get_mut(usize::from(partition)) {
             shard.handle_confirm_clock(ticket);
         }
@@ -246,9 +262,9 @@ impl World {
         Some(origin)
     }
 
-    fn command(&mut self, revoked: Option<Place>) -> u64 {
+    fn command(&mut self, command: Command) -> u64 {
         let ticket = u64::from(self.number());
-        self.watch.command(ticket, revoked);
+        self.watch.command(ticket, command);
         ticket
     }
 

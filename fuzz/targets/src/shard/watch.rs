@@ -24,6 +24,15 @@ pub(super) enum Asked {
     Read { up_to: Sequence },
 }
 
+/// An operator's command that waits for its outcome.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Command {
+    Revoke(Place),
+    /// All devices of a user, who may go altogether.
+    RevokeAll(UserId),
+    Other,
+}
+
 /// One end of a connection in the box.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Session {
@@ -51,8 +60,7 @@ enum Decided {
 pub(super) struct Watch {
     pub(super) sessions: BTreeMap<SessionRef, Session>,
     asked: BTreeMap<(SessionRef, u32), Asked>,
-    /// Commands without an outcome, and the device that each revokes.
-    tickets: BTreeMap<u64, Option<Place>>,
+    commands: BTreeMap<u64, Command>,
     /// The number that a device would send next in a chat.
     next: BTreeMap<(Place, UserId), Sequence>,
     decided: BTreeMap<Message, Decided>,
@@ -85,8 +93,8 @@ impl Watch {
         self.asked.insert((session, tag), asked);
     }
 
-    pub(super) fn command(&mut self, ticket: u64, revoked: Option<Place>) {
-        self.tickets.insert(ticket, revoked);
+    pub(super) fn command(&mut self, ticket: u64, command: Command) {
+        self.commands.insert(ticket, command);
     }
 
     /// The open session of a device.
@@ -136,7 +144,7 @@ impl Watch {
     pub(super) fn forget_box(&mut self, is_restored: bool) {
         self.sessions.clear();
         self.asked.clear();
-        self.tickets.clear();
+        self.commands.clear();
         if is_restored {
             self.places.retain(|(is_copy, _), _| !is_copy);
         }
@@ -145,7 +153,7 @@ impl Watch {
     /// Whatever was asked is answered.
     pub(super) fn check_answered(&self) {
         assert!(self.asked.is_empty(), "without an answer: {:?}", self.asked);
-        assert!(self.tickets.is_empty(), "commands without an outcome: {:?}", self.tickets);
+        assert!(self.commands.is_empty(), "commands without an outcome: {:?}", self.commands);
     }
 
     /// Something is said; the session that ends by it.
@@ -179,10 +187,15 @@ impl Watch {
                 }
             }
             Effect::Administered { ticket, outcome } => {
-                let command = self.tickets.remove(ticket);
-                assert!(command.is_some(), "an outcome of no command: {ticket}");
-                if let (Some(Some(revoked)), Administered::Done) = (command, outcome) {
-                    self.devices.remove(&revoked);
+                let Some(command) = self.commands.remove(ticket) else {
+                    panic!("an outcome of no command: {ticket}")
+                };
+                if *outcome == Administered::Done {
+                    self.devices.retain(|place| match command {
+                        Command::Revoke(revoked) => *place != revoked,
+                        Command::RevokeAll(user) => place.0 != user,
+                        Command::Other => true,
+                    });
                 }
             }
             Effect::Alarm(_) | Effect::Load(_) | Effect::Mail { .. } => {}

@@ -197,7 +197,7 @@ impl World {
 
     fn start(&mut self) {
         self.shards = self.new_shards(&self.disk);
-        self.shards.iter_mut().for_each(|shard| shard.handle_started(&self.settings));
+        self.shards.iter_mut().for_each(|shard| shard.handle_started(Some(&self.settings)));
     }
 
     fn crash(&mut self, kept: u8, restored: bool) {
