@@ -1,7 +1,5 @@
 //! The corpus is worth something: whatever bug is planted in shards, an input of it notices.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by it")]
-
 use std::fs;
 use std::panic::{catch_unwind, set_hook, take_hook};
 use std::path::Path;
