@@ -15,7 +15,7 @@ use rustix::process::Signal;
 use serde_json::Value;
 
 /// Far more tries than it takes.
-const TRIES_MAX: usize = 1_000_000;
+const TRIES_MAX: usize = 20_000;
 
 /// A file of settings beside a place's data and keys, with this beside what each box needs.
 fn configure(place: &Place, text: &str) -> PathBuf {
@@ -134,13 +134,13 @@ fn a_file_alone_runs_a_box_and_a_flag_stands_over_it() {
     assert!(server.first_line.contains("4 partitions on 2 cores"), "{}", server.first_line);
 }
 
-/// Whether messages are answered so, sooner or later.
-fn is_sometime_answered(sender: &mut Raw, next: &mut u64, wanted: Kind) -> bool {
+/// Whether a message is taken, or one is not, sooner or later.
+fn is_sometime_so(sender: &mut Raw, next: &mut u64, is_taken: bool) -> bool {
     (0..TRIES_MAX).any(|_| {
         sender.send(2, *next, b"hello");
         let kind = sender.kind_of_answer(u32::try_from(*next).unwrap() + 100);
         *next += u64::from(kind == Kind::Accepted);
-        kind == wanted
+        (kind == Kind::Accepted) == is_taken
     })
 }
 
@@ -163,13 +163,38 @@ fn a_reload_changes_what_a_running_box_can_change() {
     let told = log.event("the settings were read again");
     assert_eq!(told["changed"], "box.disk_reserve_mib log.level");
     let (mut sender, mut next) = (Raw::log_in(&place, &server, 1, 1), 1);
-    assert!(is_sometime_answered(&mut sender, &mut next, Kind::Refused), "there is no such disk");
+    assert!(is_sometime_so(&mut sender, &mut next, false), "there is no such disk");
 
     configure(&place, LISTEN);
     server.signal(Signal::HUP);
     assert_eq!(log.event("were read again")["changed"], "box.disk_reserve_mib");
-    assert!(is_sometime_answered(&mut sender, &mut next, Kind::Accepted), "there is room again");
+    assert!(is_sometime_so(&mut sender, &mut next, true), "there is room again");
     assert!(server.stop().success());
+}
+
+#[test]
+fn a_reload_reaches_what_messages_are_decided_by() {
+    /// Far fewer than the default lets a sender have in an inbox.
+    const MESSAGES_MAX: u64 = 1000;
+    let place = Place::new();
+    let path = configure(&place, LISTEN);
+    let (mut server, mut log) = serve(&path);
+    place.log_in_once(&server, 2);
+    let (mut sender, mut next) = (Raw::log_in(&place, &server, 1, 1), 1);
+    assert!(is_sometime_so(&mut sender, &mut next, true));
+
+    configure(&place, &format!("{LISTEN}[apply]\ninbox_messages_max = 4\n"));
+    server.signal(Signal::HUP);
+    assert_eq!(log.event("were read again")["changed"], "apply.inbox_messages_max");
+    assert!(is_sometime_so(&mut sender, &mut next, false), "a sender has a quarter");
+    assert!(next < MESSAGES_MAX, "{next}");
+    assert!(server.stop().success());
+
+    // A data directory goes by the settings of the box that serves it.
+    configure(&place, LISTEN);
+    let (server, _log) = serve(&path);
+    let mut sender = Raw::log_in(&place, &server, 4, 1);
+    assert!(is_sometime_so(&mut sender, &mut 1, true), "there is room again");
 }
 
 #[test]
