@@ -47,12 +47,21 @@ static VERIFIER: LazyLock<Option<Verifier>> = LazyLock::new(|| {
 
 /// Runs the target on one input.
 pub fn run(input: &[u8]) {
+    gets_in(input);
+}
+
+fn gets_in(input: &[u8]) -> bool {
     match input.split_first() {
         Some((0, wire)) => as_it_came(wire),
         Some((signer, rest)) => signed(*signer, rest),
-        None => {}
+        None => false,
     }
 }
+
+/// Who signs, as an input says it.
+const A: u8 = 3;
+const B: u8 = 1;
+const STRANGER: u8 = 2;
 
 /// Seeds: frames that are good, and claims that are.
 pub(crate) fn seeds() -> Vec<Vec<u8>> {
@@ -63,27 +72,40 @@ pub(crate) fn seeds() -> Vec<Vec<u8>> {
         [&[signer, header.len() as u8][..], header.as_bytes(), claims.as_bytes()].concat()
     };
     let timed = r#"{"sub":"00000000-0000-0000-0000-00000000000f","device":"+7","aud":["x","answerback"],"exp":1800000001,"nbf":1800000000,"iat":1}"#;
-    vec![
+    // Each of them wrong in one thing, which only a check of that one notices.
+    let wrong = [
+        r#"{"sub":"1","device":"7","aud":"answerback","exp":1800000000}"#,
+        r#"{"sub":"1","device":"7","aud":"answerback","exp":1800000060,"nbf":1800000001}"#,
+        r#"{"sub":"1","device":"7","aud":"another","exp":1800000060}"#,
+        r#"{"sub":"1","device":"7","exp":1800000060}"#,
+        r#"{"sub":"0","device":"7","aud":"answerback","exp":1800000060}"#,
+        r#"{"sub":"1","device":"x","aud":"answerback","exp":1800000060}"#,
+    ];
+    let mut seeds = vec![
         wire,
-        of(1, HEADER, CLAIMS),
-        of(2, r#"{"typ":"JWT","alg":"EdDSA","kid":"b"}"#, timed),
-        of(3, HEADER, CLAIMS),
-        of(1, r#"{"alg":"HS256","kid":"a"}"#, CLAIMS),
-        of(1, r#"{"alg":"none"}"#, timed),
-        of(17, HEADER, CLAIMS),
-    ]
+        of(A, HEADER, CLAIMS),
+        of(B, r#"{"typ":"JWT","alg":"EdDSA","kid":"b"}"#, timed),
+        of(STRANGER, HEADER, CLAIMS),
+        of(A, r#"{"alg":"EdDSA","kid":"b"}"#, CLAIMS),
+        of(A, r#"{"alg":"HS256","kid":"a"}"#, CLAIMS),
+        of(A, r#"{"alg":"none"}"#, timed),
+        of(A | 16, HEADER, CLAIMS),
+    ];
+    seeds.extend(wrong.map(|claims| of(A, HEADER, claims)));
+    seeds
 }
 
-fn as_it_came(wire: &[u8]) {
-    if let Some((Ok((user, device)), token)) = greet(wire) {
-        assert_eq!(token, ISSUED.as_bytes(), "a token that nobody has signed");
-        assert_eq!((user, device), (UserId(1), DeviceId(7)));
-    }
+fn as_it_came(wire: &[u8]) -> bool {
+    let Some((Ok((user, device)), token)) = greet(wire) else { return false };
+    assert_eq!(token, ISSUED.as_bytes(), "a token that nobody has signed");
+    assert_eq!((user, device), (UserId(1), DeviceId(7)));
+    true
 }
 
-/// `signer`: the key in its low bits; bit 4: the frame claims to be from somebody else.
-fn signed(signer: u8, input: &[u8]) {
-    let Some((header_length, rest)) = input.split_first() else { return };
+/// `signer`: the key in its low bits, 3 and 0 the first; bit 4: the frame claims to be from
+/// somebody else.
+fn signed(signer: u8, input: &[u8]) -> bool {
+    let Some((header_length, rest)) = input.split_first() else { return false };
     let (header, claims) = rest.split_at(usize::from(*header_length).min(rest.len()));
     let number = (signer & 3) % 3;
     let token = sign(number, header, claims);
@@ -91,9 +113,9 @@ fn signed(signer: u8, input: &[u8]) {
     let claimed = UserId(user.0.wrapping_add(u128::from(signer >> 4 & 1)));
     let mut wire = Vec::new();
     if append(&mut wire, claimed, device, token.as_bytes()).is_err() {
-        return;
+        return false;
     }
-    let Some((greeted, _)) = greet(&wire) else { return };
+    let Some((greeted, _)) = greet(&wire) else { return false };
     let is_good = KEY_IDS.get(usize::from(number)).is_some_and(|id| names_key(header, id));
     match greeted {
         Ok(identity) => {
@@ -104,6 +126,7 @@ fn signed(signer: u8, input: &[u8]) {
         }
         Err(code) => assert!(matches!(code, Code::TokenInvalid | Code::TokenExpired), "{code:?}"),
     }
+    greeted.is_ok()
 }
 
 /// What the box makes of the first frame, where there is one that may be `Hello`; and the
@@ -186,4 +209,18 @@ fn holds_now(claims: &[u8]) -> bool {
 
 fn object(json: &[u8]) -> Value {
     serde_json::from_slice(json).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Otherwise nothing behind the signature would be looked at.
+    #[test]
+    fn the_good_seeds_get_in_and_only_they() {
+        let outcomes: Vec<_> = seeds().iter().map(|seed| gets_in(seed)).collect();
+        let (good, bad) = outcomes.split_at(3);
+        assert_eq!(good, [true; 3]);
+        assert_eq!(bad, [false; 11]);
+    }
 }
