@@ -14,8 +14,8 @@ use common::{Place, Server, answerback, failure};
 use rustix::process::Signal;
 use serde_json::Value;
 
-/// Far more tries than it takes.
-const TRIES_MAX: usize = 20_000;
+/// Far more tries than it takes, and fewer than the messages that one sender may have waiting.
+const TRIES_MAX: usize = 10_000;
 
 /// A file of settings beside a place's data and keys, with this beside what each box needs.
 fn configure(place: &Place, text: &str) -> PathBuf {
