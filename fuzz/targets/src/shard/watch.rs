@@ -66,6 +66,8 @@ pub(super) struct Watch {
     decided: BTreeMap<Message, Decided>,
     /// What was offered under each position of an inbox.
     entries: BTreeMap<(UserId, Position), (UserId, EntryBody)>,
+    /// In another generation parts come again, so that a copy may be there twice.
+    is_restored: bool,
     /// The position of each message and each copy.
     places: BTreeMap<(bool, Message), Position>,
     /// Devices that ever came, and are not revoked.
@@ -140,14 +142,12 @@ impl Watch {
         self.sessions.remove(&session)
     }
 
-    /// The box is gone. In another generation, parts come again.
+    /// The box is gone.
     pub(super) fn forget_box(&mut self, is_restored: bool) {
         self.sessions.clear();
         self.asked.clear();
         self.commands.clear();
-        if is_restored {
-            self.places.retain(|(is_copy, _), _| !is_copy);
-        }
+        self.is_restored |= is_restored;
     }
 
     /// Whatever was asked is answered.
@@ -255,6 +255,9 @@ impl Watch {
         if !is_copy {
             let told = self.decided.get(&message);
             assert_ne!(told, Some(&Decided::Rejected), "rejected, and delivered: {message:?}");
+        }
+        if is_copy && self.is_restored {
+            return;
         }
         let known = *self.places.entry((is_copy, message)).or_insert(position);
         assert_eq!(known, position, "{message:?} is there twice");
