@@ -228,14 +228,14 @@ impl World {
     }
 
     fn revoke_user(&mut self, user: UserId) {
-        let ticket = self.command(Command::RevokeAll(user));
+        let ticket = self.command(Command::Other);
         if let Some(home) = self.home(user) {
             home.handle_revoke_user(user, ticket);
         }
     }
 
     fn purge_user(&mut self, user: UserId) {
-        let ticket = self.command(Command::RevokeAll(user));
+        let ticket = self.command(Command::Other);
         if let Some(home) = self.home(user) {
             home.handle_purge_user(user, ticket);
         }

@@ -28,8 +28,6 @@ pub(super) enum Asked {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Command {
     Revoke(Place),
-    /// All devices of a user, who may go altogether.
-    RevokeAll(UserId),
     Other,
 }
 
@@ -70,7 +68,8 @@ pub(super) struct Watch {
     is_restored: bool,
     /// The position of each message and each copy.
     places: BTreeMap<(bool, Message), Position>,
-    /// Devices that ever came, and are not revoked.
+    /// Devices that ever came and were not revoked one by one: those that nobody may be waiting
+    /// for are among them.
     pub(super) devices: BTreeSet<Place>,
 }
 
@@ -190,12 +189,8 @@ impl Watch {
                 let Some(command) = self.commands.remove(ticket) else {
                     panic!("an outcome of no command: {ticket}")
                 };
-                if *outcome == Administered::Done {
-                    self.devices.retain(|place| match command {
-                        Command::Revoke(revoked) => *place != revoked,
-                        Command::RevokeAll(user) => place.0 != user,
-                        Command::Other => true,
-                    });
+                if let (Command::Revoke(place), Administered::Done) = (command, outcome) {
+                    self.devices.remove(&place);
                 }
             }
             Effect::Alarm(_) | Effect::Load(_) | Effect::Mail { .. } => {}
