@@ -53,8 +53,7 @@ impl StopHandle {
         wakers.iter().for_each(|waker| waker.wake());
     }
 
-    /// Whether it was asked for.
-    pub fn is_triggered(&self) -> bool {
+    pub(crate) fn is_triggered(&self) -> bool {
         self.inner.is_triggered.load(Ordering::Acquire)
     }
 
