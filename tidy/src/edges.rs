@@ -48,7 +48,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     // the command's business.
     ("tracing-subscriber", &["cli"]),
     ("tracing-appender", &["cli"]),
-    ("toml", &["cli"]),
+    ("toml", &["cli", "benches"]),
 ];
 
 /// The pure crates, and all that they may depend on: nothing with I/O, clocks, randomness.
