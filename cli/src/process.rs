@@ -1,6 +1,7 @@
 //! What a process costs, from `/proc`, and what this one may open.
 
 use std::fs;
+use std::io;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustix::time::{ClockId, clock_gettime};
@@ -25,6 +26,8 @@ pub(crate) struct Memory {
     pub(crate) resident: u64,
     /// The part that no file backs: heap and stacks.
     pub(crate) anonymous: u64,
+    /// The most that was ever resident.
+    pub(crate) peak: u64,
 }
 
 impl Process {
@@ -44,13 +47,26 @@ impl Process {
     pub(crate) fn memory(self) -> Result<Memory, Failure> {
         let status = self.read("status")?;
         let field = |name| kilobytes(&status, name).ok_or_else(|| self.unreadable("status"));
-        Ok(Memory { resident: field("VmRSS:")? * 1024, anonymous: field("RssAnon:")? * 1024 })
+        Ok(Memory {
+            resident: field("VmRSS:")? * 1024,
+            anonymous: field("RssAnon:")? * 1024,
+            peak: field("VmHWM:")? * 1024,
+        })
+    }
+
+    /// Descriptors that it has open.
+    pub(crate) fn descriptors(self) -> Result<u64, Failure> {
+        let entries = fs::read_dir(format!("/proc/{}/fd", self.id));
+        entries.map(|entries| entries.count() as u64).map_err(|error| self.unwatched(&error))
     }
 
     fn read(self, name: &str) -> Result<String, Failure> {
-        fs::read_to_string(format!("/proc/{}/{name}", self.id)).map_err(|error| {
-            Failure::new(format_args!("cannot watch the process {}: {error}", self.id))
-        })
+        fs::read_to_string(format!("/proc/{}/{name}", self.id))
+            .map_err(|error| self.unwatched(&error))
+    }
+
+    fn unwatched(self, error: &io::Error) -> Failure {
+        Failure::new(format_args!("cannot watch the process {}: {error}", self.id))
     }
 
     fn unreadable(self, name: &str) -> Failure {
@@ -120,5 +136,7 @@ mod tests {
         let process = Process::new(std::process::id()).unwrap();
         let memory = process.memory().unwrap();
         assert!(memory.resident >= memory.anonymous && memory.anonymous > 0);
+        assert!(memory.peak >= memory.resident);
+        assert!(process.descriptors().unwrap() >= 3);
     }
 }

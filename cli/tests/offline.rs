@@ -16,7 +16,7 @@ fn offline(place: &Place, server: &Server, messages: u64, more: &[&str]) -> Outp
     answerback()
         .args(["bench", "offline", "--json", "--senders", "7", "--recipients", "90"])
         .args(["--user-base", "1000", "--device-base", "5000", "--patience", "1"])
-        .args(["--addr", &server.address, "--messages", &messages.to_string()])
+        .args(["--addr", &server.address, "--msgs", &messages.to_string()])
         .args(["--server-pid", &server.child.id().to_string(), "--server-data"])
         .arg(place.path("data"))
         .arg("--keys")
@@ -30,7 +30,7 @@ fn offline(place: &Place, server: &Server, messages: u64, more: &[&str]) -> Outp
 fn what_was_stored_before_a_kill_is_drained_after_it() {
     let place = Place::new();
     let mut server = Server::serve(&place, 2);
-    let stored = offline(&place, &server, MESSAGES, &["--window", "3"]);
+    let stored = offline(&place, &server, MESSAGES, &["--inflight", "3"]);
     assert!(stored.status.success(), "{stored:?}");
     let report = &json_lines(&stored)[0];
     assert_eq!((&report["messages"], &report["undecided"]), (&MESSAGES.into(), &0.into()));

@@ -203,7 +203,7 @@ fn a_client_written_from_the_protocol_alone_exchanges_a_message() {
 fn a_load_loses_doubles_and_reorders_nothing() {
     let place = Place::new();
     let server = Server::serve(&place, 2);
-    for pace in [["--window", "8"], ["--rate", "1000"]] {
+    for pace in [["--inflight", "8"], ["--rate", "1000"]] {
         let output = answerback()
             .args(["bench", "chat", "--pairs", "5", "--warmup", "0", "--seconds", "1", "--json"])
             .args(["--addr", &server.address, "--server-pid", &server.child.id().to_string()])
@@ -221,11 +221,11 @@ fn a_load_loses_doubles_and_reorders_nothing() {
         assert!(report["receipt"]["p50_us"].as_f64().unwrap() > 0.0, "{report}");
     }
     let output = answerback()
-        .args(["bench", "idle", "--connections", "100", "--settle", "0", "--json"])
+        .args(["bench", "idle", "--clients", "100", "--settle", "0", "--json"])
         .args(["--addr", &server.address, "--server-pid", &server.child.id().to_string()])
         .arg("--keys")
         .arg(place.keys())
         .output()
         .unwrap();
-    assert_eq!(json_lines(&output)[0]["connections"], 100);
+    assert_eq!(json_lines(&output)[0]["clients"], 100);
 }

@@ -9,7 +9,7 @@ use common::{Place, Server, answerback, failure, json_lines};
 #[test]
 fn both_loops_count_every_message_once() {
     let relay = Server::relay();
-    for pace in [["--window", "4"], ["--rate", "2000"]] {
+    for pace in [["--inflight", "4"], ["--rate", "2000"]] {
         let output = answerback()
             .args(["bench", "chat", "--pairs", "5", "--warmup", "0", "--seconds", "1", "--json"])
             .args(["--addr", &relay.address, "--server-pid", &relay.child.id().to_string()])
@@ -23,7 +23,7 @@ fn both_loops_count_every_message_once() {
         }
         assert!(report["messages"].as_u64().unwrap() > 100, "{report}");
         assert!(report["receipt"]["p50_us"].as_f64().unwrap() > 0.0, "{report}");
-        assert!(report["server"]["rss_bytes"].as_u64().unwrap() > 0, "{report}");
+        assert!(report["server"]["rss_bytes_after"].as_u64().unwrap() > 0, "{report}");
     }
 }
 
@@ -31,12 +31,12 @@ fn both_loops_count_every_message_once() {
 fn idle_users_log_in() {
     let relay = Server::relay();
     let output = answerback()
-        .args(["bench", "idle", "--connections", "200", "--settle", "0", "--json"])
+        .args(["bench", "idle", "--clients", "200", "--settle", "0", "--json"])
         .args(["--addr", &relay.address, "--server-pid", &relay.child.id().to_string()])
         .output()
         .unwrap();
     let report = &json_lines(&output)[0];
-    assert_eq!(report["connections"], 200, "{report}");
+    assert_eq!(report["clients"], 200, "{report}");
     assert!(report["rss_bytes_per_connection"].is_number(), "{report}");
 }
 
@@ -92,6 +92,6 @@ fn nobody_there_is_one_line() {
     assert_eq!(code, 1);
     assert!(line.contains("is the box running?"), "{line}");
     let output =
-        answerback().args(["bench", "chat", "--window", "1", "--addr", &relay.address]).output();
+        answerback().args(["bench", "chat", "--inflight", "1", "--addr", &relay.address]).output();
     assert!(failure(&output.unwrap()).1.contains("is the server running?"));
 }

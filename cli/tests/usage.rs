@@ -47,7 +47,7 @@ fn wrong_usage_is_exit_code_2() {
         &["chat"],
         &["send", "--user", "1", "--to", "2"],
         &["send", "--user", "one", "--to", "2", "hello"],
-        &["bench", "chat", "--window", "8", "--rate", "10"],
+        &["bench", "chat", "--inflight", "8", "--rate", "10"],
         &["bench", "chat", "--rate", "0"],
         &["bench", "offline", "--drain", "--user-base", "7"],
         &["bench", "offline", "--senders", "3"],

@@ -16,6 +16,7 @@ use answerback_proto::encode::Address;
 use answerback_proto::frame_buffer::{Frame, FrameBuffer};
 use answerback_proto::kind::{End, Error, Kind, Pong, Probe, Welcome};
 use answerback_proto::limits::FRAME_BYTES_HARD_MAX;
+use mio::event::Event;
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
 use socket2::{Domain, SockRef, Socket, Type};
@@ -37,7 +38,7 @@ const LOGIN_TIMEOUT: Duration = Duration::from_secs(180);
 /// What the connections are for. Connections are named by their number, from 0.
 pub(super) trait Job {
     /// `Welcome` came.
-    fn handle_open(&mut self, at: usize, welcome: &Welcome);
+    fn handle_open(&mut self, at: usize, now_ns: u64, welcome: &Welcome, sockets: &mut Sockets);
 
     /// A frame came, other than those that open and keep a session.
     fn handle_frame(
@@ -53,6 +54,25 @@ pub(super) trait Job {
 
     /// Between reading and writing: what is due now.
     fn pump(&mut self, now_ns: u64, sockets: &mut Sockets);
+
+    /// A connection has ended by itself. Most loads need all of theirs.
+    fn handle_end(&mut self, _at: usize, _now_ns: u64, ended: Ended) -> Result<(), Failure> {
+        Err(ended.failure)
+    }
+}
+
+/// Why a connection ended.
+#[derive(Debug)]
+pub(super) struct Ended {
+    pub(super) failure: Failure,
+    /// What the server asks for before the next try.
+    pub(super) retry_after_ms: u32,
+}
+
+impl From<Failure> for Ended {
+    fn from(failure: Failure) -> Self {
+        Self { failure, retry_after_ms: 0 }
+    }
 }
 
 /// The loop.
@@ -92,28 +112,30 @@ impl Engine {
         self.busy_ns
     }
 
-    /// Connections that are logged in.
-    pub(super) fn open_count(&self) -> usize {
-        self.open_count
-    }
-
-    /// Logs all in, calling `progress` now and then.
+    /// Logs all in, no two connections begun within `interval`, calling `progress` now and
+    /// then.
     pub(super) fn log_in(
         &mut self,
         logins: Vec<Login>,
+        interval: Duration,
         job: &mut impl Job,
         mut progress: impl FnMut(usize),
     ) -> Result<(), Failure> {
         let goal = self.sockets.connections.len() + logins.len();
-        let deadline = self.clock.elapsed() + LOGIN_TIMEOUT;
+        let begun = self.clock.elapsed();
+        let deadline = begun + interval * logins.len() as u32 + LOGIN_TIMEOUT;
+        let mut due = begun;
+        let wait = interval.clamp(Duration::from_millis(1), Duration::from_millis(100));
         let mut logins = logins.into_iter();
         let mut events = Events::with_capacity(1024);
         while self.open_count < goal {
-            let under_way = self.sockets.connections.len() - self.open_count;
-            for login in logins.by_ref().take(CONNECTING_MAX - under_way) {
-                self.connect(login)?;
+            let now = self.clock.elapsed();
+            while self.sockets.connections.len() - self.open_count < CONNECTING_MAX && due <= now {
+                let Some(login) = logins.next() else { break };
+                self.connect(self.sockets.connections.len(), login)?;
+                due += interval;
             }
-            self.turn(&mut events, job, Some(Duration::from_millis(100)))?;
+            self.turn(&mut events, job, Some(wait))?;
             progress(self.open_count);
             if self.clock.elapsed() > deadline {
                 let count = self.open_count;
@@ -143,14 +165,11 @@ impl Engine {
 
     /// Resets all connections, so that no port stays in TIME_WAIT.
     pub(super) fn reset_all(&mut self) {
-        for connection in self.sockets.connections.drain(..) {
-            // Without the option the close is an orderly one: slower, no worse.
-            let _ = SockRef::from(&connection.stream).set_linger(Some(Duration::ZERO));
-        }
+        self.sockets.connections.drain(..).flatten().for_each(reset);
+        self.open_count = 0;
     }
 
-    fn connect(&mut self, login: Login) -> Result<(), Failure> {
-        let at = self.sockets.connections.len();
+    fn connect(&mut self, at: usize, login: Login) -> Result<(), Failure> {
         let socket = Socket::new(Domain::for_address(self.address), Type::STREAM, None)?;
         socket.set_nonblocking(true)?;
         socket.set_tcp_nodelay(true)?;
@@ -165,7 +184,10 @@ impl Engine {
         let mut stream = TcpStream::from_std(socket.into());
         let interest = Interest::READABLE | Interest::WRITABLE;
         self.poll.registry().register(&mut stream, Token(at), interest)?;
-        self.sockets.connections.push(Connection {
+        let connections = &mut self.sockets.connections;
+        connections.resize_with(connections.len().max(at + 1), || None);
+        let Some(slot) = connections.get_mut(at) else { return Ok(()) };
+        *slot = Some(Connection {
             stream,
             login,
             state: State::Connecting,
@@ -190,27 +212,55 @@ impl Engine {
         let start_ns = self.clock.now_ns();
         for event in events.iter() {
             let at = event.token().0;
-            if event.is_writable() {
-                self.handle_writable(at)?;
-            }
-            if event.is_readable() {
-                self.read(at, job)?;
+            if let Err(ended) = self.handle_event(at, event, job) {
+                self.end(at, job, ended)?;
             }
         }
         job.pump(self.clock.now_ns(), &mut self.sockets);
         let is_busy = !events.is_empty() || !self.sockets.dirty.is_empty();
-        self.write_dirty()?;
+        self.write_dirty(job)?;
+        self.close_and_open()?;
         if is_busy {
             self.busy_ns += self.clock.now_ns() - start_ns;
         }
         Ok(())
     }
 
-    fn handle_writable(&mut self, at: usize) -> Result<(), Failure> {
-        let Some(connection) = self.sockets.connections.get_mut(at) else { return Ok(()) };
+    fn handle_event(&mut self, at: usize, event: &Event, job: &mut impl Job) -> Result<(), Ended> {
+        if event.is_writable() {
+            self.handle_writable(at)?;
+        }
+        if event.is_readable() {
+            self.read(at, job)?;
+        }
+        Ok(())
+    }
+
+    fn end(&mut self, at: usize, job: &mut impl Job, ended: Ended) -> Result<(), Failure> {
+        if self.sockets.connections.get_mut(at).and_then(Option::take).is_some() {
+            job.handle_end(at, self.clock.now_ns(), ended)?;
+        }
+        Ok(())
+    }
+
+    /// What the job asked for. All events of the turn are handled: none is left of a
+    /// connection whose place is taken by another.
+    fn close_and_open(&mut self) -> Result<(), Failure> {
+        for at in std::mem::take(&mut self.sockets.closing) {
+            let slot = self.sockets.connections.get_mut(at);
+            slot.and_then(Option::take).into_iter().for_each(reset);
+        }
+        for (at, login) in std::mem::take(&mut self.sockets.opening) {
+            self.connect(at, login)?;
+        }
+        Ok(())
+    }
+
+    fn handle_writable(&mut self, at: usize) -> Result<(), Ended> {
+        let Some(connection) = self.sockets.connection(at) else { return Ok(()) };
         if connection.state == State::Connecting {
-            if let Some(error) = connection.stream.take_error()? {
-                return Err(self.unreachable(&error));
+            if let Some(error) = connection.stream.take_error().map_err(Failure::new)? {
+                return Err(self.unreachable(&error).into());
             }
             connection.state = State::HelloSent;
             self.sockets.send_hello(at)?;
@@ -221,7 +271,7 @@ impl Engine {
         Ok(())
     }
 
-    fn read(&mut self, at: usize, job: &mut impl Job) -> Result<(), Failure> {
+    fn read(&mut self, at: usize, job: &mut impl Job) -> Result<(), Ended> {
         let mut scratch = std::mem::take(&mut self.scratch);
         let outcome = self.read_into(at, job, &mut scratch);
         self.scratch = scratch;
@@ -235,16 +285,14 @@ impl Engine {
         at: usize,
         job: &mut impl Job,
         scratch: &mut [u8],
-    ) -> Result<(), Failure> {
+    ) -> Result<(), Ended> {
         loop {
-            let Some(connection) = self.sockets.connections.get_mut(at) else { return Ok(()) };
+            let Some(connection) = self.sockets.connection(at) else { return Ok(()) };
             let length = match connection.stream.read(scratch) {
-                Ok(0) => return Err(Failure::new("the server closed a connection")),
+                Ok(0) => return Err(Failure::new("the server closed a connection").into()),
                 Ok(length) => length,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
-                Err(error) => {
-                    return Err(Failure::new(format_args!("a connection failed: {error}")));
-                }
+                Err(error) => return Err(broken(&error).into()),
             };
             let (received, _) = scratch.split_at(length);
             self.handle_received(at, job, received)?;
@@ -259,9 +307,9 @@ impl Engine {
         at: usize,
         job: &mut impl Job,
         mut received: &[u8],
-    ) -> Result<(), Failure> {
+    ) -> Result<(), Ended> {
         let now_ns = self.clock.now_ns();
-        let Some(connection) = self.sockets.connections.get_mut(at) else { return Ok(()) };
+        let Some(connection) = self.sockets.connection(at) else { return Ok(()) };
         let mut frames = std::mem::take(&mut connection.frames);
         loop {
             let mut rest = received;
@@ -279,7 +327,7 @@ impl Engine {
             }
             (_, received) = received.split_at(used);
         }
-        if let Some(connection) = self.sockets.connections.get_mut(at) {
+        if let Some(connection) = self.sockets.connection(at) {
             connection.frames = frames;
         }
         Ok(())
@@ -292,32 +340,35 @@ impl Engine {
         frame: Frame<'_>,
     ) -> Result<(), Failure> {
         let (welcome, _) = Welcome::read(frame.envelope).map_err(bad_frame)?;
-        if let Some(connection) = self.sockets.connections.get_mut(at) {
+        if let Some(connection) = self.sockets.connection(at) {
             self.open_count += usize::from(connection.state == State::HelloSent);
             connection.state = State::Open;
         }
-        job.handle_open(at, &welcome);
+        let now_ns = self.clock.now_ns();
+        job.handle_open(at, now_ns, &welcome, &mut self.sockets);
         Ok(())
     }
 
-    fn write_dirty(&mut self) -> Result<(), Failure> {
+    fn write_dirty(&mut self, job: &mut impl Job) -> Result<(), Failure> {
         let mut dirty = std::mem::take(&mut self.sockets.dirty);
-        let outcome = dirty.drain(..).try_for_each(|at| self.write(at));
+        for at in dirty.drain(..) {
+            if let Err(ended) = self.write(at) {
+                self.end(at, job, ended)?;
+            }
+        }
         self.sockets.dirty = dirty;
-        outcome
+        Ok(())
     }
 
-    fn write(&mut self, at: usize) -> Result<(), Failure> {
-        let Some(connection) = self.sockets.connections.get_mut(at) else { return Ok(()) };
+    fn write(&mut self, at: usize) -> Result<(), Ended> {
+        let Some(connection) = self.sockets.connection(at) else { return Ok(()) };
         connection.is_dirty = false;
         while !connection.out.is_empty() && !connection.is_full {
             match connection.stream.write(&connection.out) {
                 Ok(length) if length == connection.out.len() => connection.out.clear(),
                 Ok(length) => drop(connection.out.drain(..length)),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => connection.is_full = true,
-                Err(error) => {
-                    return Err(Failure::new(format_args!("a connection failed: {error}")));
-                }
+                Err(error) => return Err(broken(&error).into()),
             }
         }
         Ok(())
@@ -338,12 +389,24 @@ pub(super) fn bad_frame(code: Code) -> Failure {
     Failure::new(format_args!("the server sent a bad frame ({})", code.name()))
 }
 
-fn closed(frame: Frame<'_>) -> Failure {
+fn closed(frame: Frame<'_>) -> Ended {
     match read::<Error>(frame.envelope) {
-        Ok(Error { code, .. }) => {
+        Ok(Error { code, retry_after_ms, .. }) => {
             let name = Code::from_number(code).map_or("an unknown code", Code::name);
-            Failure::new(format_args!("the server closed a session: {name} ({code})"))
+            let failure =
+                Failure::new(format_args!("the server closed a session: {name} ({code})"));
+            Ended { failure, retry_after_ms }
         }
-        Err(code) => bad_frame(code),
+        Err(code) => bad_frame(code).into(),
     }
+}
+
+fn broken(error: &io::Error) -> Failure {
+    Failure::new(format_args!("a connection failed: {error}"))
+}
+
+/// Closes at once: no port stays in TIME_WAIT.
+fn reset(connection: Connection) {
+    // Without the option the close is an orderly one: slower, no worse.
+    let _ = SockRef::from(&connection.stream).set_linger(Some(Duration::ZERO));
 }

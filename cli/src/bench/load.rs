@@ -16,6 +16,7 @@ use answerback_proto::kind::{
 use hdrhistogram::Histogram;
 
 use super::engine::{Job, bad_frame};
+use super::latency::histogram;
 use super::pair::{Inbox, Pair};
 use super::sockets::Sockets;
 use crate::exit::Failure;
@@ -24,8 +25,6 @@ use crate::exit::Failure;
 pub(super) const STAMP_BYTES: usize = 8;
 /// A refusal without a time of its own is tried again after this one.
 pub(super) const RETRY_NS_MIN: u64 = 1_000_000;
-/// Latencies up to 200 s, in ns, to three digits.
-pub(super) const LATENCY_NS_MAX: u64 = 200_000_000_000;
 
 /// When senders send.
 #[derive(Clone, Copy, Debug)]
@@ -62,6 +61,19 @@ pub(super) struct Latencies {
     pub(super) receipted: Histogram<u64>,
 }
 
+impl Latencies {
+    fn new() -> Result<Self, Failure> {
+        Ok(Self { accepted: histogram()?, delivered: histogram()?, receipted: histogram()? })
+    }
+
+    /// Forgets them all.
+    pub(super) fn clear(&mut self) {
+        self.accepted.reset();
+        self.delivered.reset();
+        self.receipted.reset();
+    }
+}
+
 /// The load.
 #[derive(Debug)]
 pub(super) struct ChatLoad {
@@ -85,15 +97,10 @@ impl ChatLoad {
         payload_bytes: usize,
         expects_receipts: bool,
     ) -> Result<Self, Failure> {
-        let histogram = || Histogram::new_with_bounds(1, LATENCY_NS_MAX, 3).map_err(Failure::new);
         Ok(Self {
             pairs: (0..pairs).map(|_| Pair::default()).collect(),
             counts: Counts::default(),
-            latencies: Latencies {
-                accepted: histogram()?,
-                delivered: histogram()?,
-                receipted: histogram()?,
-            },
+            latencies: Latencies::new()?,
             pace: Pace::Stopped,
             paced: 0,
             payload: vec![0x2e; payload_bytes.max(STAMP_BYTES)],
@@ -306,7 +313,7 @@ impl ChatLoad {
 }
 
 impl Job for ChatLoad {
-    fn handle_open(&mut self, at: usize, welcome: &Welcome) {
+    fn handle_open(&mut self, at: usize, _: u64, welcome: &Welcome, _: &mut Sockets) {
         if let Some(inbox) = self.inbox(at) {
             inbox.cursor = welcome.cursor;
         }

@@ -3,17 +3,21 @@
 //! One thread, one epoll, all connections of a run; what a run costs the server is read
 //! from `/proc`. Server and generator want a core each: `taskset -c 0` and `taskset -c 1`.
 
+mod arguments;
 mod chat;
+mod costs;
 mod engine;
+mod figures;
 mod idle;
+mod latency;
 mod load;
 mod offline;
 mod pair;
 mod progress;
 mod relay;
-mod report;
 mod sockets;
 mod users;
+mod watch;
 
 use clap::Subcommand;
 

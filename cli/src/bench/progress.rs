@@ -1,50 +1,53 @@
 //! What a run says while it goes on, where somebody looks.
 
-use std::io::{self, IsTerminal};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-/// Signs of a full bar.
-const BAR_WIDTH: usize = 30;
+use crate::exit::Failure;
 
-/// A line on a terminal that is written over.
+/// A stage with its bar, the time that it still takes, and a note.
+const TEMPLATE: &str = "{prefix:>12} [{bar:30}] {percent:>3} %, {eta} left  {msg}";
+
+/// A line on a terminal that is written over: stages, one after the other.
 pub(super) struct Progress {
-    is_shown: bool,
+    bar: ProgressBar,
 }
 
 impl Progress {
-    /// Shown only where somebody looks.
-    pub(super) fn new() -> Self {
-        Self { is_shown: io::stderr().is_terminal() }
+    /// Shown only on a terminal, and only where it is wanted.
+    pub(super) fn new(is_wanted: bool) -> Result<Self, Failure> {
+        let target = match is_wanted {
+            true => ProgressDrawTarget::stderr(),
+            false => ProgressDrawTarget::hidden(),
+        };
+        let style = ProgressStyle::with_template(TEMPLATE)?.progress_chars("#>-");
+        Ok(Self { bar: ProgressBar::with_draw_target(Some(0), target).with_style(style) })
     }
 
-    /// Replaces the line.
-    pub(super) fn say(&mut self, line: &str) {
-        if self.is_shown {
-            eprint!("\r\x1b[K{line}");
-        }
+    /// A new stage.
+    pub(super) fn begin(&self, stage: &'static str, whole: u64) {
+        self.bar.reset();
+        self.bar.set_length(whole);
+        self.bar.set_prefix(stage);
+        self.bar.set_message("");
     }
 
-    /// Removes the line.
-    pub(super) fn clear(&mut self) {
-        self.say("");
+    /// How much of the stage is done.
+    pub(super) fn set(&self, done: u64) {
+        self.bar.set_position(done);
     }
-}
 
-/// How much of a known whole is done: `[######------]  50 %`.
-pub(super) fn bar(done: u64, whole: u64) -> String {
-    let share = done as f64 / whole.max(1) as f64;
-    let filled = ((share * BAR_WIDTH as f64) as usize).min(BAR_WIDTH);
-    let (full, empty) = ("#".repeat(filled), "-".repeat(BAR_WIDTH - filled));
-    format!("[{full}{empty}] {:3.0} %", share.min(1.0) * 100.0)
-}
+    /// What is to be said about it.
+    pub(super) fn note(&self, note: String) {
+        self.bar.set_message(note);
+    }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+    /// A line that stays, above the bar.
+    pub(super) fn say(&self, line: &str) {
+        self.bar.suspend(|| println!("{line}"));
+    }
 
-    #[test]
-    fn a_bar_fills_up_and_never_overflows() {
-        assert_eq!(bar(0, 0), format!("[{}]   0 %", "-".repeat(30)));
-        assert_eq!(bar(1, 2), format!("[{}{}]  50 %", "#".repeat(15), "-".repeat(15)));
-        assert_eq!(bar(9, 2), format!("[{}] 100 %", "#".repeat(30)));
+    /// Removes the bar.
+    pub(super) fn clear(&self) {
+        self.bar.finish_and_clear();
     }
 }

@@ -35,11 +35,28 @@ pub(super) struct Connection {
 /// The connections of a run, as a job sees them: buffers to write to.
 #[derive(Debug, Default)]
 pub(super) struct Sockets {
-    pub(super) connections: Vec<Connection>,
+    pub(super) connections: Vec<Option<Connection>>,
     pub(super) dirty: Vec<usize>,
+    pub(super) closing: Vec<usize>,
+    pub(super) opening: Vec<(usize, Login)>,
 }
 
 impl Sockets {
+    /// A connection, while it is there.
+    pub(super) fn connection(&mut self, at: usize) -> Option<&mut Connection> {
+        self.connections.get_mut(at)?.as_mut()
+    }
+
+    /// Connects and logs in at the end of the turn.
+    pub(super) fn open(&mut self, at: usize, login: Login) {
+        self.opening.push((at, login));
+    }
+
+    /// Resets a connection at the end of the turn, before others are opened.
+    pub(super) fn close(&mut self, at: usize) {
+        self.closing.push(at);
+    }
+
     /// Appends a frame to what goes out on a connection at the end of the turn.
     pub(super) fn send<E: Envelope>(
         &mut self,
@@ -54,7 +71,7 @@ impl Sockets {
     }
 
     fn out(&mut self, at: usize) -> Option<&mut Vec<u8>> {
-        let connection = self.connections.get_mut(at)?;
+        let connection = self.connections.get_mut(at)?.as_mut()?;
         if !connection.is_dirty {
             connection.is_dirty = true;
             self.dirty.push(at);
@@ -64,7 +81,7 @@ impl Sockets {
 
     /// Who is logged in on a connection.
     pub(super) fn login(&self, at: usize) -> Option<&Login> {
-        self.connections.get(at).map(|connection| &connection.login)
+        self.connections.get(at)?.as_ref().map(|connection| &connection.login)
     }
 
     /// Acknowledges what a connection's inbox took, and asks for what it lacks.

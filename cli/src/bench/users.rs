@@ -62,19 +62,40 @@ impl UserArguments {
         bases: Bases,
         indexes: Range<usize>,
     ) -> Result<Vec<Login>, Failure> {
+        let issuer = self.issuer(bases)?;
+        indexes.map(|index| issuer.login(index)).collect()
+    }
+
+    /// Who makes logins, one by one.
+    pub(super) fn issuer(&self, bases: Bases) -> Result<Issuer, Failure> {
         let signer = self.keys.as_deref().map(Signer::open).transpose()?;
-        let connection_counter = unix_ms();
-        indexes
-            .map(|index| {
-                let user = UserId(bases.user.wrapping_add(index as u128));
-                let device = DeviceId(bases.device.wrapping_add(index as u128));
-                let token = match &signer {
-                    Some(signer) => signer.token(user, device, TOKEN_HOURS)?,
-                    None => String::new(),
-                };
-                Ok(Login { user, device, token, connection_counter })
-            })
-            .collect()
+        Ok(Issuer { signer, bases, connection_counter: unix_ms() })
+    }
+}
+
+/// Makes the logins of a run's users.
+pub(super) struct Issuer {
+    signer: Option<Signer>,
+    bases: Bases,
+    connection_counter: u64,
+}
+
+impl Issuer {
+    /// For servers that ask for no token.
+    #[cfg(test)]
+    pub(super) fn without_tokens(bases: Bases) -> Self {
+        Self { signer: None, bases, connection_counter: 1 }
+    }
+
+    /// The first login of a user in this run.
+    pub(super) fn login(&self, index: usize) -> Result<Login, Failure> {
+        let user = UserId(self.bases.user.wrapping_add(index as u128));
+        let device = DeviceId(self.bases.device.wrapping_add(index as u128));
+        let token = match &self.signer {
+            Some(signer) => signer.token(user, device, TOKEN_HOURS)?,
+            None => String::new(),
+        };
+        Ok(Login { user, device, token, connection_counter: self.connection_counter })
     }
 }
 

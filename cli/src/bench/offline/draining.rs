@@ -102,7 +102,7 @@ impl DrainingLoad {
 }
 
 impl Job for DrainingLoad {
-    fn handle_open(&mut self, at: usize, welcome: &Welcome) {
+    fn handle_open(&mut self, at: usize, _: u64, welcome: &Welcome, _: &mut Sockets) {
         self.counts.pending += welcome.pending_count;
         if let Some(recipient) = self.recipients.get_mut(at) {
             recipient.inbox.cursor = welcome.cursor;

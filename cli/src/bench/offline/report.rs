@@ -5,11 +5,10 @@ use std::fmt;
 use serde::Serialize;
 
 use super::storing::code_name;
-use super::watch::Costs;
-use crate::bench::report::{GeneratorLoad, Latency};
+use crate::bench::costs::Costs;
+use crate::bench::figures::count;
+use crate::bench::latency::{Latency, table};
 use crate::exit::Failure;
-
-const MEBIBYTE: u64 = 1024 * 1024;
 
 /// What the storing half found out.
 #[derive(Clone, Debug, Serialize)]
@@ -22,8 +21,8 @@ pub(super) struct StoreReport {
     pub(super) device_base: String,
     pub(super) senders: u32,
     pub(super) recipients: u32,
-    pub(super) bytes: usize,
-    pub(super) window: u64,
+    pub(super) size: usize,
+    pub(super) inflight: u64,
     /// Accepted.
     pub(super) messages: u64,
     pub(super) accepted: Option<Latency>,
@@ -56,21 +55,16 @@ impl StoreReport {
 
 impl fmt::Display for StoreReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { addr, senders, recipients, bytes, window, .. } = self;
+        let Self { addr, senders, recipients, size, inflight, costs, .. } = self;
         writeln!(
             f,
-            "offline at {addr}: {senders} senders, {recipients} users away, {bytes} bytes, \
-             window {window}"
+            "offline at {addr}: {senders} senders, {recipients} users away, {size} bytes, \
+             {inflight} in flight each"
         )?;
-        let (messages, Costs { messages_per_second, seconds, .. }) = (self.messages, self.costs);
-        writeln!(f, "  stored     {messages_per_second:.0} messages/s, {messages} in {seconds} s")?;
-        if let Some(Latency { p50_us, p99_us, p999_us, max_us }) = self.accepted {
-            writeln!(
-                f,
-                "  accepted   p50 {p50_us} µs, p99 {p99_us} µs, p99.9 {p999_us} µs, max {max_us} µs"
-            )?;
-        }
-        write_costs(f, self.costs)?;
+        let (per_second, messages) = (count(costs.per_second as u64), count(self.messages));
+        writeln!(f, "  {per_second} messages/s, {messages} stored in {} s", costs.seconds)?;
+        f.write_str(&table(&[("accepted", self.accepted)])?)?;
+        f.write_str(&costs.lines("message")?)?;
         let Self { failed, refused, out_of_order, undecided, user_base, device_base, .. } = self;
         writeln!(
             f,
@@ -119,39 +113,13 @@ impl DrainReport {
 
 impl fmt::Display for DrainReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { addr, recipients, pending, messages, .. } = self;
-        let Costs { messages_per_second, seconds, .. } = self.costs;
+        let Self { addr, recipients, pending, costs, .. } = self;
+        let pending = count(*pending);
         writeln!(f, "offline at {addr}: {recipients} users came back, {pending} entries waited")?;
-        writeln!(f, "  drained    {messages_per_second:.0} messages/s, {messages} in {seconds} s")?;
-        write_costs(f, self.costs)?;
+        let (per_second, messages) = (count(costs.per_second as u64), count(self.messages));
+        writeln!(f, "  {per_second} messages/s, {messages} drained in {} s", costs.seconds)?;
+        f.write_str(&costs.lines("message")?)?;
         let Self { lost, doubled, reordered, damaged, .. } = self;
         write!(f, "  {lost} lost, {doubled} doubled, {reordered} reordered, {damaged} damaged")
     }
-}
-
-fn write_costs(f: &mut fmt::Formatter<'_>, costs: Costs) -> fmt::Result {
-    let Costs { server, generator, .. } = costs;
-    if let Some((cpu_us, share)) = server.cpu_us_per_message.zip(server.cpu_share) {
-        writeln!(f, "  server     {cpu_us} µs CPU a message, {:.0} % of a core", share * 100.0)?;
-    }
-    if let Some((before, after)) = server.rss_bytes_before.zip(server.rss_bytes_after) {
-        writeln!(
-            f,
-            "  memory     {} MiB before, {} MiB after",
-            before / MEBIBYTE,
-            after / MEBIBYTE
-        )?;
-    }
-    if let Some((before, after)) = server.disk_bytes_before.zip(server.disk_bytes_after) {
-        writeln!(
-            f,
-            "  disk       {} MiB before, {} MiB after",
-            before / MEBIBYTE,
-            after / MEBIBYTE
-        )?;
-    }
-    let GeneratorLoad { cpu_share, busy_share, is_bottleneck } = generator;
-    let (cpu, busy) = (cpu_share * 100.0, busy_share * 100.0);
-    let verdict = if is_bottleneck { ": it is the bottleneck, not the server" } else { "" };
-    writeln!(f, "  generator  {cpu:.0} % CPU, {busy:.0} % busy{verdict}")
 }

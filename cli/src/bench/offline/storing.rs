@@ -13,7 +13,8 @@ use hdrhistogram::Histogram;
 use super::plan::Plan;
 use super::stamp;
 use crate::bench::engine::{Job, bad_frame};
-use crate::bench::load::{LATENCY_NS_MAX, RETRY_NS_MIN, out_of_place};
+use crate::bench::latency::histogram;
+use crate::bench::load::{RETRY_NS_MIN, out_of_place};
 use crate::bench::pair::{Inbox, Sending};
 use crate::bench::sockets::Sockets;
 use crate::exit::Failure;
@@ -74,7 +75,7 @@ impl StoringLoad {
             is_started: false,
             touched: Vec::new(),
             counts: Counts::default(),
-            accepted: Histogram::new_with_bounds(1, LATENCY_NS_MAX, 3).map_err(Failure::new)?,
+            accepted: histogram()?,
         })
     }
 
@@ -231,7 +232,7 @@ impl Sender {
 }
 
 impl Job for StoringLoad {
-    fn handle_open(&mut self, at: usize, welcome: &Welcome) {
+    fn handle_open(&mut self, at: usize, _: u64, welcome: &Welcome, _: &mut Sockets) {
         if let Some(sender) = self.senders.get_mut(at) {
             sender.inbox.cursor = welcome.cursor;
         }
