@@ -11,6 +11,7 @@ mod figures;
 mod idle;
 mod latency;
 mod load;
+mod log;
 mod offline;
 mod pair;
 mod progress;
@@ -32,6 +33,8 @@ pub(crate) enum Command {
     Offline(offline::Arguments),
     /// Users who log in and stay: logins a second, memory a connection.
     Idle(idle::Arguments),
+    /// A bare log with one sync at a time: the least that durable can cost.
+    Log(log::Arguments),
     /// Run the bare relay, to compare a box with: it forwards and stores nothing.
     Relay(relay::Arguments),
 }
@@ -42,6 +45,7 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
         Command::Chat(arguments) => chat::run(&arguments),
         Command::Offline(arguments) => offline::run(&arguments),
         Command::Idle(arguments) => idle::run(&arguments),
+        Command::Log(arguments) => log::run(&arguments),
         Command::Relay(arguments) => relay::run(&arguments),
     }
 }
