@@ -17,6 +17,7 @@ mod pair;
 mod progress;
 mod relay;
 mod sockets;
+mod storm;
 mod users;
 mod watch;
 
@@ -33,6 +34,8 @@ pub(crate) enum Command {
     Offline(offline::Arguments),
     /// Users who log in and stay: logins a second, memory a connection.
     Idle(idle::Arguments),
+    /// Everybody logs in: logins a second, and what those notice who are there.
+    Storm(storm::Arguments),
     /// A bare log with one sync at a time: the least that durable can cost.
     Log(log::Arguments),
     /// Run the bare relay, to compare a box with: it forwards and stores nothing.
@@ -45,6 +48,7 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
         Command::Chat(arguments) => chat::run(&arguments),
         Command::Offline(arguments) => offline::run(&arguments),
         Command::Idle(arguments) => idle::run(&arguments),
+        Command::Storm(arguments) => storm::run(&arguments),
         Command::Log(arguments) => log::run(&arguments),
         Command::Relay(arguments) => relay::run(&arguments),
     }
