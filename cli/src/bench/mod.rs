@@ -16,6 +16,7 @@ mod offline;
 mod pair;
 mod progress;
 mod relay;
+mod soak;
 mod sockets;
 mod storm;
 mod users;
@@ -36,6 +37,8 @@ pub(crate) enum Command {
     Idle(idle::Arguments),
     /// Everybody logs in: logins a second, and what those notice who are there.
     Storm(storm::Arguments),
+    /// A chat for a long time: what grows?
+    Soak(soak::Arguments),
     /// A bare log with one sync at a time: the least that durable can cost.
     Log(log::Arguments),
     /// Run the bare relay, to compare a box with: it forwards and stores nothing.
@@ -49,6 +52,7 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
         Command::Offline(arguments) => offline::run(&arguments),
         Command::Idle(arguments) => idle::run(&arguments),
         Command::Storm(arguments) => storm::run(&arguments),
+        Command::Soak(arguments) => soak::run(&arguments),
         Command::Log(arguments) => log::run(&arguments),
         Command::Relay(arguments) => relay::run(&arguments),
     }
