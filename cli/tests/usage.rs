@@ -11,7 +11,7 @@ use serde_json::Value;
 
 #[test]
 fn every_command_explains_itself_with_an_example() {
-    let commands: [&[&str]; 19] = [
+    let commands: [&[&str]; 22] = [
         &[],
         &["dev-keys"],
         &["serve"],
@@ -30,6 +30,9 @@ fn every_command_explains_itself_with_an_example() {
         &["bench", "chat"],
         &["bench", "offline"],
         &["bench", "idle"],
+        &["bench", "storm"],
+        &["bench", "soak"],
+        &["bench", "log"],
         &["bench", "relay"],
     ];
     for command in commands {
@@ -42,7 +45,7 @@ fn every_command_explains_itself_with_an_example() {
 
 #[test]
 fn wrong_usage_is_exit_code_2() {
-    let wrong: [&[&str]; 8] = [
+    let wrong: [&[&str]; 12] = [
         &[],
         &["chat"],
         &["send", "--user", "1", "--to", "2"],
@@ -51,6 +54,10 @@ fn wrong_usage_is_exit_code_2() {
         &["bench", "chat", "--rate", "0"],
         &["bench", "offline", "--drain", "--user-base", "7"],
         &["bench", "offline", "--senders", "3"],
+        &["bench", "log", "--dir", ".", "--rate", "0"],
+        &["bench", "storm", "--rounds", "2", "--new-users"],
+        &["bench", "soak", "--rate", "10", "--every", "0"],
+        &["bench", "chat", "--inflight", "8", "--duration", "soon"],
     ];
     for arguments in wrong {
         let output = answerback().args(arguments).output().unwrap();
