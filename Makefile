@@ -1,7 +1,7 @@
 # Thin: what a target does stands in tools/, which runs without make as well.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test build bench compare offline simulate torture fuzz loom deny
+.PHONY: help run test build bench compare peers offline simulate torture fuzz loom deny
 
 help: ## What there is
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 16
@@ -24,6 +24,9 @@ bench: ## The benchmarks of the parts, measured
 
 compare: build ## The box beside the bare relay, under load: two processors, nothing else to do
 	tools/compare
+
+peers: ## The box beside Mosquitto, Redis, NATS, ejabberd: 20 minutes, or PEERS=--quick in 5
+	benches/peers/run $(PEERS)
 
 offline: build ## What users who are away cost: COUNT=5000000 messages, and a burst of 200000
 	tools/offline 200000 $(or $(COUNT),5000000)

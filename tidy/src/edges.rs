@@ -23,24 +23,26 @@ const EDGES: &[(&str, &[&str])] = &[
     ("sim", &["proto", "directory", "sdk"]),
     ("cli", &["proto", "directory", "store", "gateway", "fleet", "media", "sdk"]),
     ("benches", &["proto", "directory", "store", "gateway", "fleet", "media", "sdk", "sim"]),
+    ("peers", &["proto"]),
     ("fuzz-targets", &["proto", "directory", "gateway", "sdk"]),
     ("fuzz", &["fuzz-targets"]),
     ("tidy", &[]),
 ];
 
 /// A crate that touches the world, and who alone may name it. The command names mio for
-/// its load generator and for the bare relay that the box is measured against; axum for the
+/// its load generator and for the bare relay that the box is measured against, as peers does
+/// for the generator that other servers are measured with too; axum for the
 /// admin listener, which answers beside a box and not in it; ratatui, with the crossterm that
 /// it brings, and jiff, which reads the time zone, for the terminal chat.
 const OWNERS: &[(&str, &[&str])] = &[
-    ("mio", &["gateway", "cli"]),
+    ("mio", &["gateway", "cli", "peers"]),
     ("rustls", &["gateway", "sdk"]),
     ("rocksdb", &["store"]),
     ("rusqlite", &["sdk"]),
     ("async-nats", &["fleet"]),
     ("axum", &["media", "cli"]),
     ("object_store", &["media"]),
-    ("clap", &["cli"]),
+    ("clap", &["cli", "peers"]),
     ("ratatui", &["cli"]),
     ("crossterm", &["cli"]),
     ("jiff", &["cli"]),
