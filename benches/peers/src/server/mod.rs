@@ -109,9 +109,12 @@ impl Server {
     fn wait_until_it_listens(&mut self, peer: Peer) -> Result<()> {
         let clock = Clock::new();
         while TcpStream::connect(self.address).is_err() {
-            let has_ended = self.child.try_wait()?.is_some();
-            if has_ended || clock.elapsed() > START_TIMEOUT {
-                bail!("{} does not start:\n{}", peer.title(), self.log());
+            let title = peer.title();
+            if let Some(status) = self.child.try_wait()? {
+                bail!("{title} does not start ({status}):\n{}", self.log());
+            }
+            if clock.elapsed() > START_TIMEOUT {
+                bail!("{title} does not listen in time:\n{}", self.log());
             }
             pause(LOOK);
         }
