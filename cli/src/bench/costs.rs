@@ -8,6 +8,8 @@ use super::figures::{bytes, cost, share};
 
 /// A busier generator is what is measured, not the server.
 const BOTTLENECK_SHARE: f64 = 0.95;
+/// So is one that is as busy as this and busier than the server.
+const BUSIER_SHARE: f64 = 0.85;
 
 /// What a time came to.
 #[derive(Clone, Copy, Debug, Serialize)]
@@ -61,9 +63,12 @@ impl GeneratorCosts {
         cpu_share: f64,
         busy_share: f64,
         is_spinning: bool,
+        server_share: Option<f64>,
     ) -> Self {
         let share = if is_spinning { busy_share } else { cpu_share.max(busy_share) };
-        Self { cpu_us_each, cpu_share, busy_share, is_bottleneck: share > BOTTLENECK_SHARE }
+        let is_busier = server_share.is_some_and(|server| server < share);
+        let is_bottleneck = share > BOTTLENECK_SHARE || share > BUSIER_SHARE && is_busier;
+        Self { cpu_us_each, cpu_share, busy_share, is_bottleneck }
     }
 }
 
@@ -102,5 +107,23 @@ impl Costs {
 impl ServerCosts {
     fn rss(&self) -> Option<(u64, u64)> {
         self.rss_bytes_before.zip(self.rss_bytes_after)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_busier_side_is_the_bottleneck() {
+        let is_bottleneck = |cpu_share, busy_share, is_spinning, server_share| {
+            GeneratorCosts::new(None, cpu_share, busy_share, is_spinning, server_share)
+                .is_bottleneck
+        };
+        assert!(is_bottleneck(0.96, 0.9, false, Some(0.99)));
+        assert!(is_bottleneck(0.91, 0.9, false, Some(0.76)));
+        assert!(!is_bottleneck(0.91, 0.9, false, Some(0.97)));
+        assert!(!is_bottleneck(0.91, 0.9, false, None));
+        assert!(!is_bottleneck(1.0, 0.3, true, Some(0.2)), "it spins");
     }
 }

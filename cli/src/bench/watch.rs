@@ -97,6 +97,7 @@ impl Watch {
                 share(own_cpu_us),
                 share(busy_us),
                 self.is_spinning,
+                server_cpu_us.map(share),
             ),
         })
     }
