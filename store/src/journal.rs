@@ -11,7 +11,7 @@ use rocksdb::{WriteBatch, WriteOptions};
 
 use crate::database::{Database, durable};
 use crate::error::storage_fault_of_io;
-use crate::high_water::HighWater;
+use crate::high_water::{HighWater, MarkFile};
 use crate::meta::{applied_key, applied_to_bytes};
 use crate::rows::add_rows;
 use crate::schema::{JOURNAL, META, journal_key};
@@ -25,12 +25,14 @@ pub struct JournalWriter {
     /// deletions do not overlap.
     trimmed: BTreeMap<PartitionId, Offset>,
     high_water: HighWater,
+    mark_file: MarkFile,
 }
 
 impl JournalWriter {
     pub(crate) fn new(db: Arc<Database>, high_water: HighWater) -> Self {
         let ordered = WriteOptions::default();
-        Self { db, durable: durable(), ordered, trimmed: BTreeMap::new(), high_water }
+        let (trimmed, mark_file) = (BTreeMap::new(), MarkFile::default());
+        Self { db, durable: durable(), ordered, trimmed, high_water, mark_file }
     }
 
     /// Writes the high-water mark, if anything was committed since the last time: a later start
@@ -40,9 +42,9 @@ impl JournalWriter {
     /// # Errors
     /// As for [`Journal::commit`].
     pub fn mark(&mut self) -> Result<(), StorageFault> {
-        let Self { db, high_water, .. } = self;
+        let Self { db, high_water, mark_file, .. } = self;
         db.guard(|_| {
-            let written = high_water.write(db.path(), db.directory());
+            let written = mark_file.write(high_water, db.path(), db.directory());
             written.map_err(|error| storage_fault_of_io(&error))
         })
     }

@@ -19,6 +19,9 @@ pub(crate) const ERASE: &str = "erase";
 
 /// Memtables of this size took some 30 % less of the processor than the default of 64 MiB.
 const MEMTABLE_BYTES: usize = 16 * 1024 * 1024;
+/// A flush writes nothing of what was trimmed before it: with room for more than a second's
+/// batches most of the journal never becomes a file.
+const JOURNAL_MEMTABLE_BYTES: usize = 96 * 1024 * 1024;
 /// What an erasure rewrites at least, for one entry that is gone: of an inbox of 1 GB some
 /// 65 MB, and with files of 64 MiB some 190.
 const FILE_BYTES: u64 = 16 * 1024 * 1024;
@@ -45,7 +48,8 @@ pub(crate) fn family<'a>(db: &'a DB, name: &str) -> Result<&'a ColumnFamily, Sto
 /// Opens RocksDB, and makes it where it is missing.
 pub(crate) fn open(path: &Path) -> Result<DB, rocksdb::Error> {
     let cache = Cache::new_lru_cache(CACHE_BYTES);
-    let families = names().map(|name| ColumnFamilyDescriptor::new(name, family_options(&cache)));
+    let families =
+        names().map(|name| ColumnFamilyDescriptor::new(name, family_options(name, &cache)));
     DB::open_cf_descriptors(&database_options(), path, families)
 }
 
@@ -68,9 +72,10 @@ fn database_options() -> Options {
 }
 
 /// Payloads are opaque, often encrypted: compressing them costs and gives nothing.
-fn family_options(cache: &Cache) -> Options {
+fn family_options(name: &str, cache: &Cache) -> Options {
     let mut options = Options::default();
-    options.set_write_buffer_size(MEMTABLE_BYTES);
+    let is_journal = name == JOURNAL;
+    options.set_write_buffer_size(if is_journal { JOURNAL_MEMTABLE_BYTES } else { MEMTABLE_BYTES });
     options.set_target_file_size_base(FILE_BYTES);
     options.set_level_zero_file_num_compaction_trigger(FILES_BEFORE_COMPACTION);
     options.set_compression_type(DBCompressionType::None);

@@ -159,12 +159,27 @@ fn a_mark_is_written_only_when_something_was_committed() {
     assert!(!mark.exists());
     commit(&mut writer, &author.batch(P, 1));
     writer.mark().unwrap();
-    fs::remove_file(&mark).unwrap();
+    fs::write(&mark, "").unwrap();
     writer.mark().unwrap();
-    assert!(!mark.exists());
+    assert_eq!(fs::read(&mark).unwrap(), b"");
     commit(&mut writer, &author.batch(P, 1));
     writer.mark().unwrap();
-    assert!(mark.exists());
+    assert_ne!(fs::read(&mark).unwrap(), b"");
+}
+
+#[test]
+fn each_mark_of_a_run_takes_the_place_of_the_one_before() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut author = Author::default();
+    let mut writer = open(dir.path()).writer();
+    for _ in 0..5 {
+        commit(&mut writer, &author.batch(P, 2));
+        writer.mark().unwrap();
+    }
+    drop(writer);
+    cut_tail(dir.path());
+    let text = refusal(dir.path());
+    assert!(text.contains("offset 10") && text.contains("ends at 8"), "{text}");
 }
 
 #[test]
