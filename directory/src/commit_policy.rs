@@ -1,14 +1,18 @@
 //! When a core's open batches are handed to the storage thread.
 //!
-//! A commit costs some 50 µs of processor time whatever is in it, so waiting for company
+//! A commit costs some 50 µs of processor time whatever is in it, so having fewer of them
 //! is the lever at low rates; at high rates a batch fills before its time. One group of
 //! batches is in flight; what comes meanwhile makes the next.
 //!
 //! ```text
-//! released when none is in flight and  │ a record has waited for `linger_us`, or
-//!                                      │ an acknowledgement for `acknowledgement_linger_us`, or
+//! released when none is in flight and  │ a record waits, and the last release was `linger_us` ago, or
+//!                                      │ an acknowledgement has for `acknowledgement_linger_us`, or
 //!                                      │ there are as many of either, or as many bytes, as may wait
 //! ```
+//! The linger counts from the last release and not from the first record: that makes as few
+//! commits, a record waits for half of it on average, and one that comes after a pause goes
+//! at once.
+//!
 //! Acknowledgements may wait longer than records, since they ride with the next batch
 //! anyway; but they are counted. Without the count, senders who wait for a receipt before
 //! they send again wait for acknowledgements that wait for their sends, and a closed loop
@@ -19,7 +23,8 @@ use crate::shard::Pending;
 /// How long and how much may wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CommitPolicy {
-    /// How long a record waits for company, µs.
+    /// The least time between two releases for the sake of records, µs: as long may a record
+    /// wait for company.
     pub linger_us: u64,
     /// How long an acknowledgement does, µs.
     pub acknowledgement_linger_us: u64,
@@ -63,8 +68,9 @@ pub enum Release {
 pub struct CommitGate {
     policy: CommitPolicy,
     waiting: Pending,
-    oldest_record_us: Option<u64>,
     oldest_acknowledgement_us: Option<u64>,
+    /// When batches were taken last.
+    released_us: Option<u64>,
     is_in_flight: bool,
 }
 
@@ -74,8 +80,8 @@ impl CommitGate {
         Self {
             policy,
             waiting: Pending::default(),
-            oldest_record_us: None,
             oldest_acknowledgement_us: None,
+            released_us: None,
             is_in_flight: false,
         }
     }
@@ -87,8 +93,9 @@ impl CommitGate {
 
     /// What waits now, of all shards of the core.
     pub fn handle_waiting(&mut self, waiting: Pending, now_us: u64) {
-        keep_oldest(&mut self.oldest_record_us, waiting.records, now_us);
-        keep_oldest(&mut self.oldest_acknowledgement_us, waiting.acknowledgements, now_us);
+        if waiting.acknowledgements > 0 {
+            self.oldest_acknowledgement_us.get_or_insert(now_us);
+        }
         self.waiting = waiting;
     }
 
@@ -97,15 +104,18 @@ impl CommitGate {
         if self.is_in_flight {
             return Release::Idle;
         }
-        let Some(due_us) = self.due_us() else { return Release::Idle };
-        if self.is_full() || due_us <= now_us { Release::Now } else { Release::At(due_us) }
+        match self.due_us() {
+            Some(due_us) if due_us <= now_us || self.is_full() => Release::Now,
+            Some(due_us) => Release::At(due_us),
+            None => Release::Idle,
+        }
     }
 
     /// The open batches are taken and on their way.
-    pub fn handle_released(&mut self) {
+    pub fn handle_released(&mut self, now_us: u64) {
         self.waiting = Pending::default();
-        self.oldest_record_us = None;
         self.oldest_acknowledgement_us = None;
+        self.released_us = Some(now_us);
         self.is_in_flight = true;
     }
 
@@ -119,14 +129,13 @@ impl CommitGate {
         self.is_in_flight
     }
 
-    /// When the first of what waits has waited long enough.
+    /// When what waits has waited long enough.
     fn due_us(&self) -> Option<u64> {
-        let due = |oldest_us: Option<u64>, linger_us| {
-            oldest_us.map(|since_us: u64| since_us.saturating_add(linger_us))
-        };
-        let record_us = due(self.oldest_record_us, self.policy.linger_us);
-        let acknowledgement_us =
-            due(self.oldest_acknowledgement_us, self.policy.acknowledgement_linger_us);
+        let CommitPolicy { linger_us, acknowledgement_linger_us, .. } = self.policy;
+        let next_us = self.released_us.map_or(0, |released| released.saturating_add(linger_us));
+        let record_us = (self.waiting.records > 0).then_some(next_us);
+        let oldest_us = self.oldest_acknowledgement_us;
+        let acknowledgement_us = oldest_us.map(|at| at.saturating_add(acknowledgement_linger_us));
         record_us.into_iter().chain(acknowledgement_us).min()
     }
 
@@ -134,13 +143,6 @@ impl CommitGate {
         self.waiting.records >= self.policy.records_max
             || self.waiting.acknowledgements >= self.policy.acknowledgements_max
             || self.waiting.bytes >= self.policy.bytes_max
-    }
-}
-
-/// Keeps the time of the first. What waits goes only by being released.
-fn keep_oldest(oldest_us: &mut Option<u64>, count: u32, now_us: u64) {
-    if count > 0 {
-        oldest_us.get_or_insert(now_us);
     }
 }
 
@@ -160,9 +162,12 @@ mod tests {
         Pending { records, acknowledgements, bytes: 100 }
     }
 
-    /// What a gate says at `now_us` of what waited since time 0.
-    fn since_start(waiting: Pending, now_us: u64) -> Release {
+    /// What a gate that released something at time 0 says at `now_us`, if that much has
+    /// waited since then.
+    fn since_release(waiting: Pending, now_us: u64) -> Release {
         let mut gate = CommitGate::new(POLICY);
+        gate.handle_released(0);
+        gate.handle_committed();
         gate.handle_waiting(waiting, 0);
         gate.handle_waiting(waiting, now_us);
         gate.poll(now_us)
@@ -170,33 +175,43 @@ mod tests {
 
     #[test]
     fn nothing_waits_for_nothing() {
-        assert_eq!(since_start(Pending::default(), 10_000), Release::Idle);
+        assert_eq!(since_release(Pending::default(), 10_000), Release::Idle);
     }
 
     #[test]
-    fn a_record_lingers_and_an_acknowledgement_longer() {
-        assert_eq!(since_start(waiting(1, 0), 999), Release::At(1000));
-        assert_eq!(since_start(waiting(1, 0), 1000), Release::Now);
-        assert_eq!(since_start(waiting(0, 1), 2999), Release::At(3000));
-        assert_eq!(since_start(waiting(0, 1), 3000), Release::Now);
-        assert_eq!(since_start(waiting(1, 1), 999), Release::At(1000));
+    fn the_first_record_waits_for_nobody_and_an_acknowledgement_does() {
+        let mut gate = CommitGate::new(POLICY);
+        gate.handle_waiting(waiting(0, 1), 7);
+        assert_eq!(gate.poll(7), Release::At(3007));
+        gate.handle_waiting(waiting(1, 1), 8);
+        assert_eq!(gate.poll(8), Release::Now);
+    }
+
+    #[test]
+    fn records_follow_the_last_release_and_acknowledgements_wait_longer() {
+        assert_eq!(since_release(waiting(1, 0), 999), Release::At(1000));
+        assert_eq!(since_release(waiting(1, 0), 1000), Release::Now);
+        assert_eq!(since_release(waiting(0, 1), 2999), Release::At(3000));
+        assert_eq!(since_release(waiting(0, 1), 3000), Release::Now);
+        assert_eq!(since_release(waiting(1, 1), 999), Release::At(1000));
     }
 
     #[test]
     fn enough_of_anything_waits_for_nobody() {
-        assert_eq!(since_start(waiting(4, 0), 0), Release::Now);
-        assert_eq!(since_start(waiting(0, 8), 0), Release::Now);
-        assert_eq!(since_start(waiting(3, 7), 0), Release::At(1000));
+        assert_eq!(since_release(waiting(4, 0), 0), Release::Now);
+        assert_eq!(since_release(waiting(0, 8), 0), Release::Now);
+        assert_eq!(since_release(waiting(3, 7), 0), Release::At(1000));
         let bytes = Pending { records: 1, acknowledgements: 0, bytes: 1 << 20 };
-        assert_eq!(since_start(bytes, 0), Release::Now);
+        assert_eq!(since_release(bytes, 0), Release::Now);
     }
 
     #[test]
-    fn later_ones_do_not_postpone_the_first() {
+    fn a_record_after_a_pause_goes_at_once() {
         let mut gate = CommitGate::new(POLICY);
-        gate.handle_waiting(waiting(1, 0), 0);
-        gate.handle_waiting(waiting(2, 0), 900);
-        assert_eq!(gate.poll(900), Release::At(1000));
+        gate.handle_released(0);
+        gate.handle_committed();
+        gate.handle_waiting(waiting(1, 0), 5000);
+        assert_eq!(gate.poll(5000), Release::Now);
     }
 
     #[test]
@@ -204,7 +219,7 @@ mod tests {
         let mut gate = CommitGate::new(POLICY);
         gate.handle_waiting(waiting(4, 0), 0);
         assert_eq!(gate.poll(0), Release::Now);
-        gate.handle_released();
+        gate.handle_released(0);
         gate.handle_waiting(waiting(9, 0), 100);
         assert_eq!(gate.poll(5000), Release::Idle);
         gate.handle_committed();
@@ -214,10 +229,10 @@ mod tests {
     #[test]
     fn what_is_released_leaves_no_age_behind() {
         let mut gate = CommitGate::new(POLICY);
-        gate.handle_waiting(waiting(1, 1), 0);
-        gate.handle_released();
-        gate.handle_waiting(waiting(1, 1), 5000);
+        gate.handle_waiting(waiting(0, 1), 0);
+        gate.handle_released(2000);
+        gate.handle_waiting(waiting(0, 1), 5000);
         gate.handle_committed();
-        assert_eq!(gate.poll(5000), Release::At(6000));
+        assert_eq!(gate.poll(5000), Release::At(8000));
     }
 }

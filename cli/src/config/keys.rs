@@ -79,7 +79,7 @@ pub(crate) static KEYS: &[Key] = &[
     Key::new("commit.linger_us", Number(0, 1_000_000), |c| &mut c.gateway.commit.linger_us)
         .flag("linger-us", "MICROSECONDS")
         .reloads()
-        .means("How long a message waits for others to share its commit"),
+        .means("The least time between two commits: as long may a message wait for company"),
     Key::new("commit.acknowledgement_linger_us", Number(0, 1_000_000), |c| {
         &mut c.gateway.commit.acknowledgement_linger_us
     })

@@ -26,7 +26,7 @@ impl Core {
     /// Hands the open batches over.
     pub(super) fn commit(&mut self) {
         let batches = self.shards.take_batches(unix_ms());
-        self.gate.handle_released();
+        self.gate.handle_released(self.now_us);
         if batches.is_empty() {
             self.gate.handle_committed();
         } else {
