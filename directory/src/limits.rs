@@ -28,6 +28,8 @@ pub const PAGE_ENTRIES_MAX: usize = 256;
 pub const PAGE_BYTES_MAX: usize = 1024 * 1024;
 /// Entries of the disk that are kept in memory for a user's sessions, in flight included.
 pub const PAGED_ENTRIES_MAX: usize = 2 * PAGE_ENTRIES_MAX;
+/// Chats of a user that are read at once.
+pub const CHATS_PER_READ_MAX: usize = 64;
 /// Chats of a user in which somebody's numbers may have an open gap.
 pub const GAPS_MAX: usize = 64;
 /// Users whose time has come, read from the disk at once.

@@ -162,6 +162,11 @@ impl Chat {
 }
 
 impl Sender {
+    /// Whether a number is missing, or was until just now.
+    pub(crate) fn is_waiting(&self) -> bool {
+        !self.parked.is_empty() || self.gap_since_ms > 0
+    }
+
     /// Takes the parked message whose turn it is out.
     pub(crate) fn unpark_next(&mut self) -> Option<(Sequence, Parked)> {
         let next = self.decisions.expected();

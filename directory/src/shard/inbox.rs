@@ -123,12 +123,22 @@ impl Inbox {
 
     /// All entries in `(after, up_to]` leave, which is known; returns how many there were.
     pub(crate) fn leave(&mut self, after: Position, up_to: Position) -> u32 {
-        let left: Vec<_> = self.known(after, up_to).map(|(position, _)| position).collect();
+        let Some(queue) = &mut self.queue else { return 0 };
+        let (stored_below, is_read) = (queue.stored_below, queue.reads > 0);
+        let mut removed = std::mem::take(&mut queue.removed);
+        let mut left_during_reads = std::mem::take(&mut queue.left_during_reads);
+        let mut count = 0;
+        for (position, _) in self.known(after, up_to) {
+            count += 1;
+            removed.extend((position < stored_below).then_some(position));
+            left_during_reads.extend(is_read.then_some(position));
+        }
         if let Some(queue) = &mut self.queue {
             queue.spans_mut().for_each(|span| span.remove_up_to(up_to));
-            left.iter().for_each(|position| queue.note_left(*position));
+            queue.removed = removed;
+            queue.left_during_reads = left_during_reads;
         }
-        left.len() as u32
+        count
     }
 
     /// Whether all entries in `(after, up_to]` are in memory, their heads at least.

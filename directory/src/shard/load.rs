@@ -16,7 +16,7 @@ use super::inbox::InboxEntry;
 use super::rows;
 use super::span::Span;
 use super::user::User;
-use crate::limits::{DUE_PER_READ_MAX, PAGE_BYTES_MAX, PAGE_ENTRIES_MAX};
+use crate::limits::{CHATS_PER_READ_MAX, DUE_PER_READ_MAX, PAGE_BYTES_MAX, PAGE_ENTRIES_MAX};
 use crate::ports::{StateReader, StorageFault};
 
 /// Something to be read.
@@ -35,6 +35,13 @@ pub enum Wanted {
     Head(UserId),
     /// A user's chat with another.
     Chat(UserId, UserId),
+    /// A user's chats with others from `from` on, that one at least.
+    Chats {
+        /// Whose chats.
+        user: UserId,
+        /// The first other end.
+        from: UserId,
+    },
     /// How many messages of a sender wait in this partition.
     Outstanding(UserId),
     /// Entries of an inbox in `(after, to]`, as many as make a page.
@@ -76,6 +83,8 @@ pub(crate) enum Found {
     Head(Box<User>),
     /// The chat, which may be new.
     Chat(Box<Chat>),
+    /// Chats by their other ends, ascending.
+    Chats(Vec<(UserId, Chat)>),
     /// The count; none where there is no row.
     Outstanding(Option<u32>),
     /// Of a page, or heads.
@@ -95,6 +104,9 @@ impl Load {
             Wanted::Head(user) => Found::Head(Box::new(read_head(reader, partition, user)?)),
             Wanted::Chat(user, peer) => {
                 Found::Chat(Box::new(read_chat(reader, partition, user, peer)?))
+            }
+            Wanted::Chats { user, from } => {
+                Found::Chats(read_chats(reader, partition, user, from)?)
             }
             Wanted::Outstanding(sender) => {
                 let key = rows::key(partition, &[&sender.0.to_be_bytes()]);
@@ -147,13 +159,13 @@ pub(crate) fn read_chat(
     user: UserId,
     peer: UserId,
 ) -> Result<Chat, StorageFault> {
-    let (user, peer) = (user.0.to_be_bytes(), peer.0.to_be_bytes());
-    let Some(row) = reader.row(Table::Chat, &rows::key(partition, &[&user, &peer]))? else {
+    let ids = (user.0.to_be_bytes(), peer.0.to_be_bytes());
+    let Some(row) = reader.row(Table::Chat, &rows::key(partition, &[&ids.0, &ids.1]))? else {
         return Ok(Chat::default());
     };
     let (mut chat, has_parked) =
         rows::read_chat(&row).ok_or_else(|| unreadable(Table::Chat, partition))?;
-    let (from, to) = rows::range(partition, &[&user, &peer]);
+    let (from, to) = rows::range(partition, &[&ids.0, &ids.1]);
     reader.range(Table::Sequence, &from, &to, &mut |key, value| {
         let sender =
             rows::read_sender(key, value).ok_or_else(|| unreadable(Table::Sequence, partition))?;
@@ -161,15 +173,87 @@ pub(crate) fn read_chat(
         Ok(ControlFlow::Continue(()))
     })?;
     if has_parked {
-        reader.range(Table::Parked, &from, &to, &mut |key, value| {
-            let (device, sequence, parked) = rows::read_parked(key, value)
-                .ok_or_else(|| unreadable(Table::Parked, partition))?;
-            chat.sender_or_new(device).parked.insert(sequence, parked);
-            Ok(ControlFlow::Continue(()))
-        })?;
-        chat.changed = false;
+        read_parked(reader, partition, user, peer, &mut chat)?;
     }
     Ok(chat)
+}
+
+/// One walk over neighbouring rows for many chats, where a look-up costs as much as ten of
+/// its steps.
+fn read_chats(
+    reader: &dyn StateReader,
+    partition: PartitionId,
+    user: UserId,
+    first: UserId,
+) -> Result<Vec<(UserId, Chat)>, StorageFault> {
+    let id = user.0.to_be_bytes();
+    let from = rows::key(partition, &[&id, &first.0.to_be_bytes()]);
+    let (_, end) = rows::range(partition, &[&id]);
+    let mut chats: Vec<(UserId, Chat)> = Vec::new();
+    let mut parked_in = Vec::new();
+    reader.range(Table::Chat, &from, &end, &mut |key, value| {
+        let row = rows::peer_of(key).zip(rows::read_chat(value));
+        let (peer, (chat, has_parked)) = row.ok_or_else(|| unreadable(Table::Chat, partition))?;
+        if has_parked {
+            parked_in.push(chats.len());
+        }
+        chats.push((peer, chat));
+        let is_full = chats.len() >= CHATS_PER_READ_MAX;
+        Ok(if is_full { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+    })?;
+    read_senders(reader, partition, user, first, &mut chats)?;
+    for index in parked_in {
+        if let Some((peer, chat)) = chats.get_mut(index) {
+            read_parked(reader, partition, user, *peer, chat)?;
+        }
+    }
+    // Who asks goes on with the first, also where it is new.
+    if chats.first().is_none_or(|(peer, _)| *peer != first) {
+        chats.insert(0, (first, Chat::default()));
+    }
+    Ok(chats)
+}
+
+/// Gives the chats, ascending and without a gap behind `first`, their senders.
+fn read_senders(
+    reader: &dyn StateReader,
+    partition: PartitionId,
+    user: UserId,
+    first: UserId,
+    chats: &mut [(UserId, Chat)],
+) -> Result<(), StorageFault> {
+    let Some((last, _)) = chats.last() else { return Ok(()) };
+    let id = user.0.to_be_bytes();
+    let from = rows::key(partition, &[&id, &first.0.to_be_bytes()]);
+    let (_, to) = rows::range(partition, &[&id, &last.0.to_be_bytes()]);
+    let mut left = chats.iter_mut().peekable();
+    reader.range(Table::Sequence, &from, &to, &mut |key, value| {
+        let row = rows::peer_of(key).zip(rows::read_sender(key, value));
+        let (peer, sender) = row.ok_or_else(|| unreadable(Table::Sequence, partition))?;
+        while left.next_if(|(other, _)| *other < peer).is_some() {}
+        if let Some((_, chat)) = left.peek_mut().filter(|(other, _)| *other == peer) {
+            chat.senders.push(sender);
+        }
+        Ok(ControlFlow::Continue(()))
+    })
+}
+
+fn read_parked(
+    reader: &dyn StateReader,
+    partition: PartitionId,
+    user: UserId,
+    peer: UserId,
+    chat: &mut Chat,
+) -> Result<(), StorageFault> {
+    let (from, to) = rows::range(partition, &[&user.0.to_be_bytes(), &peer.0.to_be_bytes()]);
+    reader.range(Table::Parked, &from, &to, &mut |key, value| {
+        let (device, sequence, parked) =
+            rows::read_parked(key, value).ok_or_else(|| unreadable(Table::Parked, partition))?;
+        chat.sender_or_new(device).parked.insert(sequence, parked);
+        Ok(ControlFlow::Continue(()))
+    })?;
+    chat.changed = false;
+    Ok(())
 }
 
 fn read_entries(

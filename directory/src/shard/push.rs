@@ -116,7 +116,9 @@ impl Sessions {
             if !std::mem::replace(&mut known.acknowledgement_waits, true) {
                 self.acknowledging.push((user, session));
             }
-            self.to_push.push(user);
+            if known.is_held {
+                self.to_push.push(user);
+            }
         }
         Ok(())
     }

@@ -8,6 +8,8 @@ use answerback_proto::limits::LIFE_MAX_S;
 use answerback_proto::record::{Acknowledge, COPIES, Post, ReadUpTo, RecallPost, SkipRange};
 
 use super::chat::Chat;
+use super::residency::Lacks;
+use super::state::over_quota;
 use super::user::{Existence, User};
 use super::{Answer, Asked, Effect, EntryBody, Mail, Origin, SessionRef, Shard};
 use crate::limits::{
@@ -28,9 +30,10 @@ impl Shard {
             Err(code) => return self.close(origin, Kind::Send, code),
         };
         let sequence = Sequence(send.sequence);
-        if let Err(code) = self.takes_message(origin, recipient, sequence, payload) {
-            return self.refuse(origin, recipient, sequence, code);
-        }
+        let lacks = match self.takes_message(origin, recipient, sequence, payload.len()) {
+            Ok(lacks) => lacks,
+            Err(code) => return self.refuse(origin, recipient, sequence, code),
+        };
         let post = Post {
             recipient: recipient.0,
             sender: origin.user.0,
@@ -42,7 +45,7 @@ impl Shard {
             flags: flags(origin),
         };
         self.append(&post, payload, Asked::Request { origin, peer: recipient });
-        self.preload(recipient, Some(origin.user));
+        self.load_lacking(lacks, recipient, origin.user);
     }
 
     /// A `Recall` for a user of this partition: envelope as it came, payload.
@@ -58,9 +61,10 @@ impl Shard {
             Err(code) => return self.close(origin, Kind::Recall, code),
         };
         let sequence = Sequence(recall.sequence);
-        if let Err(code) = self.takes_message(origin, recipient, sequence, payload) {
-            return self.refuse(origin, recipient, sequence, code);
-        }
+        let lacks = match self.takes_message(origin, recipient, sequence, payload.len()) {
+            Ok(lacks) => lacks,
+            Err(code) => return self.refuse(origin, recipient, sequence, code),
+        };
         let post = RecallPost {
             recipient: recipient.0,
             sender: origin.user.0,
@@ -73,7 +77,7 @@ impl Shard {
             flags: flags(origin),
         };
         self.append(&post, payload, Asked::Request { origin, peer: recipient });
-        self.preload(recipient, Some(origin.user));
+        self.load_lacking(lacks, recipient, origin.user);
     }
 
     /// A `Skip` for a chat with a user of this partition.
@@ -82,7 +86,7 @@ impl Shard {
             Ok(skip) => skip,
             Err(code) => return self.close(origin, Kind::Skip, code),
         };
-        if let Err(code) = self.takes_request(origin, recipient) {
+        if let Err(code) = self.takes_request(recipient) {
             return self.refuse(origin, recipient, Sequence(from), code);
         }
         let range = SkipRange {
@@ -156,42 +160,41 @@ impl Shard {
     }
 
     /// Whether a message may be journaled: all that can be refused without a trace is
-    /// refused here.
+    /// refused here. Says what is not in memory of what it concerns.
     fn takes_message(
         &self,
         origin: Origin,
         recipient: UserId,
         sequence: Sequence,
-        payload: &[u8],
-    ) -> Result<(), Code> {
-        let Some((user, chat)) = self.takes_request(origin, recipient)? else {
-            return Ok(());
-        };
-        match self.state.over_quota(user, chat, origin.user, payload.len()) {
-            Some(code) if user.exists() && last_decided(chat, origin.device) < sequence => {
-                Err(code)
+        payload_bytes: usize,
+    ) -> Result<Lacks, Code> {
+        let (user, sender) = (self.takes_request(recipient)?, origin.user);
+        let counted = self.state.outstanding.get(sender);
+        if let Some(user) = user {
+            let outstanding = counted.map_or(0, |counted| counted.count);
+            let settings = &self.state.settings;
+            let code = over_quota(settings, user, sender, outstanding, payload_bytes);
+            if let Some(code) = code.filter(|_| user.exists())
+                && last_decided(user.chats.get(&sender), origin.device) < sequence
+            {
+                return Err(code);
             }
-            _ => Ok(()),
         }
+        Ok(Lacks {
+            head: user.is_none(),
+            chat: user.is_some_and(|user| !user.chats.contains_key(&sender)),
+            sender: counted.is_none(),
+        })
     }
 
-    /// Whether a request may be journaled; says what memory knows of the chat.
-    fn takes_request(
-        &self,
-        origin: Origin,
-        recipient: UserId,
-    ) -> Result<Option<(&User, Option<&Chat>)>, Code> {
+    /// Whether a request may be journaled; says what memory knows of whom it is for.
+    fn takes_request(&self, recipient: UserId) -> Result<Option<&User>, Code> {
         let user = self.state.users.get(recipient);
         // Who was purged is not: a repeat is answered as it was decided, and apply knows.
         if user.is_some_and(|user| user.existence == Existence::Unknown) {
             return Err(Code::UnknownUser);
         }
-        if self.is_busy() {
-            return Err(Code::Busy);
-        }
-        let Some(user) = user else { return Ok(None) };
-        let chat = user.chats.get(&origin.user);
-        Ok(Some((user, chat)))
+        if self.is_busy() { Err(Code::Busy) } else { Ok(user) }
     }
 
     fn is_busy(&self) -> bool {

@@ -1,6 +1,8 @@
 //! What is in memory of what is on the disk: whoever has a session, a fresh change, or
 //! something under way; and of the others as much as there is room for.
 
+use std::collections::BTreeSet;
+
 use answerback_proto::id::UserId;
 
 use super::load::{Found, Load, Loaded, Wanted};
@@ -12,6 +14,17 @@ use crate::limits::{CHAT_BYTES, SENDER_BYTES, USER_BYTES};
 pub struct Residency {
     /// Bytes of users at rest, about.
     pub bytes_max: usize,
+}
+
+/// What is not in memory of what a message concerns.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Lacks {
+    /// The recipient; the chat then counts as there.
+    pub(super) head: bool,
+    /// The chat.
+    pub(super) chat: bool,
+    /// The sender's count.
+    pub(super) sender: bool,
 }
 
 impl Default for Residency {
@@ -54,13 +67,15 @@ impl Shard {
     }
 
     fn let_go(&mut self, spares_used: bool) {
+        let reading = self.users_being_read();
         let (sessions, chats_in_memory) = (&self.sessions, &mut self.state.chats_in_memory);
         self.state.users.retain(|user| {
             let was_used = std::mem::take(&mut user.used) && spares_used;
             let has_session = sessions.has_any(user.id);
             let is_needed = user.listed && !planted!(ChangedUserEvicted)
                 || user.freezing
-                || user.inbox.is_being_read();
+                || user.inbox.is_being_read()
+                || reading.contains(&user.id);
             if is_needed || was_used {
                 return true;
             }
@@ -78,6 +93,16 @@ impl Shard {
         self.state.outstanding.retain(|counted| {
             counted.changed || (std::mem::take(&mut counted.used) && spares_used)
         });
+    }
+
+    /// Users of whom a chat is being read: what is read must not come behind a change that
+    /// has left the memory meanwhile.
+    fn users_being_read(&self) -> BTreeSet<UserId> {
+        let users = self.loading.iter().filter_map(|wanted| match wanted {
+            Wanted::Chat(user, _) | Wanted::Chats { user, .. } => Some(*user),
+            _ => None,
+        });
+        users.collect()
     }
 
     /// Has something read, unless it is being read already.
@@ -111,6 +136,19 @@ impl Shard {
         }
         if let Some(sender) = peer.filter(|peer| self.state.outstanding.get(*peer).is_none()) {
             self.load(Wanted::Outstanding(sender));
+        }
+    }
+
+    /// As above, where it was already looked what there is.
+    pub(super) fn load_lacking(&mut self, lacks: Lacks, user: UserId, peer: UserId) {
+        let Lacks { head, chat, sender } = lacks;
+        let wanted = [
+            (head, Wanted::Head(user)),
+            (chat, Wanted::Chat(user, peer)),
+            (sender, Wanted::Outstanding(peer)),
+        ];
+        for (_, what) in wanted.into_iter().filter(|(is_lacking, _)| *is_lacking) {
+            self.load(what);
         }
     }
 

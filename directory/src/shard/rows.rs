@@ -8,8 +8,8 @@ mod write;
 
 pub use read::RESIDENT_TABLES;
 pub(crate) use read::{
-    Fields, load, read_chat, read_device, read_expiry, read_head, read_head_row, read_inbox,
-    read_outstanding, read_parked, read_part, read_sender,
+    Fields, load, peer_of, read_chat, read_device, read_expiry, read_head, read_head_row,
+    read_inbox, read_outstanding, read_parked, read_part, read_sender,
 };
 pub(crate) use write::{freeze, key, range};
 

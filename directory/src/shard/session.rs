@@ -17,6 +17,9 @@ pub(crate) struct Session {
     pub(crate) device: DeviceId,
     pub(crate) session: SessionRef,
     pub(crate) acknowledgement_waits: bool,
+    /// More waited than there was room for, or than was in memory: an acknowledgement is the
+    /// time to look again.
+    pub(crate) is_held: bool,
     pub(crate) watch: Watch,
     /// Attempts with the first entry in flight, as far as the pause between them goes.
     attempts: u8,
@@ -83,6 +86,7 @@ impl Session {
             device: opening.origin.device,
             session: opening.origin.session,
             acknowledgement_waits: false,
+            is_held: false,
             watch: Watch::None,
             attempts: 0,
             credit_frames: opening.credit_frames.min(CREDIT_FRAMES_MAX) as u16,
@@ -103,6 +107,7 @@ impl Session {
         self.scanned = self.scanned.max(left_up_to);
         self.acknowledged = self.acknowledged.max(left_up_to);
         let is_all_offered = self.offer_following(user, effects);
+        self.is_held = true;
         match user.inbox.unread_behind(self.scanned) {
             Some((after, to)) if user.live > 0 => {
                 let ahead = user.inbox.following(self.scanned).take(PAGE_ENTRIES_MAX / 2);
@@ -110,6 +115,7 @@ impl Session {
                 if is_near { Pushed::Unread { after, to } } else { Pushed::All }
             }
             _ if is_all_offered => {
+                self.is_held = false;
                 self.scanned = self.scanned.max(user.inbox.last_position());
                 self.say_caught_up(user.inbox.next_position(), effects);
                 Pushed::All

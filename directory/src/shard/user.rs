@@ -6,7 +6,7 @@ use answerback_proto::id::{DeviceId, Position, UserId};
 
 use super::by_user::OfUser;
 use super::chat::Chat;
-use super::inbox::Inbox;
+use super::inbox::{Inbox, InboxEntry};
 
 /// Whether there is such a user.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -194,6 +194,20 @@ impl User {
     /// Something is due at a time, if not earlier.
     pub(crate) fn due_by(&mut self, at_ms: u64) {
         self.due_ms = self.due_ms.min(at_ms);
+    }
+
+    /// Puts an entry at the end of the inbox, where a device owes an acknowledgement of it for
+    /// `lapse_ms`.
+    pub(crate) fn put(&mut self, entry: InboxEntry, lapse_ms: u64) -> Position {
+        self.live += 1;
+        self.above += 1;
+        self.due_by(entry.put_at_ms.saturating_add(lapse_ms));
+        if entry.is_message() {
+            self.messages += 1;
+            self.bytes += u64::from(entry.payload_bytes);
+            self.due_by(entry.expires_at_ms);
+        }
+        self.inbox.push(entry)
     }
 
     /// Notes whether a chat has a gap.

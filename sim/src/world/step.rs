@@ -326,6 +326,7 @@ fn in_words(wanted: Wanted) -> String {
     match wanted {
         Wanted::Head(user) => format!("user {user}"),
         Wanted::Chat(user, peer) => format!("chat of users {user} and {peer}"),
+        Wanted::Chats { user, from } => format!("chats of user {user} from {from} on"),
         Wanted::Outstanding(sender) => format!("count of user {sender}'s messages"),
         Wanted::Page { user, after, to } => format!("page of user {user} behind {after} to {to}"),
         Wanted::Heads { user, after, to } => format!("heads of user {user} behind {after} to {to}"),

@@ -230,6 +230,11 @@ pub(crate) fn read_sender(key: &[u8], value: &[u8]) -> Option<Sender> {
     key.is_empty().then_some(sender)
 }
 
+/// The other end of the chat that a row belongs to.
+pub(crate) fn peer_of(key: &[u8]) -> Option<UserId> {
+    Fields(key.get(18..)?).be_u128().map(UserId)
+}
+
 /// A parked message, its device and number.
 pub(crate) fn read_parked(key: &[u8], value: &[u8]) -> Option<(DeviceId, Sequence, Parked)> {
     let (mut key, mut value) = (Fields(key.get(34..)?), Fields(value));

@@ -37,6 +37,7 @@ impl State {
         let left_up_to = user.left_up_to();
         require_known(user, cursor, up_to)?;
         let newly = newly_delivered(user, up_to);
+        require_chats(user, &newly)?;
         for Newly { peer, .. } in &newly {
             chat_of(self.user(acting)?, *peer)?;
             self.require_outstanding(*peer)?;
@@ -106,23 +107,42 @@ impl State {
     }
 }
 
-/// What lies between the floor and a position, by sender and device.
+/// Where several chats are missing, as when a user drains an inbox, they are read together.
+fn require_chats(user: &User, newly: &[Newly]) -> Result<(), Missing> {
+    let missing = newly.iter().map(|new| new.peer).filter(|peer| !user.chats.contains_key(peer));
+    let first_and_last = missing.clone().min().zip(missing.max());
+    match first_and_last.filter(|(first, last)| first != last) {
+        Some((from, _)) => Err(Missing::Chats { user: user.id, from }),
+        None => Ok(()),
+    }
+}
+
+/// As many senders are searched one by one.
+const FEW_SENDERS: usize = 8;
+
+/// The messages between the floor and a position, by sender and device, in the order of the
+/// first of each.
 fn newly_delivered(user: &User, up_to: Position) -> Vec<Newly> {
     let mut found: Vec<Newly> = Vec::new();
-    // Which of them is whose; without it an inbox of many senders takes a search an entry.
+    // Where each is in `found`, once there are many.
     let mut index_of = HashMap::with_hasher(FixedState::default());
     for (_, entry) in user.inbox.known(user.floor, up_to) {
         let &EntryBody::Message { device, sequence, .. } = &entry.body else { continue };
         let (peer, bytes) = (entry.peer, u64::from(entry.payload_bytes));
         let new = Newly { peer, device, up_to: sequence, count: 1, bytes };
-        if let Some(last) = found.last_mut().filter(|last| last.is_of(peer, device)) {
-            last.add(&new);
+        let index = match found.len() {
+            0..=FEW_SENDERS => found.iter().rposition(|known| known.is_of(peer, device)),
+            _ => index_of.get(&(peer, device)).copied(),
+        };
+        if let Some(known) = index.and_then(|index| found.get_mut(index)) {
+            known.add(&new);
             continue;
         }
-        let index = *index_of.entry((peer, device)).or_insert(found.len());
-        match found.get_mut(index) {
-            Some(known) => known.add(&new),
-            None => found.push(new),
+        found.push(new);
+        if found.len() > FEW_SENDERS {
+            let from = if index_of.is_empty() { 0 } else { found.len() - 1 };
+            let unlisted = found.iter().enumerate().skip(from);
+            index_of.extend(unlisted.map(|(index, known)| ((known.peer, known.device), index)));
         }
     }
     found

@@ -78,7 +78,7 @@ impl State {
         }
         if let Some(entry) = undeliverable {
             self.fail_undelivered(acting, position, &entry, Code::Undeliverable);
-            consequences.touched.push(acting);
+            consequences.touch(acting);
         }
         self.digest.mix(u64::from(counted.count));
         self.list(acting);

@@ -3,20 +3,16 @@
 
 use answerback_proto::code::Code;
 use answerback_proto::id::{DeviceId, Sequence, UserId};
-use answerback_proto::record::{COPIES, Message, Post, RecallPost, SkipRange};
+use answerback_proto::record::{Message, Post, RecallPost, SkipRange};
 use bytes::Bytes;
 
-use super::super::chat::{Chat, Parked};
+use super::super::chat::{Chat, Parked, Sender};
 use super::super::effect::{Answer, EntryBody};
 use super::super::parts::{About, PartBody};
 use super::super::sequence::{Decision, Standing};
 use super::super::user::{Existence, User};
 use super::{Consequences, Missing, State, Verdict, chat_of, require_known};
-use crate::limits::{GAPS_MAX, INBOX_SHARE_OF_A_SENDER};
-
-/// How far an answer may be sorted ahead of this home's clock, so that it never sorts
-/// above a question that another home's clock has stamped.
-const SEEN_AHEAD_MAX_MS: u64 = 10_000;
+use crate::limits::GAPS_MAX;
 
 /// A message as a record holds it, whichever.
 #[derive(Clone, Copy, Debug)]
@@ -26,11 +22,11 @@ pub(crate) struct Posted {
     pub(super) device: DeviceId,
     pub(super) sequence: Sequence,
     /// The number that it takes back, 0 for none.
-    recalled: Sequence,
-    seen_ms: u64,
-    life_s: u32,
-    content_type: u16,
-    flags: u16,
+    pub(super) recalled: Sequence,
+    pub(super) seen_ms: u64,
+    pub(super) life_s: u32,
+    pub(super) content_type: u16,
+    pub(super) flags: u16,
 }
 
 macro_rules! posted {
@@ -71,8 +67,10 @@ impl State {
             return Ok(refused(sequence, Code::UnknownUser));
         }
         let chat = chat_of(user, sender)?;
-        let (standing, expected) = (chat.standing(device, sequence), chat.expected(device));
-        match standing {
+        let known = chat.sender(device);
+        let expected = known.map_or(Sequence(1), |known| known.decisions.expected());
+        let is_waited_for = known.is_some_and(Sender::is_waiting);
+        match chat.standing(device, sequence) {
             Standing::Repeat(Some(decision)) => {
                 Ok(Verdict::Answer(answer(device, sequence, decision)))
             }
@@ -81,9 +79,13 @@ impl State {
                 Ok(refused(sequence, Code::UnknownUser))
             }
             Standing::Next => {
-                self.require_for_decisions(posted)?;
-                let decision = self.decide_next(posted, payload, consequences);
-                self.drain_parked(recipient, sender, device, consequences);
+                if is_waited_for || posted.recalled != Sequence(0) {
+                    self.require_for_decisions(posted)?;
+                }
+                let decision = self.decide_next(posted, payload, consequences)?;
+                if is_waited_for {
+                    self.drain_parked(recipient, sender, device, consequences);
+                }
                 Ok(Verdict::Answer(answer(device, sequence, decision)))
             }
             Standing::Ahead => {
@@ -184,103 +186,8 @@ impl State {
         Ok(())
     }
 
-    /// Decides the next number of a device.
-    #[inline]
-    fn decide_next(
-        &mut self,
-        posted: &Posted,
-        payload: &Bytes,
-        consequences: &mut Consequences,
-    ) -> Decision {
-        let &Posted { recipient, sender, device, sequence, .. } = posted;
-        if self.version > 1
-            && let Some(code) = self.rejects(recipient, sender, payload)
-        {
-            let decision = Decision::Rejected(code);
-            let is_kept = !planted!(RejectionForgotten);
-            if let Some(chat) = self.chat_mut(recipient, sender).filter(|_| is_kept) {
-                chat.decide(device, decision);
-            }
-            self.list(recipient);
-            self.tell_failed(recipient, sender, device, sequence, code);
-            return decision;
-        }
-        if posted.recalled != Sequence(0) {
-            self.recall(posted);
-        }
-        self.accept(posted, payload, consequences)
-    }
-
-    fn accept(
-        &mut self,
-        posted: &Posted,
-        payload: &Bytes,
-        consequences: &mut Consequences,
-    ) -> Decision {
-        let &Posted { recipient, sender, device, sequence, content_type, .. } = posted;
-        let at_ms = self.stamp(posted);
-        let (accepted_at_ms, payload) = (at_ms, payload.clone());
-        if posted.flags & COPIES != 0 {
-            let about = About { user: sender, peer: recipient, device };
-            self.outgoing_to(sender).push(PartBody::Copy {
-                about,
-                sequence: sequence.0,
-                accepted_at_ms,
-                content_type,
-                payload: payload.clone(),
-            });
-        }
-        let body = EntryBody::Message { device, sequence, accepted_at_ms, content_type, payload };
-        let life_ms = u64::from(posted.life_s) * 1000;
-        self.put(recipient, sender, body, life_ms, consequences);
-        self.count_in(sender);
-        self.totals.accepted += 1;
-        Decision::Accepted { at_ms }
-    }
-
-    /// Accepts the next number; returns its place in the shown order: not behind the clock,
-    /// the chat's last one, or what its sender had seen.
-    fn stamp(&mut self, posted: &Posted) -> u64 {
-        let now_ms = self.clock_ms;
-        let Some(chat) = self.chat_mut(posted.recipient, posted.sender) else { return now_ms };
-        let answer_ms = posted.seen_ms.saturating_add(1).min(now_ms + SEEN_AHEAD_MAX_MS);
-        let at_ms = now_ms.max(chat.last_accepted_ms).max(answer_ms);
-        chat.last_accepted_ms = at_ms;
-        chat.waiting += 1;
-        chat.changed = true;
-        chat.decide(posted.device, Decision::Accepted { at_ms });
-        self.digest.mix(at_ms);
-        at_ms
-    }
-
-    /// Why a message may not wait in an inbox that is in memory.
-    fn rejects(&self, recipient: UserId, sender: UserId, payload: &Bytes) -> Option<Code> {
-        let user = self.users.get(recipient)?;
-        self.over_quota(user, user.chats.get(&sender), sender, payload.len())
-    }
-
-    /// Why a message may not wait here, as far as memory tells.
-    pub(crate) fn over_quota(
-        &self,
-        user: &User,
-        chat: Option<&Chat>,
-        sender: UserId,
-        payload_bytes: usize,
-    ) -> Option<Code> {
-        let settings = &self.settings;
-        let bytes = user.bytes.saturating_add(payload_bytes as u64);
-        if user.messages >= settings.inbox_messages_max || bytes > settings.inbox_bytes_max {
-            return Some(Code::InboxFull);
-        }
-        let waiting = chat.map_or(0, |chat| chat.waiting);
-        let outstanding = self.outstanding.get(sender).map_or(0, |counted| counted.count);
-        let share_max = (settings.inbox_messages_max / INBOX_SHARE_OF_A_SENDER).max(1);
-        let is_over = waiting >= share_max || outstanding >= settings.sender_messages_max;
-        is_over.then_some(Code::SenderQuota)
-    }
-
     /// The message that is taken back leaves, where nobody has it; its sender is told.
-    fn recall(&mut self, posted: &Posted) {
+    pub(super) fn recall(&mut self, posted: &Posted) {
         let &Posted { recipient, sender, device, recalled, .. } = posted;
         let Some(user) = self.users.get(recipient) else { return };
         let is_it = |body: &EntryBody| {
@@ -303,7 +210,7 @@ impl State {
     fn park(&mut self, posted: &Posted, payload: &Bytes) {
         let &Posted { recipient, sender, device, sequence, .. } = posted;
         let is_kept = self.version > 1
-            && self.rejects(recipient, sender, payload).is_none()
+            && self.rejects(posted, payload.len()) == Ok(None)
             && self
                 .users
                 .get(recipient)
@@ -366,7 +273,8 @@ impl State {
                 content_type: parked.content_type,
                 flags: parked.flags,
             };
-            self.decide_next(&posted, &parked.payload, consequences);
+            let decided = self.decide_next(&posted, &parked.payload, consequences);
+            debug_assert!(decided.is_ok(), "all that it needs was required before");
         }
     }
 

@@ -8,8 +8,10 @@
 //! read first, and nothing was changed. Each `apply` therefore looks up all that it needs
 //! before it changes anything.
 
+mod accept;
 mod acknowledge;
 mod due;
+mod entries;
 mod login;
 mod message;
 mod parts;
@@ -24,10 +26,9 @@ use answerback_proto::id::{Generation, Offset, PartNumber, PartitionId, Position
 use answerback_proto::record::{ChainHash, Corrupt, PlacedRecord, Record, Settings, StateDigest};
 
 use super::by_user::ByUser;
-use super::chat::{Chat, ReceiptKind};
+use super::chat::Chat;
 use super::digest::Digest;
 use super::effect::{Administered, Alarm, Answer, EntryBody};
-use super::inbox::InboxEntry;
 use super::load::{Found, Wanted};
 use super::outstanding::Outstanding;
 use super::parts::{Incoming, Outgoing};
@@ -36,6 +37,8 @@ use super::user::User;
 use crate::limits::{DIGESTS_KEPT, SETTINGS};
 use crate::partition_table::PartitionTable;
 use crate::ports::Applied;
+
+pub(crate) use accept::over_quota;
 
 /// The version of the rules that a new partition's first records are applied by.
 pub(crate) const FIRST_VERSION: u16 = 1;
@@ -95,6 +98,16 @@ pub(crate) struct Consequences {
     pub(crate) purges: Vec<(UserId, bool)>,
     /// For the operator.
     pub(crate) alarms: Vec<Alarm>,
+}
+
+impl Consequences {
+    /// A user's inbox got an entry. Messages come in runs, and one look at an inbox pushes all
+    /// of it.
+    fn touch(&mut self, user: UserId) {
+        if self.touched.last() != Some(&user) {
+            self.touched.push(user);
+        }
+    }
 }
 
 /// The state of one partition, as of one record.
@@ -256,6 +269,15 @@ impl State {
                     self.chats_in_memory += 1;
                 }
             }
+            (Wanted::Chats { user, .. }, Found::Chats(chats)) => {
+                let Some(user) = self.users.get_mut(user) else { return };
+                for (peer, chat) in chats {
+                    user.chats.entry(peer).or_insert_with(|| {
+                        self.chats_in_memory += 1;
+                        chat
+                    });
+                }
+            }
             (Wanted::Outstanding(sender), Found::Outstanding(count)) => {
                 self.outstanding.get_or_insert_with(sender, |sender| Outstanding {
                     sender,
@@ -319,107 +341,8 @@ impl State {
         }
     }
 
-    /// Puts an entry at the end of an inbox that is in memory.
-    fn put(
-        &mut self,
-        user_id: UserId,
-        peer: UserId,
-        body: EntryBody,
-        life_ms: u64,
-        consequences: &mut Consequences,
-    ) -> Position {
-        let Some(user) = self.users.get_mut(user_id) else { return Position(0) };
-        let (put_at_ms, payload_bytes) = (self.clock_ms, body.payload_bytes());
-        let is_message = matches!(body, EntryBody::Message { .. });
-        let expires_at_ms = if is_message { put_at_ms.saturating_add(life_ms) } else { 0 };
-        let entry = InboxEntry { peer, put_at_ms, expires_at_ms, payload_bytes, body };
-        let position = user.inbox.push(entry);
-        user.live += 1;
-        user.above += 1;
-        let lapse_ms = u64::from(self.settings.lapse_s) * 1000;
-        user.due_by(put_at_ms.saturating_add(lapse_ms));
-        if is_message {
-            user.messages += 1;
-            user.bytes += u64::from(payload_bytes);
-            user.due_by(expires_at_ms);
-        }
-        self.digest.mix(position.0);
-        self.list(user_id);
-        consequences.touched.push(user_id);
-        position
-    }
-
-    /// As above, a receipt: the older one that it contains leaves. The chat is in memory.
-    fn put_receipt(
-        &mut self,
-        user_id: UserId,
-        peer: UserId,
-        kind: ReceiptKind,
-        body: EntryBody,
-        consequences: &mut Consequences,
-    ) {
-        let device = body.device();
-        let position = self.put(user_id, peer, body, 0, consequences);
-        let Some(user) = self.users.get_mut(user_id) else { return };
-        let Some(chat) = user.chats.get_mut(&peer) else { return };
-        if let Some(older) = chat.note_receipt(kind, device, position)
-            && older > user.left_up_to()
-        {
-            user.inbox.remove(older);
-            user.live -= 1;
-            user.above -= u32::from(older > user.floor);
-        }
-    }
-
-    /// A message above the floor ends without having been delivered. The chat and the
-    /// sender's count are in memory.
-    fn end_undelivered(&mut self, user_id: UserId, position: Position, entry: &InboxEntry) {
-        let Some(user) = self.users.get_mut(user_id) else { return };
-        user.inbox.remove(position);
-        user.live -= 1;
-        user.above -= 1;
-        user.messages -= 1;
-        user.bytes -= u64::from(entry.payload_bytes);
-        if let Some(chat) = user.chats.get_mut(&entry.peer) {
-            chat.waiting -= 1;
-            chat.changed = true;
-        }
-        self.count_out(entry.peer, 1);
-        self.digest.mix(position.0);
-        self.list(user_id);
-    }
-
-    /// As many of a sender's messages wait here no longer.
-    fn count_out(&mut self, sender: UserId, count: u32) {
-        if let Some(counted) = self.outstanding.get_mut(sender) {
-            counted.count = counted.count.saturating_sub(count);
-            if !std::mem::replace(&mut counted.changed, true) {
-                self.changed_senders.push(sender);
-            }
-        }
-    }
-
-    fn count_in(&mut self, sender: UserId) {
-        if let Some(counted) = self.outstanding.get_mut(sender) {
-            counted.count += 1;
-            if !std::mem::replace(&mut counted.changed, true) {
-                self.changed_senders.push(sender);
-            }
-        }
-    }
-
     fn outgoing_to(&mut self, user: UserId) -> &mut Outgoing {
         self.outgoing.entry(self.table.partition_of(user)).or_default()
-    }
-
-    /// Lists a user for the next checkpoint.
-    fn list(&mut self, user_id: UserId) {
-        if let Some(user) = self.users.get_mut(user_id) {
-            user.used = true;
-            if !std::mem::replace(&mut user.listed, true) {
-                self.changed_users.push(user_id);
-            }
-        }
     }
 
     fn user(&mut self, user: UserId) -> Result<&mut User, Missing> {

@@ -89,7 +89,7 @@ impl State {
         let About { user, peer, .. } = about;
         let exists = self.user_exists(user)?;
         if self.takes(numbers, consequences) && exists {
-            self.put(user, peer, body, 0, consequences);
+            self.put(user, peer, body, consequences);
         }
         Ok(Verdict::Silent)
     }

@@ -1,7 +1,7 @@
 //! Users who are on the disk alone: nothing that is decided depends on it.
 
 use super::*;
-use crate::limits::{PAGE_ENTRIES_MAX, USER_BYTES};
+use crate::limits::{CHATS_PER_READ_MAX, PAGE_ENTRIES_MAX, USER_BYTES};
 
 #[test]
 fn users_at_rest_leave_the_memory() {
@@ -66,6 +66,43 @@ fn a_long_inbox_is_read_page_by_page() {
     let expected: Vec<_> = (1..=count).map(|n| message(n, n - 1, n)).collect();
     assert_eq!(got, expected);
     assert_eq!(at.user(B).live, 0);
+}
+
+#[test]
+fn the_chats_of_a_drained_inbox_are_read_together() {
+    const SENDERS: u64 = 2 * CHATS_PER_READ_MAX as u64 + 10;
+    let (mut at, _, b) = pair();
+    at.close(b);
+    let senders: Vec<_> =
+        (0..SENDERS).map(|n| at.connect(UserId(100 + u128::from(n)), PHONE, 0)).collect();
+    for sequence in [1, 2] {
+        senders.iter().for_each(|sender| at.send(*sender, B, sequence));
+    }
+    let early = senders[CHATS_PER_READ_MAX + 1];
+    at.send(early, B, 4);
+    at.settle();
+    at.checkpoint();
+    at.restart();
+    let senders: Vec<_> = senders.iter().map(|of| at.connect(of.user, PHONE, 0)).collect();
+    let b = at.connect_with(B, PHONE, 0, 1000);
+    assert_eq!(at.entries(b).len() as u64, 2 * SENDERS);
+    at.loads.clear();
+    at.ack(b, 2 * SENDERS);
+    at.settle();
+    let chats = |what: &&Wanted| match what {
+        Wanted::Chat(user, _) | Wanted::Chats { user, .. } => *user == B,
+        _ => false,
+    };
+    assert_eq!(at.loads.iter().filter(chats).count(), 3);
+    for sender in &senders {
+        let said = at.said_to(*sender);
+        assert_eq!(said.last().map(String::as_str), Some("delivered 10:2"), "{}", sender.user);
+    }
+    let early = senders[CHATS_PER_READ_MAX + 1];
+    at.send(early, B, 3);
+    at.settle();
+    let said = [format!("{}:3", early.user), format!("{}:4", early.user)];
+    assert_eq!(at.said_to(b), said, "what was parked there was read too");
 }
 
 #[test]

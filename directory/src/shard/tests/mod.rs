@@ -43,7 +43,7 @@ struct Disk {
     applied: BTreeMap<PartitionId, Applied>,
 }
 
-/// One box: its shards, its disk, what was said to each session.
+/// One box: its shards, its disk, what was said to each session, what was read.
 struct Box {
     table: PartitionTable,
     settings: Settings,
@@ -51,6 +51,7 @@ struct Box {
     shards: Vec<Shard>,
     disk: Disk,
     said: Vec<Effect>,
+    loads: Vec<Wanted>,
     now_ms: u64,
     monotonic_ms: u64,
     sessions: u32,
@@ -69,6 +70,7 @@ impl Box {
             shards: Vec::new(),
             disk: Disk::default(),
             said: Vec::new(),
+            loads: Vec::new(),
             now_ms: NOW_MS,
             monotonic_ms: 1,
             sessions: 0,
@@ -147,6 +149,7 @@ impl Box {
                 match effect {
                     Effect::Mail { to, mail } => self.shards[usize::from(to.0)].handle_mail(mail),
                     Effect::Load(load) => {
+                        self.loads.push(load.what);
                         let loaded = load.read(&self.disk).unwrap();
                         self.shards[at].handle_loaded(loaded).unwrap();
                     }
