@@ -28,17 +28,22 @@ pub(crate) enum Asked {
 /// One core's.
 pub(crate) struct Desk {
     is_waiting: AtomicBool,
-    asked: Mutex<Vec<Asked>>,
+    /// None once the core has ended: nobody would answer.
+    asked: Mutex<Option<Vec<Asked>>>,
     waker: Arc<CoreWaker>,
 }
 
 impl Desk {
     pub(super) fn new(waker: Arc<CoreWaker>) -> Self {
-        Self { is_waiting: AtomicBool::new(false), asked: Mutex::default(), waker }
+        Self { is_waiting: AtomicBool::new(false), asked: Mutex::new(Some(Vec::new())), waker }
     }
 
+    /// Asks the core; a question to one that has ended is dropped, with the way to its asker.
     pub(super) fn put(&self, asked: Asked) {
-        self.asked.lock().unwrap_or_else(PoisonError::into_inner).push(asked);
+        match &mut *self.asked.lock().unwrap_or_else(PoisonError::into_inner) {
+            Some(waiting) => waiting.push(asked),
+            None => return,
+        }
         self.is_waiting.store(true, Ordering::Release);
         self.waker.wake();
     }
@@ -48,6 +53,12 @@ impl Desk {
         if !self.is_waiting.swap(false, Ordering::Acquire) {
             return Vec::new();
         }
-        std::mem::take(&mut *self.asked.lock().unwrap_or_else(PoisonError::into_inner))
+        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        asked.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
+    /// The core has ended.
+    pub(crate) fn close(&self) {
+        *self.asked.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 }

@@ -3,7 +3,7 @@
 mod desk;
 
 use std::fmt;
-use std::sync::mpsc::channel;
+use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -84,6 +84,7 @@ impl Control {
         for desk in desks {
             desk.put(Asked::Perform { command, answer: answer.clone() });
         }
+        drop(answer);
         let mut outcome = Administered::WasSo;
         for _ in 0..expected {
             match answers.recv_timeout(PATIENCE).map_err(|_| Unanswered)? {
@@ -94,7 +95,8 @@ impl Control {
         Ok(outcome)
     }
 
-    /// How the box is, and what it did since its start.
+    /// How the box is, and what it did since its start; while it stops, the cores that still
+    /// serve somebody.
     ///
     /// # Errors
     /// [`Unanswered`].
@@ -104,9 +106,14 @@ impl Control {
         for desk in &inner.desks {
             desk.put(Asked::Report(answer.clone()));
         }
+        drop(answer);
         let mut cores = Vec::new();
-        for _ in &inner.desks {
-            cores.push(answers.recv_timeout(PATIENCE).map_err(|_| Unanswered)?);
+        loop {
+            match answers.recv_timeout(PATIENCE) {
+                Ok(core) => cores.push(core),
+                Err(RecvTimeoutError::Disconnected) if !cores.is_empty() => break,
+                Err(_) => return Err(Unanswered),
+            }
         }
         Ok(Stats::new(&cores, inner.storage.read()))
     }
@@ -121,6 +128,7 @@ impl Control {
         for desk in inner.home_of(user) {
             desk.put(Asked::Sessions { user, answer: answer.clone() });
         }
+        drop(answer);
         answers.recv_timeout(PATIENCE).map_err(|_| Unanswered)
     }
 

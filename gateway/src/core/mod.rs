@@ -194,6 +194,12 @@ impl Core {
     /// # Errors
     /// See [`CoreError`]. All sockets close unsaid.
     pub(crate) fn run(mut self) -> Result<(), CoreError> {
+        let ended = self.serve();
+        self.desk.close();
+        ended
+    }
+
+    fn serve(&mut self) -> Result<(), CoreError> {
         loop {
             self.poll()?;
             self.accept();

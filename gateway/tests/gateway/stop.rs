@@ -70,6 +70,21 @@ fn who_leaves_is_still_heard_and_asks_in_vain() {
     }
 }
 
+/// Cores without anybody end at once, the others go on: both are so for long.
+#[test]
+fn who_asks_while_some_cores_have_ended_is_answered_by_the_others() {
+    let config = GatewayConfig { drain_ms: 1 << 40, ..config() };
+    let running = Running::with(4, config, MemoryJournal::default());
+    let mut bob = Client::login(running.address, BOB);
+    running.trigger_stop();
+    bob.expect::<GoAway>();
+    for _ in 0..1000 {
+        assert_eq!(running.control.stats().unwrap().connections, 1);
+    }
+    drop(bob);
+    running.join().unwrap();
+}
+
 #[test]
 fn who_has_no_session_yet_is_told_to_come_again() {
     let running = Running::start(1);
