@@ -4,8 +4,8 @@ use answerback_proto::code::Code;
 use answerback_proto::frame_buffer::Frame;
 use answerback_proto::id::{DeviceId, UserId};
 
-use crate::auth::Verifier;
-use crate::session::handshake::Greeting;
+use crate::auth::{self, Verifier};
+use crate::session::handshake::Claim;
 
 /// Whom a `Hello` is from, where it is good.
 ///
@@ -16,5 +16,9 @@ pub fn greet(
     verifier: &Verifier,
     unix_s: u64,
 ) -> Result<(UserId, DeviceId), Code> {
-    Greeting::read(frame, verifier, unix_s).map(|greeting| (greeting.user, greeting.device))
+    let Claim { greeting, proof } = Claim::read(frame, verifier, unix_s)?;
+    match auth::check(&[&proof]).as_slice() {
+        [true] => Ok((greeting.user, greeting.device)),
+        _ => Err(Code::TokenInvalid),
+    }
 }

@@ -46,7 +46,12 @@ fn token(seed: u8, id: Option<&str>, claims: &Value) -> String {
 }
 
 fn verify(token: &str) -> Result<Identity, Code> {
-    verifier(&[jwk(1, "a"), jwk(2, "b")]).verify(token.as_bytes(), NOW_S)
+    verify_with(&verifier(&[jwk(1, "a"), jwk(2, "b")]), token)
+}
+
+fn verify_with(verifier: &Verifier, token: &str) -> Result<Identity, Code> {
+    let (identity, proof) = verifier.read(token.as_bytes(), NOW_S)?;
+    if check(&[&proof]) == [true] { Ok(identity) } else { Err(Code::TokenInvalid) }
 }
 
 #[test]
@@ -63,7 +68,7 @@ fn a_token_speaks_for_its_user_and_device() {
 #[test]
 fn a_token_without_a_key_id_is_for_the_only_key() {
     let anonymous = token(1, None, &claims());
-    assert!(verifier(&[jwk(1, "a")]).verify(anonymous.as_bytes(), NOW_S).is_ok());
+    assert!(verify_with(&verifier(&[jwk(1, "a")]), &anonymous).is_ok());
     assert_eq!(verify(&anonymous), Err(Code::TokenInvalid));
 }
 
@@ -131,12 +136,34 @@ fn a_token_has_its_time() {
 }
 
 #[test]
+fn a_forged_token_harms_nobody_who_is_checked_with_it() {
+    let verifier = verifier(&[jwk(1, "a"), jwk(2, "b")]);
+    // The stranger, seed 3, claims to be the first key.
+    for seeds in [&[1, 2, 1][..], &[3, 1, 2, 2], &[1, 3], &[2, 3, 1, 3], &[3, 3], &[3], &[]] {
+        let proof = |&seed: &u8| {
+            let id = if seed == 2 { "b" } else { "a" };
+            verifier.read(token(seed, Some(id), &claims()).as_bytes(), NOW_S).unwrap().1
+        };
+        let proofs: Vec<_> = seeds.iter().map(proof).collect();
+        let expected: Vec<_> = seeds.iter().map(|&seed| seed != 3).collect();
+        assert_eq!(check(&proofs.iter().collect::<Vec<_>>()), expected, "{seeds:?}");
+    }
+}
+
+#[test]
 fn key_sets_of_no_use_are_refused() {
     let refused = |text: &str| Verifier::from_jwks(text).map(|_| ()).unwrap_err();
     assert!(matches!(refused("{}"), KeySetError::Form(_)));
     assert_eq!(refused(r#"{"keys": []}"#), KeySetError::NoKey);
     let symmetric = json!({"kty": "oct", "k": "c2VjcmV0", "alg": "HS256"});
     assert_eq!(refused(&json!({"keys": [symmetric]}).to_string()), KeySetError::NoKey);
-    let short = json!({"kty": "OKP", "crv": "Ed25519", "x": "c2hvcnQ"});
-    assert_eq!(refused(&json!({"keys": [short]}).to_string()), KeySetError::KeyLength);
+    let with_x = |x: &str| {
+        let key = json!({"kty": "OKP", "crv": "Ed25519", "x": x});
+        refused(&json!({ "keys": [key] }).to_string())
+    };
+    assert_eq!(with_x("c2hvcnQ"), KeySetError::KeyLength);
+    let identity_point = URL_SAFE_NO_PAD.encode([&[1][..], &[0; 31]].concat());
+    assert_eq!(with_x(&identity_point), KeySetError::KeyWeak);
+    let no_point = URL_SAFE_NO_PAD.encode([&[2][..], &[0; 31]].concat());
+    assert_eq!(with_x(&no_point), KeySetError::KeyWeak);
 }

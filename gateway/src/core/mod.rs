@@ -23,6 +23,7 @@ mod connection;
 mod connections;
 mod deadlines;
 mod effects;
+mod greet;
 mod mesh;
 mod parcels;
 mod read;
@@ -59,6 +60,7 @@ use administer::Tickets;
 use connection::Connection;
 use connections::{Connections, Written};
 use deadlines::Deadlines;
+use greet::Greeter;
 pub(crate) use mesh::{Link, Mesh};
 pub(crate) use seats::Seats;
 pub(crate) use shards::Shards;
@@ -140,6 +142,8 @@ pub(crate) struct Core {
     is_checkpoint_in_flight: bool,
     /// Lent to the connection that is read.
     read_buffer: Vec<u8>,
+    /// Who said `Hello` in this tick.
+    greeters: Vec<Greeter>,
     /// Of connections that have not said `Hello`.
     hello_deadlines: Deadlines,
     /// Of connections that were told why they close.
@@ -179,6 +183,7 @@ impl Core {
             gate,
             is_checkpoint_in_flight: false,
             read_buffer: vec![0; READ_BUFFER_BYTES],
+            greeters: Vec::new(),
             hello_deadlines: Deadlines::default(),
             closing_deadlines: Deadlines::default(),
             silence_scan: (0, 0),

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use answerback_directory::limits::{BUSY_RETRY_AFTER_MS, OPEN_BYTES_MAX};
+use answerback_directory::limits::BUSY_RETRY_AFTER_MS;
 use answerback_directory::shard::Origin;
 use answerback_directory::shard::reply::append_answer;
 use answerback_proto::code::Code;
@@ -11,14 +11,14 @@ use answerback_proto::id::UserId;
 use answerback_proto::kind::Kind;
 
 use super::Core;
-use super::mesh::Arrival;
+use super::greet::Greeter;
 use super::stop::Phase;
 use crate::clock::unix_ms;
 use crate::limits::{
     DISK_RETRY_AFTER_MS, DRAINING_DELAY_MS, GREETINGS_PER_TICK, READ_BYTES_PER_TICK,
 };
 use crate::reactor::slot::SlotKey;
-use crate::session::handshake::Greeting;
+use crate::session::handshake::Claim;
 use crate::session::reply::Refusal;
 use crate::session::{Fault, Request, Session, State, reply};
 use crate::transport::plain::{Received, receive};
@@ -29,6 +29,7 @@ impl Core {
         if self.phase.is_reading() {
             self.read_sessions();
             self.read_greetings();
+            self.check_greetings();
         }
     }
 
@@ -99,15 +100,15 @@ impl Core {
         }
         let Some(connection) = self.connections.find(key) else { return };
         let mut frames = connection.frames.take().map_or_else(FrameBuffer::default, |kept| *kept);
-        let mut greeting = None;
-        let handled = self.handle_frames(key, &mut frames, &mut received, &mut greeting);
+        let mut claim = None;
+        let handled = self.handle_frames(key, &mut frames, &mut received, &mut claim);
         if let Err(fault) = handled {
             return self.fail(key, fault);
         }
         // A connection at rest keeps nothing, not even the last frame's memory.
         let frames = (frames.kept() > 0).then(|| Box::new(frames));
-        match greeting {
-            Some(greeting) => self.open(key, greeting, frames),
+        match claim {
+            Some(claim) => self.greeters.push(Greeter { key, claim, frames }),
             None => self.keep(key, frames),
         }
     }
@@ -121,7 +122,7 @@ impl Core {
         }
     }
 
-    fn keep(&mut self, key: SlotKey, frames: Option<Box<FrameBuffer>>) {
+    pub(super) fn keep(&mut self, key: SlotKey, frames: Option<Box<FrameBuffer>>) {
         if let Some(connection) = self.connections.find(key) {
             connection.frames = frames;
         }
@@ -132,18 +133,22 @@ impl Core {
         key: SlotKey,
         frames: &mut FrameBuffer,
         received: &mut &[u8],
-        greeting: &mut Option<Greeting>,
+        claim: &mut Option<Claim>,
     ) -> Result<(), Fault> {
         loop {
             let Some(connection) = self.connections.find(key) else { return Ok(()) };
-            let session = connection.session;
+            let mut session = connection.session;
+            if claim.is_some() {
+                session.state = State::Opening;
+            }
             let frame_bytes_max = session.frame_bytes_max(self.config.frame_bytes_max);
             let next = frames.next_frame(received, frame_bytes_max);
             let Some(frame) = next.map_err(Fault::of_connection)? else { return Ok(()) };
             let handled = match session.admit(&frame) {
-                Ok(Request::Hello) => self.read_hello(key, &frame).map(|hello| {
-                    *greeting = Some(hello);
-                }),
+                Ok(Request::Hello) => {
+                    let read = Claim::read(&frame, &self.shared.verifier, unix_ms() / 1000);
+                    read.map(|hello| *claim = Some(hello))
+                }
                 Ok(request) => self.handle_request(key, session, &frame, request),
                 Err(code) => Err(code),
             };
@@ -229,63 +234,5 @@ impl Core {
             }
         }
         Ok(())
-    }
-
-    fn read_hello(&mut self, key: SlotKey, frame: &Frame<'_>) -> Result<Greeting, Code> {
-        let greeting = Greeting::read(frame, &self.shared.verifier, unix_ms() / 1000)?;
-        if let Some(connection) = self.connections.find(key) {
-            let Greeting { user, device, .. } = greeting;
-            connection.session = Session { user, device, state: State::Opening, copies: false };
-        }
-        Ok(greeting)
-    }
-
-    /// Asks the home of the user, on this core or by moving to another.
-    fn open(&mut self, key: SlotKey, greeting: Greeting, frames: Option<Box<FrameBuffer>>) {
-        let core = self.shared.table.core_of(self.shared.table.partition_of(greeting.user));
-        if core == self.core {
-            self.keep(key, frames);
-            self.open_here(key, &greeting);
-        } else if self.mesh.has_room_for_arrival(core) {
-            self.move_socket(key, core, greeting, frames);
-        } else {
-            self.fail_greeting(key, &greeting, Code::Busy);
-        }
-    }
-
-    /// Asks the home of the user, which is on this core.
-    pub(super) fn open_here(&mut self, key: SlotKey, greeting: &Greeting) {
-        if self.phase != Phase::Serving {
-            return self.fail_greeting(key, greeting, Code::Draining);
-        }
-        let partition = self.shared.table.partition_of(greeting.user);
-        let opening = greeting.opening(self.session_ref(key));
-        let shard = self.shards.touch(partition);
-        // A login is a record like others, but no shard refuses it.
-        match shard.filter(|shard| shard.pending().bytes < OPEN_BYTES_MAX) {
-            Some(shard) => shard.handle_opening(opening),
-            None => self.fail_greeting(key, greeting, Code::Busy),
-        }
-    }
-
-    fn move_socket(
-        &mut self,
-        key: SlotKey,
-        core: u16,
-        greeting: Greeting,
-        frames: Option<Box<FrameBuffer>>,
-    ) {
-        let Some(mut connection) = self.connections.remove(key) else { return };
-        if self.reactor.release(&mut connection.socket).is_err() {
-            return self.shared.seats.give_back();
-        }
-        // Made anew, it may be registered with another poll.
-        let socket = mio::net::TcpStream::from_std(connection.socket.into());
-        self.mesh.move_there(core, Arrival { socket, frames, greeting });
-    }
-
-    fn fail_greeting(&mut self, key: SlotKey, greeting: &Greeting, code: Code) {
-        let fault = Fault { code, kind: Kind::Hello.number(), tag: greeting.tag };
-        self.fail(key, fault);
     }
 }

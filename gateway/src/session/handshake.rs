@@ -6,7 +6,7 @@ use answerback_proto::frame_buffer::Frame;
 use answerback_proto::id::{DeviceId, Generation, Position, UserId};
 use answerback_proto::kind::{End, Hello, Kind, SessionTail};
 
-use crate::auth::{Identity, Verifier};
+use crate::auth::{Identity, Proof, Verifier};
 use crate::limits::SESSION_CREDIT_BYTES_MAX;
 
 /// The version that this server speaks.
@@ -28,21 +28,30 @@ pub(crate) struct Greeting {
     credit_bytes: u32,
 }
 
-impl Greeting {
-    /// Checks the first frame of a connection.
+/// A `Hello` that is good if its token's proof holds.
+#[derive(Debug)]
+pub(crate) struct Claim {
+    /// What it says.
+    pub(crate) greeting: Greeting,
+    /// What its token was signed with.
+    pub(crate) proof: Proof,
+}
+
+impl Claim {
+    /// Reads the first frame of a connection.
     ///
     /// # Errors
     /// `FrameMalformed`, `VersionUnsupported`, `TokenInvalid`, `TokenExpired`.
     pub(crate) fn read(frame: &Frame<'_>, verifier: &Verifier, unix_s: u64) -> Result<Self, Code> {
         let (hello, tail) = Hello::read(frame.envelope)?;
         require_version(&hello, tail)?;
-        let identity = verifier.verify(tail.secret(), unix_s)?;
+        let (identity, proof) = verifier.read(tail.secret(), unix_s)?;
         let claimed =
             Identity { user: UserId(frame.header.target), device: DeviceId(hello.device) };
         if identity != claimed {
             return Err(Code::TokenInvalid);
         }
-        Ok(Self {
+        let greeting = Greeting {
             tag: frame.header.tag,
             user: identity.user,
             device: identity.device,
@@ -51,9 +60,12 @@ impl Greeting {
             cursor: Position(hello.cursor),
             credit_frames: hello.credit_frames,
             credit_bytes: hello.credit_bytes.min(SESSION_CREDIT_BYTES_MAX),
-        })
+        };
+        Ok(Self { greeting, proof })
     }
+}
 
+impl Greeting {
     /// What the user's home is asked.
     pub(crate) fn opening(&self, session: SessionRef) -> Opening {
         Opening {
