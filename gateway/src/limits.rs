@@ -36,7 +36,7 @@ pub(crate) const OUT_BYTES_MAX: usize = 256 * 1024;
 /// It is read again once there is less than this.
 pub(crate) const OUT_BYTES_RESUME: usize = OUT_BYTES_MAX / 2;
 /// A connection with as many requests without an answer is not read.
-pub(crate) const REQUESTS_UNANSWERED_MAX: u32 = 4096;
+pub(crate) const REQUESTS_UNANSWERED_MAX: u16 = 4096;
 /// Entries' bytes that a session may have under way, whatever its `Hello` asked for.
 pub(crate) const SESSION_CREDIT_BYTES_MAX: u32 = 256 * 1024;
 
@@ -90,6 +90,10 @@ pub(crate) const SILENCE_SCAN_MAX_S: usize = 64;
 pub(crate) const SETTLE_ROUNDS_MAX: usize = 64;
 
 const _: () = assert!(READ_BUFFER_BYTES > FRAME_BYTES_MAX as usize);
+// A connection counts to where it pauses, and what one read brought more.
+const _: () = assert!(
+    REQUESTS_UNANSWERED_MAX as usize + READ_BUFFER_BYTES / HEADER_BYTES <= u16::MAX as usize
+);
 const _: () = assert!(READ_BYTES_PER_TICK >= READ_BUFFER_BYTES);
 const _: () = assert!(SESSION_CREDIT_BYTES_MAX <= CREDIT_BYTES_MAX);
 const _: () = assert!(SESSION_CREDIT_BYTES_MAX > FRAME_BYTES_MAX);

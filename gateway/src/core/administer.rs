@@ -123,8 +123,8 @@ impl Core {
             report,
             silent_s: now_s.saturating_sub(u64::from(connection.heard_s)),
             unsent_bytes: connection.unsent() as u64,
-            unanswered: connection.unanswered,
-            is_probed: connection.is_probed,
+            unanswered: connection.unanswered.into(),
+            is_probed: connection.session.is_probed,
         })
     }
 

@@ -19,7 +19,7 @@ pub(crate) struct Connection {
     /// What is not yet sent; none at rest.
     pub(crate) output: Option<Box<Output>>,
     /// Requests that a shard has not answered.
-    pub(crate) unanswered: u32,
+    pub(crate) unanswered: u16,
     /// When something came last, s.
     pub(crate) heard_s: u32,
     /// It is on the ready list.
@@ -34,8 +34,6 @@ pub(crate) struct Connection {
     pub(crate) is_write_blocked: bool,
     /// The peer will send no more, so after the last bytes there is no further event.
     pub(crate) is_read_closed: bool,
-    /// It was asked whether anybody is there, and has said nothing since.
-    pub(crate) is_probed: bool,
 }
 
 /// Frames on their way out.
@@ -67,7 +65,6 @@ impl Connection {
             is_dirty: false,
             is_write_blocked: false,
             is_read_closed: false,
-            is_probed: false,
         }
     }
 
@@ -139,7 +136,7 @@ mod tests {
         let slot = SlotTable::<Connection>::SLOT_BYTES;
         println!("a connection: {} bytes, its slot: {slot}", size_of::<Connection>());
         // A build with debug assertions has bigger sockets.
-        assert!(slot <= if cfg!(debug_assertions) { 104 } else { 80 }, "{slot}");
+        assert!(slot <= if cfg!(debug_assertions) { 96 } else { 80 }, "{slot}");
         let connection = connection();
         assert!(connection.output.is_none() && connection.frames.is_none());
     }

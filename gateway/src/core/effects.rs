@@ -108,7 +108,7 @@ impl Core {
     fn probe(&mut self, to: SessionRef) {
         let Some(key) = self.key_of(to) else { return };
         if let Some(connection) = self.connections.find(key) {
-            connection.is_probed = true;
+            connection.session.is_probed = true;
         }
         self.counts.probes += 1;
         let echo = self.now_us;

@@ -14,7 +14,7 @@ use super::stop::Phase;
 use crate::auth;
 use crate::reactor::slot::SlotKey;
 use crate::session::handshake::{Claim, Greeting};
-use crate::session::{Fault, Session, State};
+use crate::session::{Fault, Session};
 
 /// Who said `Hello` in this tick.
 #[derive(Debug)]
@@ -48,7 +48,7 @@ impl Core {
     fn open(&mut self, key: SlotKey, greeting: Greeting, frames: Option<Box<FrameBuffer>>) {
         let Some(connection) = self.connections.find(key) else { return };
         let Greeting { user, device, .. } = greeting;
-        connection.session = Session { user, device, state: State::Opening, copies: false };
+        connection.session = Session::opening(user, device);
         let core = self.shared.table.core_of(self.shared.table.partition_of(greeting.user));
         if core == self.core {
             self.keep(key, frames);

@@ -8,7 +8,7 @@ use answerback_proto::id::UserId;
 use super::Core;
 use super::mesh::{Arrival, Parcel};
 use crate::session::reply::Refusal;
-use crate::session::{Fault, Session, State, reply};
+use crate::session::{Fault, Session, reply};
 
 impl Core {
     /// Takes the parcels of this tick.
@@ -72,12 +72,7 @@ impl Core {
     /// A socket whose user lives here.
     fn handle_arrival(&mut self, arrival: Arrival) {
         let Arrival { socket, frames, greeting } = arrival;
-        let session = Session {
-            user: greeting.user,
-            device: greeting.device,
-            state: State::Opening,
-            copies: false,
-        };
+        let session = Session::opening(greeting.user, greeting.device);
         if let Some(key) = self.insert(socket, session, frames) {
             self.open_here(key, &greeting);
         }

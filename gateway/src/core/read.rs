@@ -95,7 +95,7 @@ impl Core {
         if connection.session.state == State::Closing {
             return;
         }
-        if std::mem::take(&mut connection.is_probed) {
+        if std::mem::take(&mut connection.session.is_probed) {
             self.tell_alive(key);
         }
         let Some(connection) = self.connections.find(key) else { return };

@@ -42,6 +42,8 @@ pub(crate) struct Session {
     pub(crate) state: State,
     /// The user has other devices, which get copies of what this one sends.
     pub(crate) copies: bool,
+    /// It was asked whether anybody is there, and has said nothing since.
+    pub(crate) is_probed: bool,
 }
 
 /// A frame that this connection may send now.
@@ -95,7 +97,12 @@ impl Fault {
 impl Session {
     /// A new connection's.
     pub(crate) fn new() -> Self {
-        Self { user: UserId(0), device: DeviceId(0), state: State::Greeting, copies: false }
+        Self { state: State::Greeting, ..Self::opening(UserId(0), DeviceId(0)) }
+    }
+
+    /// That of a connection whose `Hello` was good.
+    pub(crate) fn opening(user: UserId, device: DeviceId) -> Self {
+        Self { user, device, state: State::Opening, copies: false, is_probed: false }
     }
 
     /// The longest frame that it may send now.

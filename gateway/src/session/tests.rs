@@ -7,7 +7,7 @@ use super::*;
 const USER: u128 = 5;
 
 fn session(state: State) -> Session {
-    Session { user: UserId(USER), device: DeviceId(7), state, copies: false }
+    Session { state, ..Session::opening(UserId(USER), DeviceId(7)) }
 }
 
 fn header(kind_number: u16, tag: u32, target: u128) -> Header {
