@@ -57,7 +57,7 @@ fn read_row(state: &mut State, table: Table, key: &[u8], value: &[u8]) -> Option
         return Some(());
     }
     let id = UserId(key.be_u128()?);
-    let user = state.users.get_or_insert_with(id, User::unknown);
+    let user = state.users.get_or_insert_with(id, User::unknown)?;
     user.existence = Existence::Exists;
     match table {
         Table::Cursor => {
@@ -164,6 +164,7 @@ fn count(state: &mut State, sender: UserId) {
         changed: false,
         used: false,
     });
+    let Some(counted) = counted else { return };
     counted.count += 1;
     if !std::mem::replace(&mut counted.changed, true) {
         state.changed_senders.push(sender);

@@ -226,7 +226,7 @@ impl Sessions {
     ) -> bool {
         let Some(user_id) = self.to_push.pop() else { return false };
         let Some(user) = users.get_mut(user_id) else { return true };
-        for session in self.live.of_mut(user_id) {
+        self.live.each_mut(user_id, |session| {
             let owed_nothing = session.owes_nothing();
             let pushed = session.push(user, effects);
             if owed_nothing {
@@ -249,7 +249,7 @@ impl Sessions {
                 let due_ms = self.now_ms + ACK_TIMEOUT_MS;
                 self.watched.insert((due_ms, user_id, session.session));
             }
-        }
+        });
         true
     }
 
@@ -303,7 +303,7 @@ impl Sessions {
                 known.watch = Watch::None;
                 continue;
             };
-            let has_moved = std::mem::replace(&mut known.watched_at, first) != first;
+            let has_moved = known.has_moved_to(first);
             let pause_ms = match known.watch {
                 _ if has_moved => {
                     known.watch = Watch::Waiting;
@@ -333,7 +333,7 @@ impl Sessions {
 }
 
 fn find(live: &mut ByUser<Session>, user: UserId, session: SessionRef) -> Option<&mut Session> {
-    live.of_mut(user).find(|known| known.session == session)
+    live.find_mut(user, |known| known.session == session)
 }
 
 /// Refuses a login.

@@ -35,8 +35,6 @@ pub(crate) struct Session {
     pub(crate) acknowledged: Position,
     /// Where `CaughtUp` belongs; `CAUGHT_UP` once it was said.
     catching_up_to: Position,
-    /// The first entry in flight when it was last looked at.
-    pub(crate) watched_at: Position,
     credit_bytes: u32,
     /// Made with the first entry that is offered.
     in_flight: Option<Box<InFlight>>,
@@ -72,6 +70,8 @@ struct InFlight {
     bytes: u32,
     /// When the first of them became the first, monotonic ms.
     since_ms: u64,
+    /// The first of them when it was last looked at.
+    watched_at: Position,
 }
 
 /// Entries under way that a session at rest keeps room for.
@@ -95,7 +95,6 @@ impl Session {
             sent: base,
             acknowledged: base,
             catching_up_to: last,
-            watched_at: Position(0),
             credit_bytes: opening.credit_bytes,
             in_flight: None,
         }
@@ -187,8 +186,14 @@ impl Session {
             return false;
         };
         self.watch = Watch::Waiting;
-        self.watched_at = first;
+        self.has_moved_to(first);
         true
+    }
+
+    /// Notes the first entry in flight at a look; whether it was another at the last.
+    pub(crate) fn has_moved_to(&mut self, first: Position) -> bool {
+        let Some(in_flight) = &mut self.in_flight else { return true };
+        std::mem::replace(&mut in_flight.watched_at, first) != first
     }
 
     /// The first entry that it was offered and has not acknowledged.

@@ -1,6 +1,8 @@
 //! All that belongs to one user: inbox, devices, chats.
 
 use std::collections::BTreeMap;
+use std::ops::{Deref, DerefMut};
+use std::slice;
 
 use answerback_proto::id::{DeviceId, Position, UserId};
 
@@ -60,6 +62,49 @@ impl Device {
     }
 }
 
+/// The devices of a user. Most users have one, which needs no memory of its own then.
+#[derive(Debug)]
+pub(crate) enum Devices {
+    One(Device),
+    Several(Box<[Device]>),
+}
+
+impl Default for Devices {
+    fn default() -> Self {
+        Self::Several(Box::default())
+    }
+}
+
+impl Devices {
+    fn push(&mut self, device: Device) {
+        *self = match std::mem::take(self) {
+            Self::One(first) => Self::Several(Box::new([first, device])),
+            Self::Several(others) if others.is_empty() => Self::One(device),
+            Self::Several(others) => Self::Several(others.into_iter().chain([device]).collect()),
+        };
+    }
+}
+
+impl Deref for Devices {
+    type Target = [Device];
+
+    fn deref(&self) -> &[Device] {
+        match self {
+            Self::One(device) => slice::from_ref(device),
+            Self::Several(devices) => devices,
+        }
+    }
+}
+
+impl DerefMut for Devices {
+    fn deref_mut(&mut self) -> &mut [Device] {
+        match self {
+            Self::One(device) => slice::from_mut(device),
+            Self::Several(devices) => devices,
+        }
+    }
+}
+
 /// How often an entry was offered to a living session and not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Attempts {
@@ -88,21 +133,25 @@ pub(crate) struct User {
     pub(crate) due_ms: u64,
     /// As the row in the table of due times says.
     pub(crate) stored_due_ms: u64,
-    pub(crate) devices: Box<[Device]>,
-    /// Other ends of chats in which a number is missing.
-    pub(crate) gaps: Box<[UserId]>,
+    pub(crate) devices: Devices,
     /// The chats that are in memory.
     pub(crate) chats: BTreeMap<UserId, Chat>,
     /// Whether it may be sent to.
     pub(crate) existence: Existence,
-    /// Of a user who is being purged: all entries up to here have left.
-    pub(crate) purged_up_to: Position,
+    rare: Option<Box<Rare>>,
     /// Whether the user is listed for the next checkpoint.
     pub(crate) listed: bool,
     /// Whether the checkpoint under way has something of it.
     pub(crate) freezing: bool,
     /// Since the last look at what may leave the memory.
     pub(crate) used: bool,
+}
+
+/// What hardly any user has.
+#[derive(Debug, Default)]
+struct Rare {
+    gaps: Box<[UserId]>,
+    purged_up_to: Position,
 }
 
 /// No time at all.
@@ -129,11 +178,10 @@ impl User {
             bytes: 0,
             due_ms: NEVER,
             stored_due_ms: NEVER,
-            devices: Box::default(),
-            gaps: Box::default(),
+            devices: Devices::default(),
             chats: BTreeMap::new(),
             existence: Existence::Unknown,
-            purged_up_to: Position(0),
+            rare: None,
             listed: false,
             freezing: false,
             used: true,
@@ -145,10 +193,31 @@ impl User {
         self.existence == Existence::Exists
     }
 
-    /// Adds a device. Most users have one, so no room is kept for more.
+    /// Adds a device.
     pub(crate) fn add_device(&mut self, device: Device) {
-        let devices = std::mem::take(&mut self.devices).into_iter().chain([device]);
-        self.devices = devices.collect();
+        self.devices.push(device);
+    }
+
+    /// Other ends of chats in which a number is missing.
+    pub(crate) fn gaps(&self) -> &[UserId] {
+        self.rare.as_ref().map_or(&[], |rare| &rare.gaps)
+    }
+
+    /// As a row says.
+    pub(crate) fn set_gaps(&mut self, gaps: Vec<UserId>) {
+        if !(gaps.is_empty() && self.rare.is_none()) {
+            self.rare.get_or_insert_default().gaps = gaps.into();
+        }
+    }
+
+    /// Of a user who is being purged: all entries up to here have left.
+    pub(crate) fn purged_up_to(&self) -> Position {
+        self.rare.as_ref().map_or(Position(0), |rare| rare.purged_up_to)
+    }
+
+    /// Of a user who is being purged.
+    pub(crate) fn set_purged_up_to(&mut self, position: Position) {
+        self.rare.get_or_insert_default().purged_up_to = position;
     }
 
     /// The device, where the user has it.
@@ -212,9 +281,9 @@ impl User {
 
     /// Notes whether a chat has a gap.
     pub(crate) fn note_gap(&mut self, peer: UserId, is_open: bool) {
-        if self.gaps.contains(&peer) != is_open {
-            let others = self.gaps.iter().copied().filter(|known| *known != peer);
-            self.gaps = others.chain(is_open.then_some(peer)).collect();
+        if self.gaps().contains(&peer) != is_open {
+            let others = self.gaps().iter().copied().filter(|known| *known != peer);
+            self.set_gaps(others.chain(is_open.then_some(peer)).collect());
         }
     }
 
@@ -226,5 +295,29 @@ impl User {
         self.devices.iter_mut().for_each(|device| device.changed = false);
         self.chats.values_mut().for_each(Chat::forget_changes);
         self.inbox.handle_frozen();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::session::Session;
+    use super::*;
+
+    #[test]
+    fn a_user_at_rest_is_small() {
+        let sizes = (size_of::<User>(), size_of::<Session>());
+        assert_eq!(sizes, (160, 104), "each of a million costs it");
+    }
+
+    #[test]
+    fn one_device_or_several_are_the_users() {
+        let mut user = User::unknown(UserId(1));
+        assert_eq!(user.devices.len(), 0);
+        for id in 1..=3 {
+            user.add_device(Device { id: DeviceId(id), ..Device::default() });
+            user.device_mut(DeviceId(id)).unwrap().connection_counter = id as u64;
+            let known = user.devices.iter().map(|device| device.connection_counter);
+            assert_eq!(known.collect::<Vec<_>>(), (1..=id as u64).collect::<Vec<_>>());
+        }
     }
 }

@@ -145,7 +145,7 @@ pub(crate) fn read_head(id: UserId, value: &[u8]) -> Option<User> {
         0 => Existence::Exists,
         _ => match value.u8()? {
             PURGING => {
-                user.purged_up_to = Position(value.u64()?);
+                user.set_purged_up_to(Position(value.u64()?));
                 Existence::Purging
             }
             PURGED => Existence::Purged,
@@ -156,7 +156,7 @@ pub(crate) fn read_head(id: UserId, value: &[u8]) -> Option<User> {
     while !value.is_empty() {
         gaps.push(UserId(value.u128()?));
     }
-    user.gaps = gaps.into();
+    user.set_gaps(gaps);
     Some(user)
 }
 

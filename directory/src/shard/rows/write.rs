@@ -93,13 +93,13 @@ impl Writer {
         match user.existence {
             Existence::Unknown | Existence::Exists => {}
             Existence::Purging => {
-                self.u8(PURGING).u64(user.purged_up_to.0);
+                self.u8(PURGING).u64(user.purged_up_to().0);
             }
             Existence::Purged => {
                 self.u8(PURGED);
             }
         }
-        user.gaps.iter().for_each(|peer| {
+        user.gaps().iter().for_each(|peer| {
             self.u128(peer.0);
         });
         self.put(Table::Cursor);

@@ -101,7 +101,7 @@ impl State {
         user.floor = cursors.max().map_or(user.floor, |greatest| greatest.max(user.floor));
         let up_to = user.left_up_to();
         user.live -= user.inbox.leave(left_before, up_to);
-        if user.live == 0 && user.gaps.is_empty() {
+        if user.live == 0 && user.gaps().is_empty() {
             user.due_ms = NEVER;
         }
     }

@@ -112,7 +112,7 @@ impl State {
     ) -> Result<Vec<(UserId, DeviceId)>, Missing> {
         let gap_ms = u64::from(self.settings.gap_s) * 1000;
         let mut open = Vec::new();
-        for peer in self.user(acting)?.gaps.clone() {
+        for peer in self.user(acting)?.gaps().to_vec() {
             let chat = chat_of(self.user(acting)?, peer)?;
             let is_over = |since_ms: u64| since_ms > 0 && since_ms + gap_ms <= now_ms;
             let over = chat.senders.iter().filter(|sender| is_over(sender.gap_since_ms));
@@ -179,7 +179,7 @@ impl State {
             let mut owed = user.inbox.known(device.cursor.max(user.left_up_to()), last);
             owed.next().map(|(_, entry)| entry.put_at_ms.saturating_add(lapse_ms))
         });
-        let gaps = user.gaps.iter().filter_map(|peer| user.chats.get(peer));
+        let gaps = user.gaps().iter().filter_map(|peer| user.chats.get(peer));
         let senders = gaps.flat_map(|chat| &chat.senders);
         let gaps_ms = senders
             .filter(|sender| sender.gap_since_ms > 0)

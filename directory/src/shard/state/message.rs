@@ -214,7 +214,7 @@ impl State {
             && self
                 .users
                 .get(recipient)
-                .is_some_and(|user| user.gaps.len() < GAPS_MAX || user.gaps.contains(&sender));
+                .is_some_and(|user| user.gaps().len() < GAPS_MAX || user.gaps().contains(&sender));
         if !is_kept {
             return;
         }

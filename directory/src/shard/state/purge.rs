@@ -32,7 +32,7 @@ impl State {
                 return Ok(Verdict::Administered(Administered::Unknown));
             }
         }
-        user.purged_up_to = user.left_up_to();
+        user.set_purged_up_to(user.left_up_to());
         user.existence = Existence::Purging;
         user.due_ms = ALWAYS;
         user.revoke_all_devices();
@@ -50,7 +50,7 @@ impl State {
         consequences: &mut Consequences,
     ) -> Result<Verdict, Missing> {
         let user = self.user(acting)?;
-        match user.gaps.first().copied() {
+        match user.gaps().first().copied() {
             Some(peer) => self.end_parked(acting, peer)?,
             None => self.end_entries(acting)?,
         }
@@ -92,7 +92,7 @@ impl State {
     /// The next entries leave; behind the last of them nothing is left.
     fn end_entries(&mut self, acting: UserId) -> Result<(), Missing> {
         let user = self.user(acting)?;
-        let (after, last) = (user.purged_up_to, user.inbox.last_position());
+        let (after, last) = (user.purged_up_to(), user.inbox.last_position());
         let up_to = match user.live {
             0 => last,
             _ => last.min(Position(after.0.saturating_add(PURGED_POSITIONS_MAX))),
@@ -118,7 +118,7 @@ impl State {
             }
         }
         if let Some(user) = self.users.get_mut(acting) {
-            user.purged_up_to = up_to;
+            user.set_purged_up_to(up_to);
             if up_to == last {
                 end_purge(user);
             }

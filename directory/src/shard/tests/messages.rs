@@ -194,5 +194,5 @@ fn an_early_number_counts_its_sender_out_of_memory_too() {
     at.forget_all();
     at.send(a, B, 3);
     at.settle();
-    assert!(at.user(B).gaps.is_empty(), "nothing more of this sender may be kept");
+    assert!(at.user(B).gaps().is_empty(), "nothing more of this sender may be kept");
 }

@@ -231,7 +231,7 @@ fn a_long_purge_goes_in_steps_and_goes_on_after_a_restart() {
         let (mut at, _) = begin_long_purge(count);
         (0..3).for_each(|_| assert!(at.step()));
         let user = at.user(B);
-        let (left, gone) = (u64::from(user.live), user.purged_up_to.0);
+        let (left, gone) = (u64::from(user.live), user.purged_up_to().0);
         assert_eq!((user.existence, left + gone), (Existence::Purging, count));
         assert!(left > 0 && gone > 0 && gone % PURGED_POSITIONS_MAX == 0, "{gone}");
         if is_checkpointed {

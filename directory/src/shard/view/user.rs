@@ -120,7 +120,7 @@ pub fn user(
         undelivered: u64::from(head.messages),
         undelivered_bytes: head.bytes,
         devices: head.devices.iter().map(DeviceView::of).collect(),
-        gaps: head.gaps.len() as u64,
+        gaps: head.gaps().len() as u64,
         chats: count_chats(reader, partition, id)?,
         limits: Limits::read(reader, table, partition)?,
         ..UserView::default()
