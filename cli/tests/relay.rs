@@ -28,6 +28,19 @@ fn both_loops_count_every_message_once() {
 }
 
 #[test]
+fn a_generator_sleeps_until_a_message_is_due() {
+    let relay = Server::relay();
+    let output = answerback()
+        .args(["bench", "chat", "--pairs", "5", "--warmup", "0", "--seconds", "1", "--json"])
+        .args(["--addr", &relay.address, "--rate", "100"])
+        .output()
+        .unwrap();
+    let report = &json_lines(&output)[0];
+    assert!(report["messages"].as_u64().unwrap().abs_diff(100) <= 1, "{report}");
+    assert!(report["generator"]["cpu_share"].as_f64().unwrap() < 0.5, "{report}");
+}
+
+#[test]
 fn idle_users_log_in() {
     let relay = Server::relay();
     let output = answerback()

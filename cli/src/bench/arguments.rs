@@ -63,11 +63,6 @@ impl PaceArguments {
             (None, None) => Pace::Stopped,
         }
     }
-
-    /// Whether the clock says when, so that the loop has to look at it all the time.
-    pub(super) fn is_by_clock(&self) -> bool {
-        self.rate.is_some()
-    }
 }
 
 /// What is printed.

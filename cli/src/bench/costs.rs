@@ -44,10 +44,10 @@ pub(super) struct ServerCosts {
 /// The generator's own load.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub(super) struct GeneratorCosts {
-    /// Its CPU a message, µs; of a spinning one, time with work in hand.
+    /// Its CPU a message, µs.
     #[serde(rename = "cpu_us_per_message")]
     pub(super) cpu_us_each: Option<f64>,
-    /// CPU time as a share of one core; spinning counts.
+    /// CPU time as a share of one core.
     pub(super) cpu_share: f64,
     /// Time with work in hand as a share of the whole.
     pub(super) busy_share: f64,
@@ -56,16 +56,14 @@ pub(super) struct GeneratorCosts {
 }
 
 impl GeneratorCosts {
-    /// Judges it. A spinning one always uses its core: what counts is the time with work in
-    /// hand.
+    /// Judges it.
     pub(super) fn new(
         cpu_us_each: Option<f64>,
         cpu_share: f64,
         busy_share: f64,
-        is_spinning: bool,
         server_share: Option<f64>,
     ) -> Self {
-        let share = if is_spinning { busy_share } else { cpu_share.max(busy_share) };
+        let share = cpu_share.max(busy_share);
         let is_busier = server_share.is_some_and(|server| server < share);
         let is_bottleneck = share > BOTTLENECK_SHARE || share > BUSIER_SHARE && is_busier;
         Self { cpu_us_each, cpu_share, busy_share, is_bottleneck }
@@ -116,14 +114,12 @@ mod tests {
 
     #[test]
     fn the_busier_side_is_the_bottleneck() {
-        let is_bottleneck = |cpu_share, busy_share, is_spinning, server_share| {
-            GeneratorCosts::new(None, cpu_share, busy_share, is_spinning, server_share)
-                .is_bottleneck
+        let is_bottleneck = |cpu_share, busy_share, server_share| {
+            GeneratorCosts::new(None, cpu_share, busy_share, server_share).is_bottleneck
         };
-        assert!(is_bottleneck(0.96, 0.9, false, Some(0.99)));
-        assert!(is_bottleneck(0.91, 0.9, false, Some(0.76)));
-        assert!(!is_bottleneck(0.91, 0.9, false, Some(0.97)));
-        assert!(!is_bottleneck(0.91, 0.9, false, None));
-        assert!(!is_bottleneck(1.0, 0.3, true, Some(0.2)), "it spins");
+        assert!(is_bottleneck(0.96, 0.9, Some(0.99)));
+        assert!(is_bottleneck(0.91, 0.9, Some(0.76)));
+        assert!(!is_bottleneck(0.91, 0.9, Some(0.97)));
+        assert!(!is_bottleneck(0.91, 0.9, None));
     }
 }

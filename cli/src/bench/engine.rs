@@ -22,6 +22,7 @@ use mio::{Events, Interest, Poll, Token};
 use socket2::{Domain, SockRef, Socket, Type};
 
 use super::sockets::{Connection, Sockets, State};
+use super::timer::Timer;
 use super::users::Login;
 use crate::clock::Clock;
 use crate::exit::Failure;
@@ -34,6 +35,10 @@ const PER_SOURCE_ADDRESS: usize = 4000;
 const READ_BYTES: usize = 256 * 1024;
 /// All logins must be through in this time.
 const LOGIN_TIMEOUT: Duration = Duration::from_secs(180);
+/// A turn waits this long at most, so that a run sees in time that it is over.
+const WAIT_MAX: Duration = Duration::from_millis(10);
+/// Connections have the numbers below.
+const TIMER: Token = Token(usize::MAX);
 
 /// What the connections are for. Connections are named by their number, from 0.
 pub(super) trait Job {
@@ -54,6 +59,11 @@ pub(super) trait Job {
 
     /// Between reading and writing: what is due now.
     fn pump(&mut self, now_ns: u64, sockets: &mut Sockets);
+
+    /// When `pump` has something to do next, whatever comes until then.
+    fn due_ns(&self) -> Option<u64> {
+        None
+    }
 
     /// A connection has ended by itself. Most loads need all of theirs.
     fn handle_end(&mut self, _at: usize, _now_ns: u64, ended: Ended) -> Result<(), Failure> {
@@ -80,20 +90,23 @@ impl From<Failure> for Ended {
 pub(super) struct Engine {
     address: SocketAddr,
     poll: Poll,
+    timer: Timer,
     sockets: Sockets,
     open_count: usize,
     clock: Clock,
     scratch: Vec<u8>,
-    /// Time spent with work in hand, ns: the rest is waiting, or spinning for nothing.
+    /// Time spent with work in hand, ns: the rest is waiting.
     busy_ns: u64,
 }
 
 impl Engine {
     /// A loop without connections.
     pub(super) fn new(address: SocketAddr) -> Result<Self, Failure> {
+        let poll = Poll::new()?;
         Ok(Self {
             address,
-            poll: Poll::new()?,
+            timer: Timer::register(poll.registry(), TIMER)?,
+            poll,
             sockets: Sockets::default(),
             open_count: 0,
             clock: Clock::new(),
@@ -135,7 +148,7 @@ impl Engine {
                 self.connect(self.sockets.connections.len(), login)?;
                 due += interval;
             }
-            self.turn(&mut events, job, Some(wait))?;
+            self.turn(&mut events, job, wait)?;
             progress(self.open_count);
             if self.clock.elapsed() > deadline {
                 let count = self.open_count;
@@ -145,18 +158,15 @@ impl Engine {
         Ok(())
     }
 
-    /// Turns until `is_over` says so at a turn's end. Spinning keeps time better than a
-    /// sleeping poll, and costs a core.
+    /// Turns until `is_over` says so at a turn's end.
     pub(super) fn run<J: Job>(
         &mut self,
         job: &mut J,
-        is_spinning: bool,
         mut is_over: impl FnMut(&mut J, u64) -> bool,
     ) -> Result<(), Failure> {
-        let wait = if is_spinning { Duration::ZERO } else { Duration::from_millis(10) };
         let mut events = Events::with_capacity(1024);
         loop {
-            self.turn(&mut events, job, Some(wait))?;
+            self.turn(&mut events, job, WAIT_MAX)?;
             if is_over(job, self.clock.now_ns()) {
                 return Ok(());
             }
@@ -203,21 +213,24 @@ impl Engine {
         &mut self,
         events: &mut Events,
         job: &mut impl Job,
-        wait: Option<Duration>,
+        longest: Duration,
     ) -> Result<(), Failure> {
-        match self.poll.poll(events, wait) {
+        let wait = self.timer.wait(job.due_ns(), self.clock.now_ns(), longest)?;
+        match self.poll.poll(events, Some(wait)) {
             Err(error) if error.kind() != ErrorKind::Interrupted => return Err(error.into()),
             _ => {}
         }
         let start_ns = self.clock.now_ns();
-        for event in events.iter() {
+        let mut is_busy = false;
+        for event in events.iter().filter(|event| event.token() != TIMER) {
+            is_busy = true;
             let at = event.token().0;
             if let Err(ended) = self.handle_event(at, event, job) {
                 self.end(at, job, ended)?;
             }
         }
         job.pump(self.clock.now_ns(), &mut self.sockets);
-        let is_busy = !events.is_empty() || !self.sockets.dirty.is_empty();
+        is_busy |= !self.sockets.dirty.is_empty();
         self.write_dirty(job)?;
         self.close_and_open()?;
         if is_busy {

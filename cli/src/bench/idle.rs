@@ -53,7 +53,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     engine.log_in(logins, interval, &mut Idle, |count| progress.set(count as u64))?;
     let login_ns = engine.now_ns() - start_ns;
     let end_ns = engine.now_ns() + nanoseconds(arguments.settle);
-    engine.run(&mut Idle, false, |_, now_ns| now_ns >= end_ns)?;
+    engine.run(&mut Idle, |_, now_ns| now_ns >= end_ns)?;
     let after = server.map(Process::memory).transpose()?;
     engine.reset_all();
     progress.clear();

@@ -144,15 +144,21 @@ impl ChatLoad {
         }
     }
 
+    /// Open loop: when the next message is due.
+    fn paced_ns(&self) -> Option<u64> {
+        let Pace::Rate { per_second, from_ns } = self.pace else { return None };
+        Some(from_ns + (self.paced as f64 * 1e9 / per_second) as u64)
+    }
+
+    /// When the first sender that was told to wait may go on.
+    fn released_ns(&self) -> Option<u64> {
+        let held = self.held.iter().filter_map(|at| self.pairs.get(*at));
+        held.map(|pair| pair.sending.held_until_ns()).min()
+    }
+
     /// Open loop: makes what has fallen due, pairs in turn.
     fn generate_due(&mut self, now_ns: u64) {
-        let Pace::Rate { per_second, from_ns } = self.pace else { return };
-        let interval_ns = 1e9 / per_second;
-        loop {
-            let due_ns = from_ns + (self.paced as f64 * interval_ns) as u64;
-            if due_ns > now_ns {
-                return;
-            }
+        while let Some(due_ns) = self.paced_ns().filter(|due_ns| *due_ns <= now_ns) {
             let at = (self.paced % self.pairs.len() as u64) as usize;
             self.paced += 1;
             self.generate(at, due_ns);
@@ -349,6 +355,10 @@ impl Job for ChatLoad {
         touched.drain(..).for_each(|at| self.serve(at, now_ns, sockets));
         self.touched = touched;
     }
+
+    fn due_ns(&self) -> Option<u64> {
+        self.paced_ns().into_iter().chain(self.released_ns()).min()
+    }
 }
 
 fn is_sender(at: usize) -> bool {
@@ -359,4 +369,24 @@ fn is_sender(at: usize) -> bool {
 pub(super) fn out_of_place(kind: Option<Kind>) -> Failure {
     let name = kind.map_or("an unknown kind", Kind::name);
     Failure::new(format_args!("the server sent {name}, which has no place here"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_clock_says_when_there_is_something_to_do() {
+        let mut load = ChatLoad::new(2, STAMP_BYTES, false).unwrap();
+        assert_eq!(load.due_ns(), None);
+        load.set_pace(Pace::Window(1));
+        assert_eq!(load.due_ns(), None, "answers move a closed loop");
+        load.set_pace(Pace::Rate { per_second: 1000.0, from_ns: 5_000_000 });
+        assert_eq!(load.due_ns(), Some(5_000_000));
+        load.pump(6_500_000, &mut Sockets::default());
+        assert_eq!((load.counts.generated, load.due_ns()), (2, Some(7_000_000)));
+        load.pairs[0].sending.go_back(0, 1, 6_800_000);
+        load.held.push(0);
+        assert_eq!(load.due_ns(), Some(6_800_000), "a sender that was told to wait goes on");
+    }
 }

@@ -13,6 +13,7 @@
 
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
+use std::io::ErrorKind;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
@@ -20,6 +21,7 @@ use std::time::Duration;
 
 use clap::Args;
 use hdrhistogram::Histogram;
+use mio::{Events, Poll, Token};
 use serde::Serialize;
 
 use super::arguments::{OutputArguments, parse_duration, parse_rate, parse_some_duration};
@@ -27,6 +29,7 @@ use super::chat::nanoseconds;
 use super::figures::{count, hundredths, tenths, time};
 use super::latency::{Latency, histogram, table};
 use super::progress::Progress;
+use super::timer::Timer;
 use crate::clock::Clock;
 use crate::exit::Failure;
 
@@ -126,10 +129,14 @@ impl Arrivals {
         }
     }
 
+    /// When the first that is not on the disk has waited long enough.
+    fn batch_ns(&self, linger_ns: u64) -> u64 {
+        self.due_ns(self.waiting.start) + linger_ns
+    }
+
     /// Takes what waits, once the first of it has waited long enough.
     fn take(&mut self, now_ns: u64, linger_ns: u64) -> Option<Range<u64>> {
-        let is_due =
-            !self.waiting.is_empty() && self.due_ns(self.waiting.start) + linger_ns <= now_ns;
+        let is_due = !self.waiting.is_empty() && self.batch_ns(linger_ns) <= now_ns;
         is_due.then(|| {
             let end = self.waiting.end;
             std::mem::replace(&mut self.waiting, end..end)
@@ -151,8 +158,10 @@ struct Log {
 }
 
 impl Log {
-    /// It spins while it waits: a sleep would add its own lateness.
+    /// It sleeps while it waits, as the generator of a box's messages does.
     fn run(&mut self, progress: &Progress) -> Result<(), Failure> {
+        let (mut poll, mut events) = (Poll::new()?, Events::with_capacity(1));
+        let mut timer = Timer::register(poll.registry(), Token(0))?;
         let (clock, mut told_ns) = (Clock::new(), 0);
         loop {
             let now_ns = clock.now_ns();
@@ -163,6 +172,15 @@ impl Log {
                 self.record(batch, now_ns, done_ns);
             } else if self.arrivals.due_ns(self.arrivals.waiting.start) >= self.measured_ns.end {
                 return Ok(());
+            } else {
+                let batch_ns = self.arrivals.batch_ns(self.linger_ns);
+                let wait = timer.wait(Some(batch_ns), now_ns, Duration::from_secs(1))?;
+                match poll.poll(&mut events, Some(wait)) {
+                    Err(error) if error.kind() != ErrorKind::Interrupted => {
+                        return Err(error.into());
+                    }
+                    _ => {}
+                }
             }
             if now_ns - told_ns >= SECOND_NS {
                 told_ns = now_ns;

@@ -19,6 +19,7 @@ mod relay;
 mod soak;
 mod sockets;
 mod storm;
+mod timer;
 mod users;
 mod watch;
 

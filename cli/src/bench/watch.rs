@@ -24,7 +24,6 @@ const SECOND_NS: f64 = 1e9;
 pub(super) struct Watch {
     process: Option<Process>,
     data: Option<PathBuf>,
-    is_spinning: bool,
     /// As it was before anybody logged in.
     before: Extent,
     begun: Reading,
@@ -47,13 +46,11 @@ struct Reading {
 }
 
 impl Watch {
-    /// Reads the server's memory and disk as they are before anybody logs in. A spinning
-    /// generator always uses its core: what counts is its time with work in hand.
-    pub(super) fn new(target: &TargetArguments, is_spinning: bool) -> Result<Self, Failure> {
+    /// Reads the server's memory and disk as they are before anybody logs in.
+    pub(super) fn new(target: &TargetArguments) -> Result<Self, Failure> {
         let mut watch = Self {
             process: target.server_pid.map(Process::new).transpose()?,
             data: target.server_data.clone(),
-            is_spinning,
             before: Extent::default(),
             begun: Reading::default(),
         };
@@ -78,7 +75,6 @@ impl Watch {
         let each = |cpu_us: f64| (count > 0).then(|| hundredths(cpu_us / count as f64));
         let share = |cpu_us: f64| hundredths(cpu_us * 1000.0 / elapsed_ns);
         let (before, after) = (self.before, self.extent()?);
-        let worked_us = if self.is_spinning { busy_us } else { own_cpu_us };
         Ok(Costs {
             seconds: hundredths(elapsed_ns / SECOND_NS),
             per_second: (count as f64 * SECOND_NS / elapsed_ns).round(),
@@ -93,10 +89,9 @@ impl Watch {
                 disk_bytes_after: after.disk_bytes,
             },
             generator: GeneratorCosts::new(
-                each(worked_us),
+                each(own_cpu_us),
                 share(own_cpu_us),
                 share(busy_us),
-                self.is_spinning,
                 server_cpu_us.map(share),
             ),
         })

@@ -95,7 +95,7 @@ impl LoadArguments {
     pub(super) fn drain(&self, engine: &mut Engine, load: &mut ChatLoad) -> Result<(), Failure> {
         load.set_pace(Pace::Stopped);
         let end_ns = engine.now_ns() + nanoseconds(self.patience);
-        engine.run(load, false, |load, now_ns| load.is_settled() || now_ns > end_ns)?;
+        engine.run(load, |load, now_ns| load.is_settled() || now_ns > end_ns)?;
         engine.reset_all();
         Ok(())
     }
@@ -105,8 +105,7 @@ impl LoadArguments {
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let Arguments { target, pace, .. } = arguments;
     let progress = arguments.output.progress()?;
-    let is_spinning = pace.is_by_clock();
-    let mut watch = Watch::new(target, is_spinning)?;
+    let mut watch = Watch::new(target)?;
     let (mut engine, mut load) = arguments.load.log_in(target, &progress)?;
 
     let start_ns = engine.now_ns();
@@ -115,11 +114,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     load.measure(from_ns..to_ns);
     load.set_pace(pace.pace(start_ns));
     progress.begin("warming up", arguments.warmup.as_secs());
-    run_until(&mut engine, &mut load, is_spinning, from_ns, &progress)?;
+    run_until(&mut engine, &mut load, from_ns, &progress)?;
     watch.begin(&engine)?;
     let before = load.counts.delivered;
     progress.begin("measuring", arguments.duration.as_secs());
-    run_until(&mut engine, &mut load, is_spinning, to_ns, &progress)?;
+    run_until(&mut engine, &mut load, to_ns, &progress)?;
     let messages = load.counts.delivered - before;
     let costs = watch.end(&engine, messages)?;
 
@@ -145,14 +144,13 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
 pub(super) fn run_until(
     engine: &mut Engine,
     load: &mut ChatLoad,
-    is_spinning: bool,
     end_ns: u64,
     progress: &Progress,
 ) -> Result<(), Failure> {
     let start_ns = engine.now_ns();
     let mut next_ns = start_ns + TOLD_NS;
     let mut delivered = load.counts.delivered;
-    engine.run(load, is_spinning, |load, now_ns| {
+    engine.run(load, |load, now_ns| {
         if now_ns >= next_ns {
             progress.set((now_ns - start_ns) / TOLD_NS);
             progress.note(format!("{} messages/s", load.counts.delivered - delivered));

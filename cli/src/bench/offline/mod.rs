@@ -101,7 +101,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
 fn store(arguments: &Arguments, plan: Plan, bases: Bases) -> Result<(), Failure> {
     let progress = arguments.output.progress()?;
     let interval = arguments.target.connect_interval();
-    let mut watch = Watch::new(&arguments.target, false)?;
+    let mut watch = Watch::new(&arguments.target)?;
     let mut engine = Engine::new(arguments.target.addr)?;
     let recipients = arguments.target.users.logins(bases, plan.recipient_users())?;
     progress.begin("users", plan.recipients as u64);
@@ -117,7 +117,7 @@ fn store(arguments: &Arguments, plan: Plan, bases: Bases) -> Result<(), Failure>
     load.start();
     progress.begin("storing", arguments.msgs);
     let mut pace = Pace::new(arguments, &engine);
-    engine.run(&mut load, false, |load, now_ns| {
+    engine.run(&mut load, |load, now_ns| {
         load.is_settled() || pace.is_stuck(now_ns, load.decided(), &progress)
     })?;
     let costs = watch.end(&engine, load.counts.accepted)?;
@@ -157,7 +157,7 @@ fn store_report(
 fn drain(arguments: &Arguments, plan: Plan, bases: Bases) -> Result<(), Failure> {
     let progress = arguments.output.progress()?;
     let interval = arguments.target.connect_interval();
-    let mut watch = Watch::new(&arguments.target, false)?;
+    let mut watch = Watch::new(&arguments.target)?;
     let mut engine = Engine::new(arguments.target.addr)?;
     let mut load = DrainingLoad::new(plan, bases.user);
     let recipients = arguments.target.users.logins(bases, plan.recipient_users())?;
@@ -166,7 +166,7 @@ fn drain(arguments: &Arguments, plan: Plan, bases: Bases) -> Result<(), Failure>
     engine.log_in(recipients, interval, &mut load, |count| progress.set(count as u64))?;
     progress.begin("draining", arguments.msgs);
     let mut pace = Pace::new(arguments, &engine);
-    engine.run(&mut load, false, |load, now_ns| {
+    engine.run(&mut load, |load, now_ns| {
         load.is_settled() || pace.is_stuck(now_ns, load.counts.received, &progress)
     })?;
     let costs = watch.end(&engine, load.counts.received)?;

@@ -67,8 +67,7 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let Arguments { target, pace, output, .. } = arguments;
     let progress = output.progress()?;
-    let is_spinning = pace.is_by_clock();
-    let mut watch = Watch::new(target, is_spinning)?;
+    let mut watch = Watch::new(target)?;
     let (mut engine, mut load) = arguments.load.log_in(target, &progress)?;
 
     let start_ns = engine.now_ns();
@@ -77,7 +76,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     load.measure(from_ns..to_ns);
     load.set_pace(pace.pace(start_ns));
     progress.begin("warming up", arguments.warmup.as_secs());
-    run_until(&mut engine, &mut load, is_spinning, from_ns, &progress)?;
+    run_until(&mut engine, &mut load, from_ns, &progress)?;
     if !output.json {
         progress.say(&Sample::heads());
     }
@@ -88,7 +87,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         end_ns = to_ns.min(end_ns + nanoseconds(arguments.every));
         watch.begin(&engine)?;
         let before = load.counts.delivered;
-        run_until(&mut engine, &mut load, is_spinning, end_ns, &progress)?;
+        run_until(&mut engine, &mut load, end_ns, &progress)?;
         let messages = load.counts.delivered - before;
         let (costs, latencies) = (watch.end(&engine, messages)?, ChatLatencies::of(&load));
         let at_s = hundredths((engine.now_ns() - from_ns) as f64 / SECOND_NS);

@@ -220,6 +220,11 @@ impl Job for StormLoad {
         self.outcome = mem::replace(&mut self.outcome, Ok(())).and(filled);
     }
 
+    fn due_ns(&self) -> Option<u64> {
+        let retry_ns = self.waiting.iter().map(|(due_ns, _)| *due_ns).min();
+        retry_ns.into_iter().chain(self.chat.due_ns()).min()
+    }
+
     fn handle_end(&mut self, at: usize, now_ns: u64, ended: Ended) -> Result<(), Failure> {
         let Some(place) = self.place(at) else { return Err(ended.failure) };
         *self.counts.refusals.entry(ended.failure.line().to_owned()).or_default() += 1;

@@ -143,7 +143,7 @@ impl<'a> Storm<'a> {
         let roster = Roster::new(target.users.issuer(bases)?, chat_users, returning)?;
         let chat = ChatLoad::new(arguments.chat_pairs(), CHAT_BYTES, true)?;
         let mut load = StormLoad::new(plan, roster, chat, Counts::new(histogram()?));
-        let watch = Watch::new(target, arguments.chat_rate.is_some())?;
+        let watch = Watch::new(target)?;
         let mut engine = Engine::new(target.addr)?;
         let logins = target.users.logins(bases, 0..chat_users)?;
         engine.log_in(logins, target.connect_interval(), &mut load, |_| ())?;
@@ -220,7 +220,7 @@ impl<'a> Storm<'a> {
         self.load.chat.set_pace(Pace::Stopped);
         let end_ns = self.engine.now_ns() + nanoseconds(self.arguments.patience);
         self.engine
-            .run(&mut self.load, false, |load, now_ns| load.chat.is_settled() || now_ns > end_ns)?;
+            .run(&mut self.load, |load, now_ns| load.chat.is_settled() || now_ns > end_ns)?;
         self.engine.reset_all();
         Ok(before.map(|before| ChatBeside {
             pairs: self.load.chat.pairs.len(),
@@ -237,8 +237,7 @@ impl<'a> Storm<'a> {
         let begun_ns = self.engine.now_ns();
         let (mut changed_ns, mut logins, mut told_ns) = (begun_ns, 0, begun_ns);
         let (progress, mut is_stuck) = (self.progress, false);
-        let is_spinning = self.arguments.chat_rate.is_some();
-        self.engine.run(&mut self.load, is_spinning, |load, now_ns| {
+        self.engine.run(&mut self.load, |load, now_ns| {
             if load.counts.logins != logins || !load.is_running() {
                 (logins, changed_ns) = (load.counts.logins, now_ns);
             }
