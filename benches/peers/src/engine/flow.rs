@@ -35,17 +35,16 @@ impl Pace {
         Self::Rate { interval_ns: 1e9 / f64::from(per_second), from_ns, turns: 0 }
     }
 
-    pub(super) fn is_by_the_clock(&self) -> bool {
-        matches!(self, Self::Rate { .. })
+    /// Open loop: when the next message is due.
+    pub(super) fn due_ns(&self) -> Option<u64> {
+        let Self::Rate { interval_ns, from_ns, turns } = *self else { return None };
+        Some(from_ns + (turns as f64 * interval_ns) as u64)
     }
 
     /// Open loop: the number of the next message that is due by now, and since when.
     pub(super) fn poll_due(&mut self, now_ns: u64) -> Option<(u64, u64)> {
-        let Self::Rate { interval_ns, from_ns, turns } = self else { return None };
-        let due_ns = *from_ns + (*turns as f64 * *interval_ns) as u64;
-        if due_ns > now_ns {
-            return None;
-        }
+        let due_ns = self.due_ns().filter(|due_ns| *due_ns <= now_ns)?;
+        let Self::Rate { turns, .. } = self else { return None };
         *turns += 1;
         Some((*turns - 1, due_ns))
     }
@@ -121,5 +120,6 @@ mod tests {
         assert_eq!(pace.poll_due(4_999_999), None);
         let due: Vec<_> = std::iter::from_fn(|| pace.poll_due(7_500_000)).collect();
         assert_eq!(due, [(0, 5_000_000), (1, 6_000_000), (2, 7_000_000)]);
+        assert_eq!((pace.due_ns(), Pace::Window(1).due_ns()), (Some(8_000_000), None));
     }
 }

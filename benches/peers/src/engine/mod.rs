@@ -9,6 +9,7 @@
 mod connection;
 mod flow;
 mod received;
+mod timer;
 
 use std::io::ErrorKind;
 use std::net::SocketAddr;
@@ -22,6 +23,7 @@ use mio::{Events, Poll, Token};
 use connection::{Read, Slot};
 use flow::Flow;
 pub(crate) use flow::Pace;
+use timer::Timer;
 
 use crate::clock::Clock;
 use crate::protocol::{Event, Protocol, Role};
@@ -33,8 +35,10 @@ const CONNECTING_MAX: usize = 64;
 const LOGIN_TIMEOUT: Duration = Duration::from_secs(120);
 /// One read takes this much.
 const READ_BYTES: usize = 256 * 1024;
-/// A turn of a closed loop waits this long at most.
+/// A turn waits this long at most, so that a job sees in time that it is over.
 const WAIT_MAX: Duration = Duration::from_millis(10);
+/// Slots have the numbers below.
+const TIMER: Token = Token(usize::MAX);
 /// Latencies up to 200 s, ns, to three digits.
 const LATENCY_NS_MAX: u64 = 200_000_000_000;
 
@@ -62,6 +66,7 @@ pub(crate) struct Engine<P: Protocol> {
     protocol: P,
     address: SocketAddr,
     poll: Poll,
+    timer: Timer,
     slots: Vec<Slot<P::State>>,
     flows: Vec<Flow>,
     pace: Pace,
@@ -72,7 +77,7 @@ pub(crate) struct Engine<P: Protocol> {
     scratch: Vec<u8>,
     /// Only messages that were due then count in the latencies.
     measured_ns: Range<u64>,
-    /// Time with work in hand, ns: the rest is waiting, or spinning for nothing.
+    /// Time with work in hand, ns: the rest is waiting.
     busy_ns: u64,
     pub(crate) counts: Counts,
     pub(crate) latencies: Latencies,
@@ -82,11 +87,13 @@ impl<P: Protocol> Engine<P> {
     /// A loop whose connections are all closed yet.
     pub(crate) fn new(protocol: P, address: SocketAddr, roles: &[Role]) -> Result<Self> {
         let senders = roles.iter().take_while(|role| matches!(role, Role::Sender(_))).count();
+        let poll = Poll::new()?;
         let histogram = || Histogram::new_with_bounds(1, LATENCY_NS_MAX, 3);
         Ok(Self {
             protocol,
             address,
-            poll: Poll::new()?,
+            timer: Timer::register(poll.registry(), TIMER)?,
+            poll,
             slots: roles.iter().copied().map(Slot::new).collect(),
             flows: (0..senders).map(|_| Flow::default()).collect(),
             pace: Pace::Stopped,
@@ -125,7 +132,7 @@ impl<P: Protocol> Engine<P> {
                 slot.connect(self.address, at, self.poll.registry())?;
                 begun += 1;
             }
-            self.turn(&mut events, WAIT_MAX)?;
+            self.turn(&mut events)?;
             let (count, is_in_time) = (self.open_count, self.clock.elapsed() < deadline);
             ensure!(is_in_time, "only {count} of {goal} logins in time");
         }
@@ -162,22 +169,23 @@ impl<P: Protocol> Engine<P> {
 
     /// Turns until a time, or until `is_over` says so.
     pub(crate) fn run(&mut self, end_ns: u64, is_over: impl Fn(&Counts) -> bool) -> Result<()> {
-        // Sleeping keeps the time of an open loop badly.
-        let wait = if self.pace.is_by_the_clock() { Duration::ZERO } else { WAIT_MAX };
         let mut events = Events::with_capacity(1024);
         while self.clock.now_ns() < end_ns && !is_over(&self.counts) {
-            self.turn(&mut events, wait)?;
+            self.turn(&mut events)?;
         }
         Ok(())
     }
 
-    fn turn(&mut self, events: &mut Events, wait: Duration) -> Result<()> {
+    fn turn(&mut self, events: &mut Events) -> Result<()> {
+        let wait = self.timer.wait(self.pace.due_ns(), self.clock.now_ns(), WAIT_MAX)?;
         match self.poll.poll(events, Some(wait)) {
             Err(error) if error.kind() != ErrorKind::Interrupted => return Err(error.into()),
             _ => {}
         }
         let start_ns = self.clock.now_ns();
-        for event in events.iter() {
+        let mut is_busy = false;
+        for event in events.iter().filter(|event| event.token() != TIMER) {
+            is_busy = true;
             let Token(at) = event.token();
             let Some(slot) = self.slots.get_mut(at) else { continue };
             if event.is_writable() && slot.handle_writable(&self.protocol)? {
@@ -188,7 +196,7 @@ impl<P: Protocol> Engine<P> {
             }
         }
         self.send_due();
-        let is_busy = !events.is_empty() || !self.dirty.is_empty();
+        is_busy |= !self.dirty.is_empty();
         self.write_dirty()?;
         if is_busy {
             self.busy_ns += self.clock.now_ns() - start_ns;
