@@ -11,7 +11,7 @@
 //! ```
 //! The linger counts from the last release and not from the first record: that makes as few
 //! commits, a record waits for half of it on average, and one that comes after a pause goes
-//! at once.
+//! at once. Where records are sparse, half as long again saves a third of the commits.
 //!
 //! Acknowledgements may wait longer than records, since they ride with the next batch
 //! anyway; but they are counted. Without the count, senders who wait for a receipt before
@@ -23,8 +23,8 @@ use crate::shard::Pending;
 /// How long and how much may wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CommitPolicy {
-    /// The least time between two releases for the sake of records, µs: as long may a record
-    /// wait for company.
+    /// The least time between two releases for the sake of records, µs, and half as much again
+    /// for the sake of a few: as long may a record wait for company.
     pub linger_us: u64,
     /// How long an acknowledgement does, µs.
     pub acknowledgement_linger_us: u64,
@@ -35,6 +35,9 @@ pub struct CommitPolicy {
     /// As many bytes wait for nobody.
     pub bytes_max: usize,
 }
+
+/// Fewer records are few.
+const FEW_RECORDS: u32 = 5;
 
 impl Default for CommitPolicy {
     fn default() -> Self {
@@ -132,7 +135,9 @@ impl CommitGate {
     /// When what waits has waited long enough.
     fn due_us(&self) -> Option<u64> {
         let CommitPolicy { linger_us, acknowledgement_linger_us, .. } = self.policy;
-        let next_us = self.released_us.map_or(0, |released| released.saturating_add(linger_us));
+        let is_sparse = self.waiting.records < FEW_RECORDS;
+        let pause_us = if is_sparse { linger_us.saturating_add(linger_us / 2) } else { linger_us };
+        let next_us = self.released_us.map_or(0, |released| released.saturating_add(pause_us));
         let record_us = (self.waiting.records > 0).then_some(next_us);
         let oldest_us = self.oldest_acknowledgement_us;
         let acknowledgement_us = oldest_us.map(|at| at.saturating_add(acknowledgement_linger_us));
@@ -153,7 +158,7 @@ mod tests {
     const POLICY: CommitPolicy = CommitPolicy {
         linger_us: 1000,
         acknowledgement_linger_us: 3000,
-        records_max: 4,
+        records_max: 20,
         acknowledgements_max: 8,
         bytes_max: 1 << 20,
     };
@@ -189,18 +194,24 @@ mod tests {
 
     #[test]
     fn records_follow_the_last_release_and_acknowledgements_wait_longer() {
-        assert_eq!(since_release(waiting(1, 0), 999), Release::At(1000));
-        assert_eq!(since_release(waiting(1, 0), 1000), Release::Now);
+        assert_eq!(since_release(waiting(5, 0), 999), Release::At(1000));
+        assert_eq!(since_release(waiting(5, 0), 1000), Release::Now);
         assert_eq!(since_release(waiting(0, 1), 2999), Release::At(3000));
         assert_eq!(since_release(waiting(0, 1), 3000), Release::Now);
-        assert_eq!(since_release(waiting(1, 1), 999), Release::At(1000));
+        assert_eq!(since_release(waiting(5, 1), 999), Release::At(1000));
+    }
+
+    #[test]
+    fn a_few_records_wait_half_as_long_again() {
+        assert_eq!(since_release(waiting(4, 0), 1000), Release::At(1500));
+        assert_eq!(since_release(waiting(1, 0), 1500), Release::Now);
     }
 
     #[test]
     fn enough_of_anything_waits_for_nobody() {
-        assert_eq!(since_release(waiting(4, 0), 0), Release::Now);
+        assert_eq!(since_release(waiting(20, 0), 0), Release::Now);
         assert_eq!(since_release(waiting(0, 8), 0), Release::Now);
-        assert_eq!(since_release(waiting(3, 7), 0), Release::At(1000));
+        assert_eq!(since_release(waiting(19, 7), 0), Release::At(1000));
         let bytes = Pending { records: 1, acknowledgements: 0, bytes: 1 << 20 };
         assert_eq!(since_release(bytes, 0), Release::Now);
     }
@@ -217,10 +228,10 @@ mod tests {
     #[test]
     fn one_group_is_in_flight_and_the_next_goes_with_its_end() {
         let mut gate = CommitGate::new(POLICY);
-        gate.handle_waiting(waiting(4, 0), 0);
+        gate.handle_waiting(waiting(20, 0), 0);
         assert_eq!(gate.poll(0), Release::Now);
         gate.handle_released(0);
-        gate.handle_waiting(waiting(9, 0), 100);
+        gate.handle_waiting(waiting(21, 0), 100);
         assert_eq!(gate.poll(5000), Release::Idle);
         gate.handle_committed();
         assert_eq!(gate.poll(5000), Release::Now);

@@ -21,7 +21,7 @@ pub(crate) const ERASE: &str = "erase";
 const MEMTABLE_BYTES: usize = 16 * 1024 * 1024;
 /// A flush writes nothing of what was trimmed before it: with room for more than a second's
 /// batches most of the journal never becomes a file.
-const JOURNAL_MEMTABLE_BYTES: usize = 96 * 1024 * 1024;
+const JOURNAL_MEMTABLE_BYTES: usize = 64 * 1024 * 1024;
 /// What an erasure rewrites at least, for one entry that is gone: of an inbox of 1 GB some
 /// 65 MB, and with files of 64 MiB some 190.
 const FILE_BYTES: u64 = 16 * 1024 * 1024;
