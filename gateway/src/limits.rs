@@ -82,6 +82,14 @@ pub(crate) const MARK_PERIOD_MS: u64 = 250;
 /// as long as the cores are busy.
 pub(crate) const COMMITS_BEFORE_CHECKPOINT_MAX: usize = 64;
 
+/// A checkpoint writes some six rows for each user that changed, whatever changed of him. A
+/// partition with as many of them...
+pub(crate) const MANY_CHANGED_USERS: usize = 256;
+/// … waits until it has journaled as much for each, 50 messages or so...
+pub(crate) const CHECKPOINT_BYTES_PER_USER: usize = 16 * 1024;
+/// … or for as many periods.
+pub(crate) const CHECKPOINT_PERIODS_MAX: u64 = 8;
+
 /// How long a connection that was told why it closes may take to read it.
 pub(crate) const CLOSING_MS: u64 = 5000;
 /// The whole table of connections is looked through for silent ones in as many seconds, or less.

@@ -105,7 +105,7 @@ pub(crate) static KEYS: &[Key] = &[
     })
     .flag("checkpoint-ms", "MILLISECONDS")
     .reloads()
-    .means("How old changes may be that no checkpoint has"),
+    .means("How old changes may be that no checkpoint has; eight times as old where very many users changed a little"),
     Key::new("checkpoint.bytes", Number(65_536, 1 << 30), |c| &mut c.gateway.checkpoint_bytes)
         .reloads()
         .means("A partition is also checkpointed once it has journaled as many bytes"),

@@ -9,8 +9,8 @@ use answerback_store::Reader;
 
 use crate::clock::Clock;
 
-/// A box checkpoints every second, unless it is told otherwise.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// A box checkpoints every second, and at most every eight, unless it is told otherwise.
+const PATIENCE: Duration = Duration::from_secs(12);
 const PERIOD: Duration = Duration::from_millis(20);
 
 /// Waits for the checkpoints of a running box: until the tables of these partitions have what

@@ -155,6 +155,11 @@ impl Shard {
         self.uncheckpointed_bytes
     }
 
+    /// Users who changed since the last checkpoint.
+    pub fn changed_users(&self) -> usize {
+        self.state.changed_users.len()
+    }
+
     /// The rows that changed since the last call, as of the last applied batch. To be called
     /// where [`Shard::can_freeze`], and followed by [`Shard::handle_checkpointed`].
     pub fn freeze(&mut self) -> Checkpoint {

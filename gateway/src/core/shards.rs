@@ -15,7 +15,10 @@ use answerback_proto::id::{Offset, PartitionId, UserId};
 use answerback_proto::kind::Kind;
 use answerback_proto::record::{Batch, Corrupt};
 
-use crate::limits::QUARANTINE_RETRY_AFTER_MS;
+use crate::limits::{
+    CHECKPOINT_BYTES_PER_USER, CHECKPOINT_PERIODS_MAX, MANY_CHANGED_USERS,
+    QUARANTINE_RETRY_AFTER_MS,
+};
 
 /// The shards of one core.
 pub(crate) struct Shards {
@@ -275,8 +278,12 @@ impl Home {
         let changed_since_ms = self.changed_since_ms?;
         // One whose next record waits for the disk is touched when that was read.
         let shard = self.shard.as_ref().filter(|shard| shard.can_freeze())?;
-        let is_long = shard.uncheckpointed_bytes() >= bytes_max;
-        Some(if is_long { 0 } else { changed_since_ms.saturating_add(period_ms) })
+        let bytes = shard.uncheckpointed_bytes();
+        let is_sparse = shard.changed_users() >= MANY_CHANGED_USERS
+            && bytes < shard.changed_users() * CHECKPOINT_BYTES_PER_USER;
+        let periods = if is_sparse { CHECKPOINT_PERIODS_MAX } else { 1 };
+        let due_ms = changed_since_ms.saturating_add(periods.saturating_mul(period_ms));
+        Some(if bytes >= bytes_max { 0 } else { due_ms })
     }
 
     fn quarantine(&mut self, cause: String) -> Quarantine {
@@ -310,6 +317,8 @@ fn contain(apply: impl FnOnce() -> Result<(), Corrupt>) -> Result<(), String> {
 
 #[cfg(test)]
 mod tests {
+    use answerback_directory::ports::{Applied, EachBatch, EachRow, StateReader, StorageFault};
+    use answerback_directory::shard::checkpoint::Table;
     use answerback_directory::shard::{Residency, SessionRef, ShardSettings};
     use answerback_proto::header::Header;
     use answerback_proto::id::{DeviceId, Generation};
@@ -374,5 +383,66 @@ mod tests {
         assert!(shards.touch(PartitionId(0)).is_none(), "another core's");
         assert_eq!(shards.next_touched(), Some(0));
         assert_eq!(shards.next_touched(), None);
+    }
+
+    /// When a shard is checkpointed in which as many users were added at time 0.
+    fn checkpoint_due_ms(users: usize, period_ms: u64, bytes_max: usize) -> Option<u64> {
+        let mut shards = shards();
+        for user in 1..=users as u128 {
+            shards.touch(PARTITION)?.handle_add_user(UserId(user), 1);
+        }
+        assert_eq!(shards.take_batches(1).len(), 1);
+        assert!(shards.handle_committed().is_empty());
+        while let Some(home) = shards.next_touched() {
+            while let Some(effect) = shards.poll_effect(home, 0) {
+                if let Effect::Load(load) = effect {
+                    let loaded = load.read(&NoDisk).unwrap();
+                    assert!(shards.handle_loaded(loaded).is_none());
+                }
+            }
+            shards.refresh(home, 0);
+        }
+        shards.checkpoint_due_ms(period_ms, bytes_max)
+    }
+
+    #[test]
+    fn a_checkpoint_of_many_users_who_changed_a_little_waits_longer() {
+        assert_eq!(checkpoint_due_ms(MANY_CHANGED_USERS - 1, 1000, 1 << 30), Some(1000));
+        let longer = Some(1000 * CHECKPOINT_PERIODS_MAX);
+        assert_eq!(checkpoint_due_ms(MANY_CHANGED_USERS, 1000, 1 << 30), longer);
+        assert_eq!(checkpoint_due_ms(MANY_CHANGED_USERS, 1000, 100), Some(0), "a long journal");
+        assert_eq!(checkpoint_due_ms(MANY_CHANGED_USERS, 0, 1 << 30), Some(0), "the last one");
+    }
+
+    /// A disk without anything.
+    struct NoDisk;
+
+    impl StateReader for NoDisk {
+        fn applied(&self, _: PartitionId) -> Result<Applied, StorageFault> {
+            Ok(Applied::default())
+        }
+
+        fn row(&self, _: Table, _: &[u8]) -> Result<Option<Vec<u8>>, StorageFault> {
+            Ok(None)
+        }
+
+        fn range(
+            &self,
+            _: Table,
+            _: &[u8],
+            _: &[u8],
+            _: &mut EachRow<'_>,
+        ) -> Result<(), StorageFault> {
+            Ok(())
+        }
+
+        fn batches(
+            &self,
+            _: PartitionId,
+            _: Applied,
+            _: &mut EachBatch<'_>,
+        ) -> Result<(), StorageFault> {
+            Ok(())
+        }
     }
 }
