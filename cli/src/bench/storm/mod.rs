@@ -28,13 +28,19 @@ use roster::Roster;
 const SECOND_NS: u64 = 1_000_000_000;
 /// Logins under way at once, unless something else is asked for.
 const INFLIGHT: u32 = 64;
+/// New users whose tokens are signed beforehand, for each second: signing costs the generator
+/// as much as all else, and would be what is measured.
+const SIGNED_PER_S: u64 = 20_000;
+/// The same, of a storm: half a gigabyte of tokens.
+const SIGNED_MAX: u64 = 1_000_000;
 /// Bytes of a message of those who chat meanwhile.
 const CHAT_BYTES: usize = 128;
 
 const EXAMPLE: &str = "\
 Every login is a whole one: a new connection, Hello with a token, Welcome. Users return, each
 device with a greater connection counter; before anything is measured all of them have been
-there once. With --new-users every login is that of a user nobody has seen.
+there once. With --new-users every login is that of a user nobody has seen; before anything is
+measured tokens for 20 000 of them are signed for each second of --duration.
 
 Again and again, each leaving as soon as it is in, or all at one blow, staying until the last
 is in, and then leaving together:
@@ -94,6 +100,14 @@ impl Arguments {
         Plan { places: places as usize, inflight: inflight as usize, stays }
     }
 
+    /// Users for whom tokens are signed before anybody comes.
+    fn signed(&self) -> usize {
+        match self.new_users {
+            true => (self.duration.as_secs() * SIGNED_PER_S).min(SIGNED_MAX) as usize,
+            false => self.clients as usize,
+        }
+    }
+
     fn chat_pairs(&self) -> usize {
         self.chat_rate.map_or(0, |_| self.chat_pairs as usize)
     }
@@ -139,8 +153,8 @@ impl<'a> Storm<'a> {
         allow_connections(plan.places + chat_users)?;
         let bases = target.users.bases()?;
         progress.begin("signing", 1);
-        let returning = (!arguments.new_users).then_some(arguments.clients as usize);
-        let roster = Roster::new(target.users.issuer(bases)?, chat_users, returning)?;
+        let issuer = target.users.issuer(bases)?;
+        let roster = Roster::new(issuer, chat_users, arguments.signed(), arguments.new_users)?;
         let chat = ChatLoad::new(arguments.chat_pairs(), CHAT_BYTES, true)?;
         let mut load = StormLoad::new(plan, roster, chat, Counts::new(histogram()?));
         let watch = Watch::new(target)?;

@@ -10,26 +10,28 @@ pub(super) struct Roster {
     issuer: Issuer,
     /// The next new user.
     next: usize,
-    /// Where nobody returns this stays empty.
+    /// Those who return; else new ones whose tokens are signed already.
     away: VecDeque<Login>,
     takes_new_users: bool,
 }
 
 impl Roster {
-    /// Users from a number on: so many who return, or new ones without end.
+    /// Users from a number on: so many who return, or new ones without end, so many of them
+    /// signed for at once.
     pub(super) fn new(
         issuer: Issuer,
         first: usize,
-        returning: Option<usize>,
+        signed: usize,
+        takes_new_users: bool,
     ) -> Result<Self, Failure> {
-        let end = first + returning.unwrap_or(0);
+        let end = first + signed;
         let away = (first..end).map(|index| issuer.login(index)).collect::<Result<_, _>>()?;
-        Ok(Self { issuer, next: end, away, takes_new_users: returning.is_none() })
+        Ok(Self { issuer, next: end, away, takes_new_users })
     }
 
     /// Somebody who is away; the counter of a device that returns has risen.
     pub(super) fn take(&mut self) -> Result<Option<Login>, Failure> {
-        if !self.takes_new_users {
+        if !self.away.is_empty() || !self.takes_new_users {
             return Ok(self.away.pop_front());
         }
         self.next += 1;
@@ -54,9 +56,9 @@ mod tests {
     use super::*;
     use crate::bench::users::Bases;
 
-    fn roster(returning: Option<usize>) -> Roster {
+    fn roster(signed: usize, takes_new_users: bool) -> Roster {
         let issuer = Issuer::without_tokens(Bases { user: 100, device: 200 });
-        Roster::new(issuer, 10, returning).unwrap()
+        Roster::new(issuer, 10, signed, takes_new_users).unwrap()
     }
 
     fn take(roster: &mut Roster) -> Option<(u128, u64)> {
@@ -68,7 +70,7 @@ mod tests {
 
     #[test]
     fn those_who_return_come_in_turn_with_a_greater_counter() {
-        let mut roster = roster(Some(2));
+        let mut roster = roster(2, false);
         let taken: Vec<_> = (0..3).filter_map(|_| take(&mut roster)).collect();
         assert_eq!(taken.iter().map(|(user, _)| *user).collect::<Vec<_>>(), [110, 111, 110]);
         assert!(taken[2].1 > taken[0].1);
@@ -78,9 +80,11 @@ mod tests {
 
     #[test]
     fn new_users_never_end() {
-        let mut roster = roster(None);
-        let users: Vec<_> =
-            (0..3).filter_map(|_| take(&mut roster)).map(|(user, _)| user).collect();
-        assert_eq!(users, [110, 111, 112]);
+        for signed in [0, 2] {
+            let mut roster = roster(signed, true);
+            let users: Vec<_> =
+                (0..3).filter_map(|_| take(&mut roster)).map(|(user, _)| user).collect();
+            assert_eq!(users, [110, 111, 112], "{signed}");
+        }
     }
 }
