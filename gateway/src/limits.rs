@@ -82,12 +82,12 @@ pub(crate) const MARK_PERIOD_MS: u64 = 250;
 /// as long as the cores are busy.
 pub(crate) const COMMITS_BEFORE_CHECKPOINT_MAX: usize = 64;
 
-/// A checkpoint writes some six rows for each user that changed, whatever changed of him. A
-/// partition with as many of them...
+/// A checkpoint writes some six rows for each user that changed, whatever changed of him. In a
+/// partition with as many of them it waits for the next two.
 pub(crate) const MANY_CHANGED_USERS: usize = 256;
-/// … waits until it has journaled as much for each, 50 messages or so...
+/// Until as much is journaled for each of them, 50 messages or so,
 pub(crate) const CHECKPOINT_BYTES_PER_USER: usize = 16 * 1024;
-/// … or for as many periods.
+/// or for as many periods.
 pub(crate) const CHECKPOINT_PERIODS_MAX: u64 = 8;
 
 /// How long a connection that was told why it closes may take to read it.
