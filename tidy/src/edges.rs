@@ -33,10 +33,11 @@ const EDGES: &[(&str, &[&str])] = &[
 /// its load generator and for the bare relay that the box is measured against, as peers does
 /// for the generator that other servers are measured with too; axum for the
 /// admin listener, which answers beside a box and not in it; ratatui, with the crossterm that
-/// it brings, and jiff, which reads the time zone, for the terminal chat.
+/// it brings, and jiff, which reads the time zone, for the terminal chat; rustls for the admin
+/// listener and for the generator's clients.
 const OWNERS: &[(&str, &[&str])] = &[
     ("mio", &["gateway", "cli", "peers"]),
-    ("rustls", &["gateway", "sdk"]),
+    ("rustls", &["gateway", "sdk", "cli"]),
     ("rocksdb", &["store"]),
     ("rusqlite", &["sdk"]),
     ("async-nats", &["fleet"]),
@@ -51,6 +52,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("tracing-subscriber", &["cli"]),
     ("tracing-appender", &["cli"]),
     ("toml", &["cli", "benches"]),
+    ("ureq", &["cli"]),
 ];
 
 /// The pure crates, and all that they may depend on: nothing with I/O, clocks, randomness.
