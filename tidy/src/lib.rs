@@ -8,4 +8,5 @@
 pub mod edges;
 pub mod modules;
 pub mod text;
+pub mod unsafety;
 pub mod workspace;

@@ -1,7 +1,7 @@
 //! The checks, over the workspace as it stands.
 
 use answerback_tidy::workspace::Workspace;
-use answerback_tidy::{edges, modules, text};
+use answerback_tidy::{edges, modules, text, unsafety};
 
 macro_rules! checks {
     ($($name:ident: $check:path;)*) => {
@@ -28,5 +28,7 @@ checks! {
     every_test_runs: text::switched_off_tests;
     no_file_is_overlong: text::overlong_files;
     no_path_is_one_machines: text::machine_paths;
+    unsafe_code_is_forbidden_where_none_is_needed: unsafety::needless_permissions;
+    unsafe_code_says_why_it_is_sound: unsafety::unproved_places;
     the_changelog_has_a_place_for_what_is_new: text::missing_unreleased_section;
 }
