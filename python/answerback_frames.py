@@ -10,13 +10,17 @@ LIMIT = 983040  # no frame is longer, whatever Welcome says
 
 ENTRY = "position:8 after:8 device:16"
 RANGE = "from:8 to:8"
+WANTED = ("device:16 app_build:4 mode:2:0:2 credit_frames:4:1:4096 credit_bytes:4:1:4194304 "
+          "connection_counter:8:1 generation:8 cursor:8")
 # kind: (number, who sends it, its tag, the fields as name:bytes[:least[:most]])
 KINDS = {
     "Hello": (0x0001, "client", "request", "version_min:2:1 version_max:2:1 kinds_count:2:0:256 "
-              "token_length:2:0:2048 device:16 app_build:4 mode:2:0:2 credit_frames:4:1:4096 "
-              "credit_bytes:4:1:4194304 connection_counter:8:1 generation:8 cursor:8"),
+              "token_length:2:0:2048 " + WANTED),
     "Ping": (0x0002, "client", "request", "echo:8"),
     "Pong": (0x0003, "either", "pong", "echo:8"),
+    "Renew": (0x0004, "client", "request", "token_length:2:1:2048"),
+    "Resume": (0x0005, "client", "request", "version_min:2:1 version_max:2:1 kinds_count:2:0:256 "
+               "ticket_length:2:0:1024 " + WANTED + " proof_low:16 proof_high:16"),
     "Send": (0x0010, "client", "request", "sequence:8:1 seen_ms:8 life_s:4:0:2592000 content_type:2"),
     "Skip": (0x0011, "client", "request", RANGE),
     "Ack": (0x0012, "client", "none", "up_to:8"),
@@ -31,6 +35,7 @@ KINDS = {
     "Probe": (0x0103, "server", "none", "echo:8"),
     "GoAway": (0x0104, "server", "none", "code:2:1000:6999 delay_ms:4"),
     "Error": (0x0105, "server", "any", "code:2:1000:6999 kind:2 retry_after_ms:4"),
+    "Renewed": (0x0106, "server", "answer", "expires_at_ms:8 ticket_length:2:0:1024"),
     "Accepted": (0x0110, "server", "answer", "sequence:8:1 accepted_at_ms:8"),
     "Refused": (0x0111, "server", "answer", "sequence:8:1 retry_after_ms:4 code:2:1000:6999"),
     "OutOfOrder": (0x0112, "server", "answer", "sequence:8 expected:8:1"),
@@ -45,7 +50,7 @@ KINDS = {
     "Copied": (0x0126, "server", "none", ENTRY + " sequence:8:1 accepted_at_ms:8 content_type:2"),
 }
 NAMES = {number: name for name, (number, *_) in KINDS.items()}
-COUNTS = {"Hello": "token", "Welcome": "ticket"}
+SECRETS = {"Hello": "token", "Renew": "token", "Resume": "ticket", "Welcome": "ticket", "Renewed": "ticket"}
 WITH_PAYLOAD = ("Send", "Recall", "Deliver", "Copied")
 FIRST_WORDS = ("Delivered", "ReadBy", "Failed")  # entries whose position may be 0
 
@@ -119,18 +124,18 @@ def check(kind, f):
     if "after" in f:
         first_word = kind in FIRST_WORDS and f["position"] == 0 == f["after"]
         need(f["after"] < f["position"] or first_word)
-    need(kind != "Hello" or f["version_min"] <= f["version_max"])
+    need(kind not in ("Hello", "Resume") or f["version_min"] <= f["version_max"])
     need(kind != "Welcome" or f["heartbeat_min_s"] <= f["heartbeat_max_s"])
     need(kind != "OutOfOrder" or f["expected"] < f["sequence"])
     need(kind != "Recall" or f["recalled"] < f["sequence"])
 
 
 def decode_tail(kind, f, tail):
-    if kind in COUNTS:
-        secret, cut = COUNTS[kind], 2 * f["kinds_count"]
+    if kind in SECRETS:
+        secret, cut = SECRETS[kind], 2 * f.get("kinds_count", 0)
         need(len(tail) == cut + f[secret + "_length"])
         kinds = [int.from_bytes(tail[at:at + 2], "little") for at in range(0, cut, 2)]
-        return {"kinds": kinds, secret: tail[cut:].hex()}
+        return ({"kinds": kinds} if "kinds_count" in f else {}) | {secret: tail[cut:].hex()}
     need(len(tail) == 16 * f.get("except_count", 0))
     if kind != "Delivered":
         return {}

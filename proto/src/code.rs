@@ -82,6 +82,10 @@ codes! {
     SessionMoved = 1002,
     /// A probe was not answered; connect again.
     ProbeUnanswered = 1003,
+    /// Whether this session may be is checked anew; connect again.
+    SessionRecheck = 1004,
+    /// A frame took too long to arrive; connect again and send the same.
+    FrameTooSlow = 1005,
 
     /// The server has more to do than it may queue.
     Busy = 2001,
@@ -93,6 +97,10 @@ codes! {
     InboxFull = 2004,
     /// The sender has as much waiting for this recipient, or near him, as he may.
     SenderQuota = 2005,
+    /// More in a time than a device, a user or an address may.
+    RateLimited = 2006,
+    /// The server's memory is nearly full; nothing new is taken, acknowledgements are.
+    MemoryReserve = 2007,
 
     /// Lengths that cannot be, a reserved bit set, a field outside its range.
     FrameMalformed = 3001,
@@ -125,8 +133,14 @@ codes! {
     TokenInvalid = 4001,
     /// The token has expired, or is not valid yet.
     TokenExpired = 4002,
-    /// The first frame was not `Hello`, or came too late.
+    /// The first frame was neither `Hello` nor `Resume`, or came too late.
     HelloExpected = 4003,
+    /// The token, or the one behind the ticket, was revoked.
+    TokenRevoked = 4004,
+    /// The resume ticket is of no use, or its proof is wrong; a token is needed.
+    TicketInvalid = 4005,
+    /// The token of this session has expired, and no other came in time.
+    SessionExpired = 4006,
 
     /// No version in common.
     VersionUnsupported = 5001,

@@ -43,3 +43,4 @@ pub mod id;
 pub mod kind;
 pub mod limits;
 pub mod record;
+pub mod ticket;

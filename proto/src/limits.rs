@@ -18,7 +18,7 @@ pub const EXCEPT_RANGES_MAX: usize = 16;
 pub const KINDS_MAX: usize = 256;
 /// Bytes of a login token in a `Hello`.
 pub const TOKEN_BYTES_MAX: usize = 2 * 1024;
-/// Bytes of a resume ticket in a `Welcome`.
+/// Bytes of a resume ticket in a `Welcome`, and of the sealed part that comes back.
 pub const TICKET_BYTES_MAX: usize = 1024;
 /// The greatest mode of a `Hello`: 0 active, 1 background, 2 fetch.
 pub const MODE_MAX: u16 = 2;
@@ -42,6 +42,7 @@ pub const BATCH_BYTES_MAX: usize = 4 * 1024 * 1024;
 const _: () = assert!(FRAME_BYTES_MAX <= FRAME_BYTES_HARD_MAX);
 const _: () = assert!(FRAME_BYTES_BEFORE_AUTH_MAX <= FRAME_BYTES_MAX);
 const _: () = assert!(HEADER_BYTES + TOKEN_BYTES_MAX < FRAME_BYTES_BEFORE_AUTH_MAX as usize);
+const _: () = assert!(TICKET_BYTES_MAX < TOKEN_BYTES_MAX);
 const _: () = assert!(KINDS_MAX * 2 + TOKEN_BYTES_MAX < FRAME_BYTES_BEFORE_AUTH_MAX as usize);
 const _: () = assert!(PARTITIONS_DEFAULT.is_power_of_two() && PARTITIONS_MAX.is_power_of_two());
 const _: () = assert!(BATCH_BYTES_MAX > 2 * FRAME_BYTES_HARD_MAX as usize);

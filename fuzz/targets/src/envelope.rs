@@ -33,6 +33,9 @@ fn kind(number: u16) -> Kind {
 fn check(kind: Kind, envelope: &[u8]) {
     match kind {
         Kind::Hello => tails::hello(envelope),
+        Kind::Resume => tails::resume(envelope),
+        Kind::Renew => tails::renew(envelope),
+        Kind::Renewed => tails::renewed(envelope),
         Kind::Welcome => tails::welcome(envelope),
         Kind::Delivered => tails::delivered(envelope),
         Kind::Ping => plain::<Ping>(envelope, |_| true),

@@ -86,10 +86,12 @@ impl Greeting {
 }
 
 /// No kind is sent that the client did not offer to understand, and a session cannot do
-/// without any of this version's.
+/// without any of this version's; but `Renewed` only answers a `Renew`, and who never sends
+/// that need not know of it.
 fn require_version(hello: &Hello, tail: SessionTail<'_>) -> Result<(), Code> {
     let speaks_it = (hello.version_min..=hello.version_max).contains(&VERSION);
-    let mut kinds = Kind::ALL.iter().filter(|kind| kind.is_sent_by(End::Server));
+    let needed = |kind: &&Kind| kind.is_sent_by(End::Server) && **kind != Kind::Renewed;
+    let mut kinds = Kind::ALL.iter().filter(needed);
     if speaks_it && kinds.all(|&kind| tail.lists(kind)) {
         Ok(())
     } else {

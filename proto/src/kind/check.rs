@@ -24,6 +24,25 @@ impl Hello {
     }
 }
 
+impl Resume {
+    pub(super) fn check_ranges(&self) -> Result<(), Code> {
+        require(usize::from(self.ticket_length) <= TICKET_BYTES_MAX)?;
+        self.hello().check_ranges()
+    }
+}
+
+impl Renew {
+    pub(super) fn check_ranges(&self) -> Result<(), Code> {
+        require((1..=TOKEN_BYTES_MAX).contains(&usize::from(self.token_length)))
+    }
+}
+
+impl Renewed {
+    pub(super) fn check_ranges(&self) -> Result<(), Code> {
+        require(usize::from(self.ticket_length) <= TICKET_BYTES_MAX)
+    }
+}
+
 impl Welcome {
     pub(super) fn check_ranges(&self) -> Result<(), Code> {
         require(self.version >= 1)?;

@@ -143,6 +143,10 @@ kinds! {
     Ping = 0x0002, Client, Request;
     /// Answers a `Ping`; or, from a client, a `Probe`.
     Pong = 0x0003, Either, AnswerOrNone;
+    /// A new token for an open session.
+    Renew = 0x0004, Client, Request;
+    /// Opens a session without a token, by the ticket of an earlier one.
+    Resume = 0x0005, Client, Request;
 
     /// A message for the target.
     Send = 0x0010, Client, Request;
@@ -165,6 +169,8 @@ kinds! {
     GoAway = 0x0104, Server, None;
     /// The connection, or the request with this tag, failed.
     Error = 0x0105, Server, AnswerOrNone;
+    /// The session goes on until the new token expires.
+    Renewed = 0x0106, Server, Answer;
 
     /// The message is durable.
     Accepted = 0x0110, Server, Answer;

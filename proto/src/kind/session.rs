@@ -26,7 +26,7 @@ pub struct Hello {
     pub credit_frames: u32,
     /// Unacknowledged bytes that may be under way, 1–4 MiB.
     pub credit_bytes: u32,
-    /// Raised and stored by the device before each `Hello`, ≥ 1.
+    /// Raised and stored by the device before each `Hello` or `Resume`, ≥ 1.
     pub connection_counter: u64,
     /// The generation that `cursor` belongs to; 0 for a device without one.
     pub generation: u64,
@@ -37,6 +37,65 @@ envelope!(Hello, ArchivedHello, {
     version_min, version_max, kinds_count, token_length, device, app_build, mode,
     credit_frames, credit_bytes, connection_counter, generation, cursor,
 }, check_ranges);
+
+/// Opens a session by the ticket of an earlier one. Target: the user. Tail: `kinds_count` ×
+/// u16 kinds that the client understands, then `ticket_length` bytes of sealed ticket. No
+/// payload.
+#[derive(Archive, Serialize, Clone, Debug, PartialEq, Eq)]
+pub struct Resume {
+    /// As in `Hello`.
+    pub version_min: u16,
+    /// As in `Hello`.
+    pub version_max: u16,
+    /// As in `Hello`.
+    pub kinds_count: u16,
+    /// Bytes of the sealed ticket in the tail, ≤ 1024.
+    pub ticket_length: u16,
+    /// The install of the app.
+    pub device: u128,
+    /// As in `Hello`.
+    pub app_build: u32,
+    /// As in `Hello`.
+    pub mode: u16,
+    /// As in `Hello`.
+    pub credit_frames: u32,
+    /// As in `Hello`.
+    pub credit_bytes: u32,
+    /// Raised and stored by the device before each `Hello` or `Resume`, ≥ 1.
+    pub connection_counter: u64,
+    /// As in `Hello`.
+    pub generation: u64,
+    /// As in `Hello`.
+    pub cursor: u64,
+    /// The first half of the proof, see [`crate::ticket::proof_message`].
+    pub proof_low: u128,
+    /// The second half.
+    pub proof_high: u128,
+}
+envelope!(Resume, ArchivedResume, {
+    version_min, version_max, kinds_count, ticket_length, device, app_build, mode,
+    credit_frames, credit_bytes, connection_counter, generation, cursor, proof_low, proof_high,
+}, check_ranges);
+
+/// A new token for this session. Target: the acting user. Tail: `token_length` bytes of token. No
+/// payload.
+#[derive(Archive, Serialize, Clone, Debug, PartialEq, Eq)]
+pub struct Renew {
+    /// Bytes of the token in the tail, 1–2048.
+    pub token_length: u16,
+}
+envelope!(Renew, ArchivedRenew, { token_length }, check_ranges);
+
+/// The session goes on. Target: the user. Tail: `ticket_length` bytes of resume ticket. No
+/// payload.
+#[derive(Archive, Serialize, Clone, Debug, PartialEq, Eq)]
+pub struct Renewed {
+    /// When the new token expires, ms since 1970.
+    pub expires_at_ms: u64,
+    /// Bytes of resume ticket in the tail; 0 where none is given.
+    pub ticket_length: u16,
+}
+envelope!(Renewed, ArchivedRenewed, { expires_at_ms, ticket_length }, check_ranges);
 
 /// The session is open. Target: the user. Tail: `kinds_count` × u16 kinds that the server
 /// will accept, then `ticket_length` bytes of resume ticket. No payload.

@@ -2,18 +2,21 @@
 //!
 //! ```text
 //! Hello      kinds_count × u16 kind, then token_length bytes of token
+//! Resume     kinds_count × u16 kind, then ticket_length bytes of sealed ticket
+//! Renew      token_length bytes of token
 //! Welcome    kinds_count × u16 kind, then ticket_length bytes of resume ticket
+//! Renewed    ticket_length bytes of resume ticket
 //! Delivered  except_count × (u64 first, u64 last)
 //! ```
 //! The counts stand in the envelope, and what they count fills the tail exactly.
 
-use super::{Delivered, Envelope, Hello, Kind, Welcome};
+use super::{Delivered, Envelope, Hello, Kind, Renew, Renewed, Resume, Welcome};
 use crate::access::access;
 use crate::code::Code;
 use crate::encode::{Address, append_frame};
 use crate::id::Sequence;
 
-/// The tail of a `Hello` or a `Welcome`, in place.
+/// The tail of a `Hello`, a `Resume` or a `Welcome`, in place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SessionTail<'a> {
     kinds: &'a [[u8; 2]],
@@ -41,7 +44,7 @@ impl<'a> SessionTail<'a> {
         self.kind_numbers().any(|number| number == kind.number())
     }
 
-    /// The token of a `Hello`, the resume ticket of a `Welcome`.
+    /// The token of a `Hello`, the sealed ticket of a `Resume`, the resume ticket of a `Welcome`.
     pub fn secret(self) -> &'a [u8] {
         self.secret
     }
@@ -106,6 +109,130 @@ impl Hello {
         self.kinds_count = count(kinds.len())?;
         self.token_length = count(token.len())?;
         append_checked(out, address, &self, &session_tail(kinds, token))
+    }
+}
+
+impl Resume {
+    /// A `Resume` and its tail, all checked.
+    ///
+    /// # Errors
+    /// `FrameMalformed` for lengths that do not fit and fields outside their range.
+    pub fn read(envelope: &[u8]) -> Result<(Self, SessionTail<'_>), Code> {
+        let (resume, tail) = read_fixed::<Self>(envelope)?;
+        let tail = SessionTail::read(tail, resume.kinds_count, resume.ticket_length)?;
+        Ok((resume, tail))
+    }
+
+    /// What it says of the session that is wanted, as a `Hello` says it; without a token.
+    pub fn hello(&self) -> Hello {
+        Hello {
+            version_min: self.version_min,
+            version_max: self.version_max,
+            kinds_count: self.kinds_count,
+            token_length: 0,
+            device: self.device,
+            app_build: self.app_build,
+            mode: self.mode,
+            credit_frames: self.credit_frames,
+            credit_bytes: self.credit_bytes,
+            connection_counter: self.connection_counter,
+            generation: self.generation,
+            cursor: self.cursor,
+        }
+    }
+
+    /// What a `Hello` would say, with a proof; the length is that of the ticket appended.
+    pub fn new(hello: &Hello, proof: [u8; 32]) -> Self {
+        let both = proof.as_chunks::<16>().0;
+        let half = |at: usize| both.get(at).map_or(0, |bytes| u128::from_le_bytes(*bytes));
+        Self {
+            version_min: hello.version_min,
+            version_max: hello.version_max,
+            kinds_count: hello.kinds_count,
+            ticket_length: 0,
+            device: hello.device,
+            app_build: hello.app_build,
+            mode: hello.mode,
+            credit_frames: hello.credit_frames,
+            credit_bytes: hello.credit_bytes,
+            connection_counter: hello.connection_counter,
+            generation: hello.generation,
+            cursor: hello.cursor,
+            proof_low: half(0),
+            proof_high: half(1),
+        }
+    }
+
+    /// The proof.
+    pub fn proof(&self) -> [u8; 32] {
+        let mut proof = [0; 32];
+        let (low, high) = proof.split_at_mut(16);
+        low.copy_from_slice(&self.proof_low.to_le_bytes());
+        high.copy_from_slice(&self.proof_high.to_le_bytes());
+        proof
+    }
+
+    /// Appends a whole frame; the counts are those of what is given.
+    ///
+    /// # Errors
+    /// `FrameMalformed` where the other end would have to refuse it; nothing is appended.
+    pub fn append(
+        mut self,
+        out: &mut Vec<u8>,
+        address: Address,
+        kinds: &[Kind],
+        sealed: &[u8],
+    ) -> Result<(), Code> {
+        self.kinds_count = count(kinds.len())?;
+        self.ticket_length = count(sealed.len())?;
+        append_checked(out, address, &self, &session_tail(kinds, sealed))
+    }
+}
+
+impl Renew {
+    /// A `Renew` and its token, all checked.
+    ///
+    /// # Errors
+    /// `FrameMalformed` for lengths that do not fit and fields outside their range.
+    pub fn read(envelope: &[u8]) -> Result<(Self, &[u8]), Code> {
+        let (renew, token) = read_fixed::<Self>(envelope)?;
+        let token = require_length(token, renew.token_length)?;
+        Ok((renew, token))
+    }
+
+    /// Appends a whole frame.
+    ///
+    /// # Errors
+    /// `FrameMalformed` where the other end would have to refuse it; nothing is appended.
+    pub fn append(out: &mut Vec<u8>, address: Address, token: &[u8]) -> Result<(), Code> {
+        let renew = Self { token_length: count(token.len())? };
+        append_checked(out, address, &renew, token)
+    }
+}
+
+impl Renewed {
+    /// A `Renewed` and its resume ticket, all checked.
+    ///
+    /// # Errors
+    /// `FrameMalformed` for lengths that do not fit and fields outside their range.
+    pub fn read(envelope: &[u8]) -> Result<(Self, &[u8]), Code> {
+        let (renewed, ticket) = read_fixed::<Self>(envelope)?;
+        let ticket = require_length(ticket, renewed.ticket_length)?;
+        Ok((renewed, ticket))
+    }
+
+    /// Appends a whole frame; the count is that of what is given.
+    ///
+    /// # Errors
+    /// `FrameMalformed` where the other end would have to refuse it; nothing is appended.
+    pub fn append(
+        mut self,
+        out: &mut Vec<u8>,
+        address: Address,
+        ticket: &[u8],
+    ) -> Result<(), Code> {
+        self.ticket_length = count(ticket.len())?;
+        append_checked(out, address, &self, ticket)
     }
 }
 
@@ -192,6 +319,11 @@ fn append_checked<E: Envelope>(
 fn session_tail(kinds: &[Kind], secret: &[u8]) -> Vec<u8> {
     let kinds = kinds.iter().flat_map(|kind| kind.number().to_le_bytes());
     kinds.chain(secret.iter().copied()).collect()
+}
+
+/// What fills the tail exactly.
+fn require_length(tail: &[u8], length: u16) -> Result<&[u8], Code> {
+    if tail.len() == usize::from(length) { Ok(tail) } else { Err(Code::FrameMalformed) }
 }
 
 /// As the envelope counts it; its `check` knows the limit.

@@ -68,6 +68,12 @@ layouts! {
         version_min, version_max, kinds_count, token_length, device, app_build, mode,
         credit_frames, credit_bytes, connection_counter, generation, cursor,
     };
+    Renew / ArchivedRenew, Renew::read, { token_length };
+    Resume / ArchivedResume, Resume::read, {
+        version_min, version_max, kinds_count, ticket_length, device, app_build, mode,
+        credit_frames, credit_bytes, connection_counter, generation, cursor, proof_low, proof_high,
+    };
+    Renewed / ArchivedRenewed, Renewed::read, { expires_at_ms, ticket_length };
     Ping / ArchivedPing, access::read::<Ping>, { echo };
     Pong / ArchivedPong, access::read::<Pong>, { echo };
     Send / ArchivedSend, access::read::<Send>, { sequence, seen_ms, life_s, content_type };

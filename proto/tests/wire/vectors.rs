@@ -9,7 +9,8 @@ use answerback_proto::encode::Address;
 use answerback_proto::frame_buffer::{Frame, FrameBuffer};
 use answerback_proto::id::Sequence;
 use answerback_proto::kind::{
-    Delivered, End, Envelope, Hello, Kind, SequenceRange, SessionTail, Welcome,
+    Delivered, End, Envelope, Hello, Kind, Renew, Renewed, Resume, SequenceRange, SessionTail,
+    Welcome,
 };
 use answerback_proto::limits::FRAME_BYTES_HARD_MAX;
 use serde_json::{Value, json};
@@ -95,6 +96,13 @@ fn tail(envelope: &[u8], kind: Kind) -> Value {
     };
     match kind {
         Kind::Hello => listed(Hello::read(envelope).expect("a good tail").1, "token"),
+        Kind::Resume => listed(Resume::read(envelope).expect("a good tail").1, "ticket"),
+        Kind::Renew => {
+            json!({ "token": hexadecimal(Renew::read(envelope).expect("a good tail").1) })
+        }
+        Kind::Renewed => {
+            json!({ "ticket": hexadecimal(Renewed::read(envelope).expect("a good tail").1) })
+        }
         Kind::Welcome => listed(Welcome::read(envelope).expect("a good tail").1, "ticket"),
         Kind::Delivered => {
             let except = Delivered::read(envelope).expect("a good tail").1;
@@ -192,6 +200,24 @@ fn tails_are_built_as_the_vectors_say() {
     assert_eq!(welcome.append(&mut out, address_of_it, &kinds, &[10, 255, 0]), Ok(()));
     assert_eq!(std::mem::take(&mut out), expected);
 
+    let expected = bytes("resume");
+    let (resume, tail) = Resume::read(cut(&expected).envelope).expect("good");
+    let same = Resume::new(&resume.hello(), resume.proof());
+    let address_of_it = address(&cut(&expected));
+    assert_eq!(same.append(&mut out, address_of_it, &kinds_of(tail), tail.secret()), Ok(()));
+    assert_eq!(std::mem::take(&mut out), expected);
+
+    let expected = bytes("renew");
+    let (_, token) = Renew::read(cut(&expected).envelope).expect("good");
+    assert_eq!(Renew::append(&mut out, address(&cut(&expected)), token), Ok(()));
+    assert_eq!(std::mem::take(&mut out), expected);
+
+    let expected = bytes("renewed");
+    let (renewed, ticket) = Renewed::read(cut(&expected).envelope).expect("good");
+    let renewed_again = Renewed { ticket_length: 0, ..renewed };
+    assert_eq!(renewed_again.append(&mut out, address(&cut(&expected)), ticket), Ok(()));
+    assert_eq!(std::mem::take(&mut out), expected);
+
     let expected = bytes("delivered but for two ranges");
     let (delivered, _) = Delivered::read(cut(&expected).envelope).expect("good");
     let delivered = Delivered { except_count: 0, ..delivered };
@@ -216,6 +242,14 @@ fn tails_beyond_their_limits_are_not_built() {
     assert_eq!(hello.clone().append(&mut out, to, &[], &[b't'; 2049]), refused);
     assert_eq!(Hello { mode: 3, ..hello }.append(&mut out, to, &[], b""), refused);
 
+    let (resume, _) = Resume::read(envelope_of(Kind::Resume)).expect("good");
+    assert_eq!(resume.clone().append(&mut out, to, &[], &[0; 1025]), refused);
+    assert_eq!(Resume { mode: 3, ..resume }.append(&mut out, to, &[], &[0]), refused);
+    assert_eq!(Renew::append(&mut out, to, &[b't'; 2049]), refused);
+    assert_eq!(Renew::append(&mut out, to, b""), refused);
+    let renewed = Renewed { expires_at_ms: 0, ticket_length: 0 };
+    assert_eq!(renewed.append(&mut out, to, &[0; 1025]), refused);
+
     let (welcome, _) = Welcome::read(envelope_of(Kind::Welcome)).expect("good");
     assert_eq!(welcome.clone().append(&mut out, to, &[Kind::Ack; 257], b""), refused);
     assert_eq!(welcome.append(&mut out, to, &[], &[0; 1025]), refused);
@@ -238,6 +272,11 @@ fn a_kind_s_size_is_its_layout_s() {
         assert_eq!(kind.envelope_bytes(), layout(*kind).bytes, "{}", kind.name());
     }
     assert_eq!(<Hello as Envelope>::BYTES, 62);
+    assert_eq!(<Resume as Envelope>::BYTES, 94);
+}
+
+fn kinds_of(tail: SessionTail<'_>) -> Vec<Kind> {
+    tail.kind_numbers().filter_map(Kind::from_number).collect()
 }
 
 fn range(first: u64, last: u64) -> SequenceRange {

@@ -5,7 +5,7 @@ use answerback_proto::code::Code;
 use answerback_proto::encode::Address;
 use answerback_proto::header::HEADER_BYTES;
 use answerback_proto::kind::{
-    Delivered, Envelope, Hello, Kind, SequenceRange, SessionTail, Welcome,
+    Delivered, Envelope, Hello, Kind, Renew, Renewed, Resume, SequenceRange, SessionTail, Welcome,
 };
 
 use super::{check_frame, is_place};
@@ -31,6 +31,58 @@ pub(super) fn hello(envelope: &[u8]) {
             let appended = values.append(&mut wire, Address::default(), &kinds, tail.secret());
             assert_wire(appended, &wire, envelope);
         }
+    }
+}
+
+pub(super) fn resume(envelope: &[u8]) {
+    let Some((fixed, tail)) = split::<Resume>(envelope) else { return };
+    let read = Resume::read(envelope);
+    let is_good = (1..=fixed.version_max).contains(&fixed.version_min)
+        && fixed.kinds_count <= 256
+        && fixed.ticket_length <= 1024
+        && fixed.mode <= 2
+        && (1..=4096).contains(&fixed.credit_frames)
+        && (1..=4_194_304).contains(&fixed.credit_bytes)
+        && fixed.connection_counter > 0
+        && tail.len() == session_tail(fixed.kinds_count, fixed.ticket_length);
+    assert_eq!(read.is_ok(), is_good, "{fixed:?} with {} bytes", tail.len());
+    check_frame(&fixed, envelope, tail);
+    if let Ok((values, tail)) = read {
+        assert_eq!(values, fixed);
+        check_session_tail(tail, fixed.kinds_count, fixed.ticket_length);
+        if let Some(kinds) = known_kinds(tail) {
+            let mut wire = Vec::new();
+            let same = Resume::new(&values.hello(), values.proof());
+            let appended = same.append(&mut wire, Address::default(), &kinds, tail.secret());
+            assert_wire(appended, &wire, envelope);
+        }
+    }
+}
+
+pub(super) fn renew(envelope: &[u8]) {
+    let Some((fixed, tail)) = split::<Renew>(envelope) else { return };
+    let read = Renew::read(envelope);
+    let is_good =
+        (1..=2048).contains(&fixed.token_length) && tail.len() == usize::from(fixed.token_length);
+    assert_eq!(read.is_ok(), is_good, "{fixed:?} with {} bytes", tail.len());
+    check_frame(&fixed, envelope, tail);
+    if let Ok((values, token)) = read {
+        assert_eq!((values, token), (fixed, tail));
+        let mut wire = Vec::new();
+        assert_wire(Renew::append(&mut wire, Address::default(), token), &wire, envelope);
+    }
+}
+
+pub(super) fn renewed(envelope: &[u8]) {
+    let Some((fixed, tail)) = split::<Renewed>(envelope) else { return };
+    let read = Renewed::read(envelope);
+    let is_good = fixed.ticket_length <= 1024 && tail.len() == usize::from(fixed.ticket_length);
+    assert_eq!(read.is_ok(), is_good, "{fixed:?} with {} bytes", tail.len());
+    check_frame(&fixed, envelope, tail);
+    if let Ok((values, ticket)) = read {
+        assert_eq!((&values, ticket), (&fixed, tail));
+        let mut wire = Vec::new();
+        assert_wire(values.append(&mut wire, Address::default(), ticket), &wire, envelope);
     }
 }
 
