@@ -18,6 +18,10 @@ pub struct GatewayConfig {
     pub frame_bytes_max: u32,
     /// Connections that may be open at once, over all cores; more are closed unheard.
     pub connections_max: u32,
+    /// How long a handshake of TLS may take, ms.
+    pub tls_deadline_ms: u64,
+    /// Handshakes of TLS that may be under way at once, over all cores; more wait.
+    pub handshakes_max: u32,
     /// How long a connection may take to send its `Hello`, ms.
     pub hello_deadline_ms: u64,
     /// The shortest interval of pings that clients are told, s.
@@ -52,6 +56,8 @@ impl Default for GatewayConfig {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 7400)),
             frame_bytes_max: FRAME_BYTES_MAX,
             connections_max: 1_000_000,
+            tls_deadline_ms: 5000,
+            handshakes_max: 1024,
             hello_deadline_ms: 5000,
             heartbeat_min_s: 30,
             heartbeat_max_s: 300,

@@ -35,5 +35,6 @@ mod transport;
 pub use auth::{KeySetError, Verifier};
 pub use config::GatewayConfig;
 pub use control::{Command, Control, Unanswered};
-pub use serve::{Backend, Listening, ServeError, StopHandle, serve};
-pub use stats::{COMMIT_SECONDS, SessionInfo, Stats, StorageStats};
+pub use serve::{Backend, Credentials, Listening, ServeError, StopHandle, serve};
+pub use stats::{COMMIT_SECONDS, HandshakeStats, SessionInfo, Stats, StorageStats};
+pub use transport::tls::{Certificate, CertificateError, PROTOCOL};

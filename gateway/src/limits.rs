@@ -20,6 +20,11 @@ pub(crate) const READ_BYTES_PER_TICK: usize = 4 * 1024 * 1024;
 /// come back at once do not hold up everybody else's frames: a token's signature costs 45 µs, 20
 /// in a batch of so many, and hardly less in a larger one.
 pub(crate) const GREETINGS_PER_TICK: usize = 16;
+/// Connections in a handshake of TLS that a core reads in a tick: the dear one of a handshake's
+/// two reads costs 150 µs.
+pub(crate) const HANDSHAKE_READS_PER_TICK: usize = 4;
+/// A handshake that has taken so long makes room for others, where there are as many as may be.
+pub(crate) const HANDSHAKE_UNDISTURBED_MS: u64 = 1000;
 /// Events that a core takes from the kernel at once.
 pub(crate) const EVENTS_PER_TICK: usize = 1024;
 /// Connections that a core accepts in a tick.

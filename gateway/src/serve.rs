@@ -27,6 +27,7 @@ use crate::limits::PARCELS_MAX;
 use crate::reactor::{CoreWaker, Reactor, listener};
 use crate::reading::{self, ReaderThread, reader_threads};
 use crate::storage::Storage;
+use crate::transport::tls::{Certificate, TlsServer, TlsTickets};
 
 /// Stops a box: from a signal's thread, a console, a test. Clones stop the same box.
 #[derive(Clone, Default)]
@@ -82,6 +83,8 @@ pub enum ServeError {
     },
     /// The kernel refused something else that a box needs.
     System(io::Error),
+    /// TLS cannot be had with this certificate, or at all.
+    Tls(rustls::Error),
     /// Storage cannot be trusted; nothing was written after it.
     Storage(StorageFault),
     /// A thread panicked: a bug.
@@ -102,6 +105,7 @@ impl fmt::Display for ServeError {
             }
             Self::Listen { address, error } => write!(f, "cannot listen on {address}: {error}"),
             Self::System(error) => write!(f, "the system refused what a box needs: {error}"),
+            Self::Tls(error) => write!(f, "TLS cannot be offered: {error}"),
             Self::Storage(fault) => write!(f, "storage failed, nothing was written after: {fault}"),
             Self::Panicked(message) => write!(f, "a thread panicked: {message}"),
         }
@@ -148,6 +152,15 @@ pub struct Backend<J, R> {
     pub reader: R,
 }
 
+/// Whom a box lets in, and how it shows that it is itself.
+#[derive(Debug)]
+pub struct Credentials {
+    /// Checks tokens.
+    pub verifier: Verifier,
+    /// What clients are shown over TLS; without one they come over plain TCP.
+    pub certificate: Option<Certificate>,
+}
+
 /// Serves until `stop` is triggered or storage fails. `serving` is told the address, once
 /// connections are taken.
 ///
@@ -161,7 +174,7 @@ pub fn serve<J: Journal + 'static, R: StateReader + 'static>(
     config: GatewayConfig,
     listening: Listening,
     backend: Backend<J, R>,
-    verifier: Verifier,
+    credentials: Credentials,
     stop: &StopHandle,
     control: &Control,
     serving: impl FnOnce(SocketAddr),
@@ -184,11 +197,14 @@ pub fn serve<J: Journal + 'static, R: StateReader + 'static>(
     let mut storage = Storage::new(journal, Arc::clone(&is_disk_low));
     let mut readers = reader_threads(reader, config.reader_threads.max(1));
     let stop = stop.clone();
+    let Credentials { verifier, certificate } = credentials;
+    let covers = tls_servers(certificate.as_ref(), cores)?;
     let shared =
         Arc::new(Shared { table, cores, verifier, stop: stop.clone(), seats, is_disk_low });
     let config = Arc::new(config);
     let threads = (&mut storage, readers.as_mut_slice());
-    let parts = assemble(&config, &shared, listeners, shards, threads, control);
+    let doors = listeners.into_iter().zip(covers).collect();
+    let parts = assemble(&config, &shared, doors, shards, threads, control);
     let parts = parts.map_err(ServeError::System)?;
     serving(address);
     let ended = run(parts, storage, readers, &stop);
@@ -208,15 +224,29 @@ fn cores_of(table: &PartitionTable) -> u16 {
     cores.max().unwrap_or(1)
 }
 
+/// Each core's end of handshakes.
+fn tls_servers(
+    certificate: Option<&Certificate>,
+    cores: u16,
+) -> Result<Vec<Option<TlsServer>>, ServeError> {
+    let Some(certificate) = certificate else {
+        return Ok((0..cores).map(|_| None).collect());
+    };
+    let tickets = TlsTickets::new().map_err(ServeError::Tls)?;
+    let server = |_| TlsServer::new(certificate, tickets.clone()).map(Some);
+    (0..cores).map(server).collect::<Result<_, _>>().map_err(ServeError::Tls)
+}
+
 /// Makes the cores and all queues between them.
 fn assemble<J: Journal, R: StateReader>(
     config: &Arc<GatewayConfig>,
     shared: &Arc<Shared>,
-    listeners: Vec<listener::Listener>,
+    doors: Vec<(listener::Listener, Option<TlsServer>)>,
     shards: Vec<Shard>,
     (storage, readers): (&mut Storage<J>, &mut [ReaderThread<R>]),
     control: &Control,
 ) -> io::Result<Vec<Parts>> {
+    let (listeners, covers): (Vec<_>, Vec<_>) = doors.into_iter().unzip();
     let mut reactors = listeners.into_iter().map(Reactor::new).collect::<io::Result<Vec<_>>>()?;
     let mut doorbells = Vec::new();
     for reactor in &reactors {
@@ -226,10 +256,10 @@ fn assemble<J: Journal, R: StateReader>(
     let wakers = reactors.iter().map(Reactor::waker);
     let desks = control.attach(shared.table, storage.meter(), wakers);
     let meshes = link_cores(&mut doorbells);
-    let places = reactors.drain(..).zip(doorbells).zip(meshes).zip(desks);
+    let places = reactors.drain(..).zip(doorbells).zip(meshes).zip(desks).zip(covers);
     let homes = split(shared, shards);
     let parts = (0..).zip(places).zip(homes).map(
-        |((core, (((reactor, mut doorbell), mesh), desk)), shards)| Parts {
+        |((core, ((((reactor, mut doorbell), mesh), desk), tls)), shards)| Parts {
             core,
             config: Arc::clone(config),
             shared: Arc::clone(shared),
@@ -240,6 +270,7 @@ fn assemble<J: Journal, R: StateReader>(
             shards,
             mesh,
             desk,
+            tls,
         },
     );
     Ok(parts.collect())

@@ -18,7 +18,9 @@ use answerback_directory::ports::{
 use answerback_directory::recovery::load_shards;
 use answerback_directory::shard::Residency;
 use answerback_directory::shard::checkpoint::{Checkpoint, Table};
-use answerback_gateway::{Backend, Control, GatewayConfig, Listening, StopHandle, Verifier, serve};
+use answerback_gateway::{
+    Backend, Control, Credentials, GatewayConfig, Listening, StopHandle, Verifier, serve,
+};
 use answerback_proto::header::HEADER_BYTES;
 use answerback_proto::id::{Generation, PartitionId};
 use answerback_proto::record::Batch;
@@ -126,7 +128,8 @@ fn a_box_without_descriptors_waits_for_some() {
             load_shards(&Nowhere, table, Generation(1), Residency::default()).unwrap().shards;
         let backend = Backend { table, shards, journal: Nowhere, reader: Nowhere };
         let listening = Listening::bind(&config, 1, false).unwrap();
-        serve(config, listening, backend, verifier, &handle, &Control::new(), |address| {
+        let credentials = Credentials { verifier, certificate: None };
+        serve(config, listening, backend, credentials, &handle, &Control::new(), |address| {
             told.send(address).unwrap();
         })
     });

@@ -57,6 +57,12 @@ pub(crate) static KEYS: &[Key] = &[
         .means("Connections that may be open at once; more are closed unheard"),
     Key::new("gateway.frame_bytes_max", FRAME_BYTES, |c| &mut c.gateway.frame_bytes_max)
         .means("The longest frame that is taken"),
+    Key::new("gateway.tls_deadline_ms", Number(100, 60_000), |c| &mut c.gateway.tls_deadline_ms)
+        .reloads()
+        .means("How long a handshake of TLS may take"),
+    Key::new("gateway.handshakes_max", Number(16, 1_000_000), |c| &mut c.gateway.handshakes_max)
+        .reloads()
+        .means("Handshakes of TLS that may be under way at once; more wait"),
     Key::new("gateway.hello_deadline_ms", Number(100, 60_000), |c| {
         &mut c.gateway.hello_deadline_ms
     })

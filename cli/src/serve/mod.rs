@@ -10,7 +10,7 @@ use std::io::Write;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use answerback_gateway::{Control, Listening, ServeError, StopHandle, serve};
+use answerback_gateway::{Control, Credentials, Listening, ServeError, StopHandle, serve};
 use answerback_store::{Meta, Store};
 use tracing::{error, info};
 
@@ -88,7 +88,8 @@ fn open_and_serve(start: Start) -> Result<(), Failure> {
     };
     admin.watch().attach(Sources::new(store.clone(), commands.clone(), data, marks));
     let mut control = None;
-    let served = serve(gateway, listening, backend, verifier, &stop, &commands, |address| {
+    let credentials = Credentials { verifier, certificate: None };
+    let served = serve(gateway, listening, backend, credentials, &stop, &commands, |address| {
         let status = status(address, admin.address(), meta, cores, restored_ms);
         let desk = Desk {
             status: status.clone(),
@@ -121,7 +122,9 @@ fn tell_end(ended: ServeError) -> Failure {
     let alarm = match ended {
         ServeError::Storage(_) => "storage_failed",
         ServeError::System(_) | ServeError::Panicked(_) => "box_failed",
-        ServeError::Config(_) | ServeError::Listen { .. } => return Failure::new(ended),
+        ServeError::Config(_) | ServeError::Listen { .. } | ServeError::Tls(_) => {
+            return Failure::new(ended);
+        }
     };
     error!(alarm, "{ended}");
     Failure::Told

@@ -12,6 +12,7 @@ use super::Command;
 use crate::config::GatewayConfig;
 use crate::reactor::CoreWaker;
 use crate::stats::{CoreStats, SessionInfo};
+use crate::transport::tls::Certificate;
 
 /// What a core is asked. Whoever asked may be gone when it answers.
 pub(crate) enum Asked {
@@ -23,6 +24,8 @@ pub(crate) enum Asked {
     Sessions { user: UserId, answer: Sender<Vec<SessionInfo>> },
     /// To go by other settings from now on.
     Reload(Arc<GatewayConfig>),
+    /// To show another certificate from now on.
+    Certificate(Certificate),
 }
 
 /// One core's.

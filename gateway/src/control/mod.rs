@@ -14,6 +14,7 @@ use answerback_proto::id::{DeviceId, UserId};
 use crate::config::GatewayConfig;
 use crate::reactor::CoreWaker;
 use crate::stats::{SessionInfo, Stats, StorageMeter};
+use crate::transport::tls::Certificate;
 pub(crate) use desk::{Asked, Desk};
 
 /// Something that a shard journals for the operator.
@@ -141,6 +142,18 @@ impl Control {
         let config = Arc::new(config);
         for desk in &self.inner()?.desks {
             desk.put(Asked::Reload(Arc::clone(&config)));
+        }
+        Ok(())
+    }
+
+    /// Has a running box show another certificate to those who come from now on; it goes on
+    /// without one if it was started without.
+    ///
+    /// # Errors
+    /// [`Unanswered`].
+    pub fn set_certificate(&self, certificate: &Certificate) -> Result<(), Unanswered> {
+        for desk in &self.inner()?.desks {
+            desk.put(Asked::Certificate(certificate.clone()));
         }
         Ok(())
     }

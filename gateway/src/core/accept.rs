@@ -6,7 +6,7 @@ use mio::net::TcpStream;
 use tracing::error;
 
 use super::Core;
-use super::connection::Connection;
+use super::connection::{Connection, Cover};
 use crate::limits::{ACCEPTS_PER_TICK, SILENCE_SCAN_MAX_S};
 use crate::reactor::listener::Accepted;
 use crate::reactor::slot::SlotKey;
@@ -17,6 +17,9 @@ impl Core {
     pub(super) fn accept(&mut self) {
         let now_ms = self.now_ms();
         for _ in 0..ACCEPTS_PER_TICK {
+            if !self.has_room_for_handshake() {
+                return;
+            }
             let Some(listener) = self.reactor.listener() else { return };
             match listener.accept(now_ms) {
                 Accepted::Socket(socket) => self.welcome_socket(socket),
@@ -32,7 +35,8 @@ impl Core {
 
     /// When there may be something to accept, ms.
     pub(super) fn accept_due_ms(&mut self) -> Option<u64> {
-        self.reactor.listener()?.poll_timeout()
+        let due_ms = self.reactor.listener()?.poll_timeout()?;
+        Some(due_ms.max(self.handshake_room_due_ms()))
     }
 
     fn welcome_socket(&mut self, socket: TcpStream) {
@@ -40,10 +44,18 @@ impl Core {
             return;
         }
         self.counts.connections += 1;
-        if let Some(key) = self.insert(socket, Session::new(), None) {
-            let wait_ms = self.config.hello_deadline_ms;
-            self.hello_deadlines.push(self.now_ms().saturating_add(wait_ms), key);
+        if self.handshakes.are_wanted() {
+            return self.begin_handshake(socket);
         }
+        if let Some(key) = self.insert(socket, None, Session::new(), None) {
+            self.await_hello(key);
+        }
+    }
+
+    /// `Hello` must come in time.
+    pub(super) fn await_hello(&mut self, key: SlotKey) {
+        let wait_ms = self.config.hello_deadline_ms;
+        self.hello_deadlines.push(self.now_ms().saturating_add(wait_ms), key);
     }
 
     /// Puts a socket that has a seat into the table and watches it. One that cannot be
@@ -51,6 +63,7 @@ impl Core {
     pub(super) fn insert(
         &mut self,
         mut socket: TcpStream,
+        cover: Option<Box<Cover>>,
         session: Session,
         frames: Option<Box<FrameBuffer>>,
     ) -> Option<SlotKey> {
@@ -60,12 +73,18 @@ impl Core {
             return None;
         }
         let heard_s = (self.now_us / 1_000_000) as u32;
-        Some(table.insert(Connection::new(socket, session, frames, heard_s)))
+        let has_said = cover.as_ref().is_some_and(|cover| cover.sealed.is_some());
+        let key = table.insert(Connection::new(socket, cover, session, frames, heard_s));
+        if has_said {
+            self.connections.mark(key);
+        }
+        Some(key)
     }
 
     /// Closes connections whose time is over.
     pub(super) fn close_overdue(&mut self) {
         let now_ms = self.now_ms();
+        self.close_overdue_handshakes();
         while let Some(key) = self.hello_deadlines.pop_due(now_ms) {
             if self.state(key) == Some(State::Greeting) {
                 self.fail(key, Fault::of_connection(Code::HelloExpected));
@@ -82,10 +101,11 @@ impl Core {
         let hello_ms = self.hello_deadlines.poll_timeout();
         let closing_ms = self.closing_deadlines.poll_timeout();
         let scan_ms = (self.connections.table().count() > 0).then_some(self.silence_scan.1);
-        hello_ms.into_iter().chain(closing_ms).chain(scan_ms).min()
+        let handshake_ms = self.handshakes.poll_timeout();
+        [hello_ms, closing_ms, scan_ms, handshake_ms].into_iter().flatten().min()
     }
 
-    fn state(&mut self, key: SlotKey) -> Option<State> {
+    pub(super) fn state(&mut self, key: SlotKey) -> Option<State> {
         Some(self.connections.find(key)?.session.state)
     }
 

@@ -38,6 +38,7 @@ impl Core {
                 Asked::Report(answer) => drop(answer.send(self.report())),
                 Asked::Sessions { user, answer } => drop(answer.send(self.sessions_of(user))),
                 Asked::Reload(config) => self.reload(config),
+                Asked::Certificate(certificate) => self.set_certificate(&certificate),
             }
         }
     }

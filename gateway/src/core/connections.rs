@@ -5,13 +5,15 @@
 
 use std::collections::VecDeque;
 
-use crate::limits::{OUT_BYTES_MAX, SPARE_OUTPUT_BYTES_MAX, SPARE_OUTPUTS_MAX};
+use crate::limits::{OUT_BYTES_MAX, READ_BUFFER_BYTES};
 use crate::reactor::Readiness;
 use crate::reactor::slot::{SlotKey, SlotTable};
 use crate::session::State;
-use crate::transport::plain::{Sent, send};
+use crate::transport::tls::Broken;
+use crate::transport::{Received, Sent, plain};
 
-use super::connection::{Connection, Output};
+use super::connection::{Connection, Cover};
+use super::output::SpareOutputs;
 
 /// The connections.
 #[derive(Debug)]
@@ -20,12 +22,28 @@ pub(crate) struct Connections {
     ready: VecDeque<SlotKey>,
     /// The ready list of those that have not said `Hello`.
     greeting: VecDeque<SlotKey>,
+    /// The ready list of those in a handshake of TLS.
+    securing: VecDeque<SlotKey>,
     dirty: Vec<SlotKey>,
-    /// Empty outputs, so that a connection at rest needs none of its own.
-    #[expect(clippy::vec_box, reason = "it is the boxes that connections take and give back")]
-    spare_outputs: Vec<Box<Output>>,
+    spare_outputs: SpareOutputs,
     /// Bytes that the kernel took.
     sent_bytes: u64,
+}
+
+/// What a core lends to the connection that it reads.
+#[derive(Debug, Default)]
+pub(crate) struct ReadBuffers {
+    /// What the socket gave.
+    pub(crate) raw: Vec<u8>,
+    /// What was under its cover.
+    pub(crate) plain: Vec<u8>,
+}
+
+impl ReadBuffers {
+    /// As long as a core lends them.
+    pub(crate) fn new() -> Self {
+        Self { raw: vec![0; READ_BUFFER_BYTES], plain: Vec::new() }
+    }
 }
 
 /// What writing came to.
@@ -46,8 +64,9 @@ impl Connections {
             table: SlotTable::new(),
             ready: VecDeque::new(),
             greeting: VecDeque::new(),
+            securing: VecDeque::new(),
             dirty: Vec::new(),
-            spare_outputs: Vec::new(),
+            spare_outputs: SpareOutputs::default(),
             sent_bytes: 0,
         }
     }
@@ -93,6 +112,7 @@ impl Connections {
         {
             connection.is_listed = true;
             match connection.session.state {
+                State::Securing => self.securing.push_back(key),
                 State::Greeting => self.greeting.push_back(key),
                 _ => self.ready.push_back(key),
             }
@@ -101,7 +121,7 @@ impl Connections {
 
     /// Whether there is something to read.
     pub(crate) fn has_ready(&self) -> bool {
-        !(self.ready.is_empty() && self.greeting.is_empty())
+        !(self.ready.is_empty() && self.greeting.is_empty() && self.securing.is_empty())
     }
 
     /// How many are on the ready list, beside those that greet.
@@ -112,6 +132,11 @@ impl Connections {
     /// How many of those that greet are on theirs.
     pub(crate) fn greeting_count(&self) -> usize {
         self.greeting.len()
+    }
+
+    /// How many of those in a handshake are on theirs.
+    pub(crate) fn securing_count(&self) -> usize {
+        self.securing.len()
     }
 
     /// The next of the ready list that may be read now. One that may not, for what it has
@@ -127,6 +152,12 @@ impl Connections {
         self.take_listed(key)
     }
 
+    /// The same, of those in a handshake.
+    pub(crate) fn next_securing(&mut self) -> Option<SlotKey> {
+        let key = self.securing.pop_front()?;
+        self.take_listed(key)
+    }
+
     fn take_listed(&mut self, key: SlotKey) -> Option<SlotKey> {
         let connection = self.table.find(key)?;
         connection.is_listed = false;
@@ -134,16 +165,37 @@ impl Connections {
         (!connection.has_unread).then_some(key)
     }
 
-    /// Lets `write` append to a connection's output; not if it is closing or gone.
+    /// Reads a connection once. What it says stands in `buffers.raw` up to the length that came,
+    /// or, where it has a cover, in `buffers.plain`.
+    pub(crate) fn receive(&mut self, key: SlotKey, buffers: &mut ReadBuffers) -> Received {
+        let Some(connection) = self.table.find(key) else { return Received::Nothing };
+        let Some(cover) = &mut connection.cover else {
+            return plain::receive(&mut connection.socket, &mut buffers.raw);
+        };
+        buffers.plain.clear();
+        let Cover { tls, sealed } = cover.as_mut();
+        let mut output = sealed.take().unwrap_or_else(|| self.spare_outputs.take());
+        let (raw, plain) = (&mut buffers.raw, &mut buffers.plain);
+        let received = tls.receive(&mut connection.socket, raw, plain, &mut output.bytes);
+        if output.unsent() > 0 {
+            *sealed = Some(output);
+            mark_dirty(&mut self.dirty, key, connection);
+        } else {
+            self.spare_outputs.give_back(output);
+        }
+        received
+    }
+
+    /// Lets `write` append to a connection's output; not if it is closing or
+    /// gone, or in the handshake of its cover.
     #[inline]
     pub(crate) fn append(&mut self, key: SlotKey, write: impl FnOnce(&mut Vec<u8>)) -> bool {
         let Some(connection) = self.table.find(key) else { return false };
-        if connection.session.state == State::Closing {
+        if matches!(connection.session.state, State::Closing | State::Securing) {
             return false;
         }
         let spare_outputs = &mut self.spare_outputs;
-        let output =
-            connection.output.get_or_insert_with(|| spare_outputs.pop().unwrap_or_default());
+        let output = connection.output.get_or_insert_with(|| spare_outputs.take());
         write(&mut output.bytes);
         mark_dirty(&mut self.dirty, key, connection);
         true
@@ -171,16 +223,32 @@ impl Connections {
         }
     }
 
+    /// There is something to send that no [`Connections::append`] told of.
+    pub(crate) fn mark(&mut self, key: SlotKey) {
+        if let Some(connection) = self.table.find(key) {
+            mark_dirty(&mut self.dirty, key, connection);
+        }
+    }
+
     /// Writes once what a connection has to send.
     pub(crate) fn write(&mut self, key: SlotKey) -> Written {
         let Some(connection) = self.table.find(key) else { return Written::Going };
         connection.is_dirty = false;
-        if let Some(output) = &mut connection.output
-            && !connection.is_write_blocked
+        if connection.is_write_blocked {
+            return self.handle_written(key);
+        }
+        if seal(connection, &mut self.spare_outputs).is_err() {
+            return Written::Ended;
+        }
+        let output = match &mut connection.cover {
+            Some(cover) => cover.sealed.as_mut(),
+            None => connection.output.as_mut(),
+        };
+        if let Some(output) = output
             && output.unsent() > 0
         {
             let unsent = output.unsent();
-            match send(&mut connection.socket, output.unsent_bytes()) {
+            match plain::send(&mut connection.socket, output.unsent_bytes()) {
                 Sent::Bytes(length) => {
                     connection.is_write_blocked = length < unsent;
                     self.sent_bytes += length as u64;
@@ -194,10 +262,13 @@ impl Connections {
 
     fn handle_written(&mut self, key: SlotKey) -> Written {
         let Some(connection) = self.table.find(key) else { return Written::Going };
-        if let Some(sent) = connection.output.take_if(|output| output.unsent() == 0) {
-            keep_spare(&mut self.spare_outputs, sent);
+        let sealed = connection.cover.as_mut().map(|cover| &mut cover.sealed);
+        for output in [Some(&mut connection.output), sealed].into_iter().flatten() {
+            if let Some(sent) = output.take_if(|output| output.unsent() == 0) {
+                self.spare_outputs.give_back(sent);
+            }
         }
-        let is_said = connection.session.state == State::Closing && connection.output.is_none();
+        let is_said = connection.session.state == State::Closing && connection.unsent() == 0;
         if connection.has_unread && connection.may_read() {
             connection.has_unread = false;
             self.list(key);
@@ -213,12 +284,25 @@ fn mark_dirty(dirty: &mut Vec<SlotKey>, key: SlotKey, connection: &mut Connectio
     }
 }
 
-#[expect(clippy::vec_box, reason = "as above")]
-fn keep_spare(spare_outputs: &mut Vec<Box<Output>>, output: Box<Output>) {
-    if output.bytes.capacity() <= SPARE_OUTPUT_BYTES_MAX && spare_outputs.len() < SPARE_OUTPUTS_MAX
-    {
-        spare_outputs.push(output);
+/// Encrypts all that a covered connection says in this tick, so that its frames share records.
+fn seal(connection: &mut Connection, spare_outputs: &mut SpareOutputs) -> Result<(), Broken> {
+    let is_last = connection.session.state == State::Closing;
+    let Some(cover) = connection.cover.as_mut().filter(|cover| cover.tls.may_seal()) else {
+        return Ok(());
+    };
+    let said = connection.output.take();
+    if said.is_none() && !is_last {
+        return Ok(());
     }
+    let Cover { tls, sealed } = cover.as_mut();
+    let records = sealed.get_or_insert_with(|| spare_outputs.take());
+    let plain = said.as_ref().map_or(&[][..], |output| output.unsent_bytes());
+    tls.seal(plain, is_last, &mut records.bytes)?;
+    if let Some(mut said) = said {
+        said.clear();
+        spare_outputs.give_back(said);
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -240,7 +324,7 @@ mod tests {
             let socket = StdStream::connect(listener.local_addr().unwrap()).unwrap();
             let session = Session { state, ..Session::new() };
             let socket = TcpStream::from_std(socket);
-            connections.table().insert(Connection::new(socket, session, None, 0))
+            connections.table().insert(Connection::new(socket, None, session, None, 0))
         });
         (listener, connections, keys)
     }

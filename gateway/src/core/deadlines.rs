@@ -25,6 +25,11 @@ impl Deadlines {
         self.queue.front().map(|&(due_ms, _)| due_ms)
     }
 
+    /// The first, and when it falls due, ms.
+    pub(crate) fn first(&self) -> Option<(u64, SlotKey)> {
+        self.queue.front().copied()
+    }
+
     /// Takes out one that has fallen due. A storm of connections leaves no memory behind.
     pub(crate) fn pop_due(&mut self, now_ms: u64) -> Option<SlotKey> {
         let (_, key) = self.queue.pop_front_if(|&mut (due_ms, _)| due_ms <= now_ms)?;

@@ -93,6 +93,9 @@ impl Core {
             return;
         }
         connection.session.state = State::Open;
+        if let Some(cover) = &mut connection.cover {
+            cover.tls.forget_exporter();
+        }
         connection.session.copies = opened.copies;
         debug!(%user, device = %connection.session.device, "a session is open");
         self.counts.logins += 1;

@@ -88,7 +88,8 @@ impl Core {
         }
         // Made anew, it may be registered with another poll.
         let socket = mio::net::TcpStream::from_std(connection.socket.into());
-        self.mesh.move_there(core, Arrival { socket, frames, greeting });
+        let cover = connection.cover;
+        self.mesh.move_there(core, Arrival { socket, cover, frames, greeting });
     }
 
     fn fail_greeting(&mut self, key: SlotKey, greeting: &Greeting, code: Code) {

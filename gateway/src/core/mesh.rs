@@ -19,6 +19,7 @@ use answerback_proto::id::{DeviceId, PartitionId, UserId};
 use answerback_proto::limits::FRAME_BYTES_HARD_MAX;
 use mio::net::TcpStream;
 
+use super::connection::Cover;
 use crate::limits::{
     PARCEL_ARRIVALS_MAX, PARCEL_MAIL_MAX, PARCEL_REQUEST_BYTES_MAX, PARCELS_PER_TICK,
     REQUESTS_FORWARDED_MAX,
@@ -61,6 +62,8 @@ pub(crate) struct Parcel {
 pub(crate) struct Arrival {
     /// The socket, watched by nobody.
     pub(crate) socket: TcpStream,
+    /// Its cover.
+    pub(crate) cover: Option<Box<Cover>>,
     /// What came behind `Hello`.
     pub(crate) frames: Option<Box<FrameBuffer>>,
     /// What `Hello` said.

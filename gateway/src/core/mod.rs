@@ -24,7 +24,9 @@ mod connections;
 mod deadlines;
 mod effects;
 mod greet;
+mod handshakes;
 mod mesh;
+mod output;
 mod parcels;
 mod read;
 mod seats;
@@ -47,7 +49,7 @@ use crate::auth::Verifier;
 use crate::clock::{Clock, unix_ms};
 use crate::config::GatewayConfig;
 use crate::control::Desk;
-use crate::limits::{CLOSING_MS, READ_BUFFER_BYTES};
+use crate::limits::CLOSING_MS;
 use crate::reactor::Reactor;
 use crate::reactor::slot::SlotKey;
 use crate::reading::ReadLink;
@@ -55,12 +57,14 @@ use crate::serve::StopHandle;
 use crate::session::{Fault, Session, State, reply};
 use crate::stats::CoreCounts;
 use crate::storage::StorageLink;
+use crate::transport::tls::TlsServer;
 
 use administer::Tickets;
 use connection::Connection;
-use connections::{Connections, Written};
+use connections::{Connections, ReadBuffers, Written};
 use deadlines::Deadlines;
 use greet::Greeter;
+use handshakes::Handshakes;
 pub(crate) use mesh::{Link, Mesh};
 pub(crate) use seats::Seats;
 pub(crate) use shards::Shards;
@@ -104,6 +108,8 @@ pub(crate) struct Parts {
     pub(crate) reading: ReadLink,
     /// Where the operator's commands come.
     pub(crate) desk: Arc<Desk>,
+    /// Its end of handshakes, where clients come over TLS.
+    pub(crate) tls: Option<TlsServer>,
 }
 
 /// Why a core ended before it was told to.
@@ -140,10 +146,11 @@ pub(crate) struct Core {
     tickets: Tickets,
     gate: CommitGate,
     is_checkpoint_in_flight: bool,
-    /// Lent to the connection that is read.
-    read_buffer: Vec<u8>,
+    read_buffers: ReadBuffers,
     /// Who said `Hello` in this tick.
     greeters: Vec<Greeter>,
+    /// Those under way; none where clients come over plain TCP.
+    handshakes: Handshakes,
     /// Of connections that have not said `Hello`.
     hello_deadlines: Deadlines,
     /// Of connections that were told why they close.
@@ -162,7 +169,7 @@ impl Core {
     /// A core that has not begun.
     pub(crate) fn new(parts: Parts) -> Self {
         let Parts { core, config, shared, reactor, doorbell, shards, .. } = parts;
-        let Parts { mesh, storage, reading, desk, .. } = parts;
+        let Parts { mesh, storage, reading, desk, tls, .. } = parts;
         let gate = CommitGate::new(config.commit);
         let heartbeat_told_max_s = config.heartbeat_max_s;
         Self {
@@ -182,8 +189,9 @@ impl Core {
             tickets: Tickets::default(),
             gate,
             is_checkpoint_in_flight: false,
-            read_buffer: vec![0; READ_BUFFER_BYTES],
+            read_buffers: ReadBuffers::new(),
             greeters: Vec::new(),
+            handshakes: Handshakes::new(tls),
             hello_deadlines: Deadlines::default(),
             closing_deadlines: Deadlines::default(),
             silence_scan: (0, 0),
@@ -278,13 +286,20 @@ impl Core {
 
     /// Says a last word; the connection closes behind it.
     fn end(&mut self, key: SlotKey, write: impl FnOnce(&mut Vec<u8>)) {
-        if !self.connections.append(key, write) {
-            return;
+        if self.connections.append(key, write) {
+            self.begin_closing(key);
+        } else if self.state(key) == Some(State::Securing) {
+            self.close(key);
         }
+    }
+
+    /// What is said is said: the connection closes behind it.
+    fn begin_closing(&mut self, key: SlotKey) {
         let Some(connection) = self.connections.find(key) else { return };
         let session = connection.session;
         connection.session.state = State::Closing;
         self.closing_deadlines.push(self.now_ms() + CLOSING_MS, key);
+        self.handshakes.handle_left(session.state);
         self.tell_closed(session, key);
     }
 
@@ -292,6 +307,7 @@ impl Core {
     fn close(&mut self, key: SlotKey) {
         if let Some(Connection { session, .. }) = self.connections.remove(key) {
             self.shared.seats.give_back();
+            self.handshakes.handle_left(session.state);
             debug!(user = %session.user, device = %session.device, "a connection is closed");
             self.tell_closed(session, key);
         }

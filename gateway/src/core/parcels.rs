@@ -71,9 +71,9 @@ impl Core {
 
     /// A socket whose user lives here.
     fn handle_arrival(&mut self, arrival: Arrival) {
-        let Arrival { socket, frames, greeting } = arrival;
+        let Arrival { socket, cover, frames, greeting } = arrival;
         let session = Session::opening(greeting.user, greeting.device);
-        if let Some(key) = self.insert(socket, session, frames) {
+        if let Some(key) = self.insert(socket, cover, session, frames) {
             self.open_here(key, &greeting);
         }
     }

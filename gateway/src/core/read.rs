@@ -11,6 +11,7 @@ use answerback_proto::id::UserId;
 use answerback_proto::kind::Kind;
 
 use super::Core;
+use super::connections::ReadBuffers;
 use super::greet::Greeter;
 use super::stop::Phase;
 use crate::clock::unix_ms;
@@ -21,13 +22,14 @@ use crate::reactor::slot::SlotKey;
 use crate::session::handshake::Claim;
 use crate::session::reply::Refusal;
 use crate::session::{Fault, Request, Session, State, reply};
-use crate::transport::plain::{Received, receive};
+use crate::transport::Received;
 
 impl Core {
     /// Reads connections of the ready lists, once each and as many as a tick may.
     pub(super) fn read_ready(&mut self) {
         if self.phase.is_reading() {
             self.read_sessions();
+            self.read_handshakes();
             self.read_greetings();
             self.check_greetings();
         }
@@ -55,25 +57,31 @@ impl Core {
     }
 
     /// Reads once; says how many bytes came.
-    fn read(&mut self, key: SlotKey) -> usize {
-        let mut buffer = std::mem::take(&mut self.read_buffer);
-        let length = self.read_into(key, &mut buffer);
-        self.read_buffer = buffer;
+    pub(super) fn read(&mut self, key: SlotKey) -> usize {
+        let mut buffers = std::mem::take(&mut self.read_buffers);
+        let length = self.read_into(key, &mut buffers);
+        self.read_buffers = buffers;
         length
     }
 
-    fn read_into(&mut self, key: SlotKey, buffer: &mut [u8]) -> usize {
-        let Some(connection) = self.connections.find(key) else { return 0 };
-        match receive(&mut connection.socket, buffer) {
-            Received::Bytes(length) => {
-                connection.heard_s = (self.now_us / 1_000_000) as u32;
+    fn read_into(&mut self, key: SlotKey, buffers: &mut ReadBuffers) -> usize {
+        match self.connections.receive(key, buffers) {
+            Received::Bytes { length, is_full } => {
                 self.counts.received_bytes += length as u64;
+                let Some(connection) = self.connections.find(key) else { return length };
+                connection.heard_s = (self.now_us / 1_000_000) as u32;
+                let (is_covered, is_read_closed) =
+                    (connection.cover.is_some(), connection.is_read_closed);
                 // There is more, or the end, and no event will say so.
-                if length == buffer.len() || connection.is_read_closed {
+                if is_full || is_read_closed {
                     self.connections.list(key);
                 }
-                let (received, _) = buffer.split_at(length);
-                self.handle_received(key, received);
+                if is_covered {
+                    self.handle_uncovered(key, &buffers.plain);
+                } else {
+                    let (received, _) = buffers.raw.split_at(length);
+                    self.handle_received(key, received);
+                }
                 length
             }
             Received::Nothing => 0,
@@ -85,10 +93,14 @@ impl Core {
                 self.close(key);
                 0
             }
+            Received::Broken => {
+                self.handle_broken(key);
+                0
+            }
         }
     }
 
-    fn handle_received(&mut self, key: SlotKey, mut received: &[u8]) {
+    pub(super) fn handle_received(&mut self, key: SlotKey, mut received: &[u8]) {
         let Some(connection) = self.connections.find(key) else { return };
         // What comes behind the last word is read and dropped: a close with unread bytes
         // would be a reset, and a reset can overtake the last word.

@@ -85,7 +85,7 @@ impl Core {
                     self.connections.append(key, |out| reply::append_draining(out, delay_ms));
                     told += 1;
                 }
-                State::Greeting | State::Opening => {
+                State::Securing | State::Greeting | State::Opening => {
                     self.fail(key, Fault::of_connection(Code::Draining));
                 }
                 State::Closing => {}

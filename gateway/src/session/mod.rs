@@ -1,8 +1,8 @@
 //! What a connection may say, and what it is told.
 //!
 //! ```text
-//! Greeting ──Hello──► Opening ──Welcome──► Open
-//!     └──────────────────┴─────── Error ─────┴──► Closing ──flushed──► gone
+//! Securing ──TLS──► Greeting ──Hello──► Opening ──Welcome──► Open
+//!                      └──────────────────┴─────── Error ─────┴──► Closing ──flushed──► gone
 //! ```
 //! Everything here is a function of a frame and the session's few bytes of state; the
 //! core reads, writes and asks the shards.
@@ -21,6 +21,8 @@ use answerback_proto::limits::FRAME_BYTES_BEFORE_AUTH_MAX;
 /// Where a connection stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum State {
+    /// In the handshake of its cover: nothing can be said yet, nor heard.
+    Securing,
     /// Nothing came yet; the first frame must be `Hello`.
     Greeting,
     /// `Hello` was good; the home of the user is asked.
@@ -95,9 +97,14 @@ impl Fault {
 }
 
 impl Session {
-    /// A new connection's.
+    /// A new connection's over plain TCP.
     pub(crate) fn new() -> Self {
         Self { state: State::Greeting, ..Self::opening(UserId(0), DeviceId(0)) }
+    }
+
+    /// A new connection's that begins with the handshake of its cover.
+    pub(crate) fn securing() -> Self {
+        Self { state: State::Securing, ..Self::new() }
     }
 
     /// That of a connection whose `Hello` was good.
@@ -108,7 +115,7 @@ impl Session {
     /// The longest frame that it may send now.
     pub(crate) fn frame_bytes_max(&self, welcomed_max: u32) -> u32 {
         match self.state {
-            State::Greeting | State::Opening => FRAME_BYTES_BEFORE_AUTH_MAX,
+            State::Securing | State::Greeting | State::Opening => FRAME_BYTES_BEFORE_AUTH_MAX,
             State::Open | State::Closing => welcomed_max,
         }
     }
@@ -128,7 +135,7 @@ impl Session {
             State::Open => self.admit_open(frame),
             State::Greeting => admit_greeting(&frame.header),
             State::Opening => admit_opening(&frame.header),
-            State::Closing => Ok(Request::Nothing),
+            State::Securing | State::Closing => Ok(Request::Nothing),
         }
     }
 

@@ -11,6 +11,16 @@ use answerback_proto::id::PartitionId;
 pub(crate) struct CoreCounts {
     /// Connections taken.
     pub(crate) connections: u64,
+    /// Handshakes of TLS that were done,
+    pub(crate) handshakes: u64,
+    /// of them, with a ticket of an earlier connection.
+    pub(crate) handshakes_resumed: u64,
+    /// Handshakes that broke a rule or asked for another protocol,
+    pub(crate) handshakes_failed: u64,
+    /// took too long,
+    pub(crate) handshakes_overdue: u64,
+    /// or made room for others.
+    pub(crate) handshakes_shed: u64,
     /// Sessions opened.
     pub(crate) logins: u64,
     /// Bytes read.

@@ -25,6 +25,8 @@ pub struct Stats {
     pub sessions: u64,
     /// Connections taken.
     pub connections_total: u64,
+    /// What became of handshakes of TLS.
+    pub handshakes: HandshakeStats,
     /// Sessions opened.
     pub logins_total: u64,
     /// Bytes read from connections.
@@ -63,6 +65,21 @@ pub struct Stats {
     pub storage: StorageStats,
 }
 
+/// What became of handshakes of TLS.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct HandshakeStats {
+    /// Done.
+    pub done_total: u64,
+    /// Of them, with a ticket of an earlier connection.
+    pub resumed_total: u64,
+    /// Ended by a broken rule, or since the client asked for another protocol.
+    pub failed_total: u64,
+    /// Closed since they took too long.
+    pub overdue_total: u64,
+    /// Closed to make room for others.
+    pub shed_total: u64,
+}
+
 /// A live session of a user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SessionInfo {
@@ -91,6 +108,11 @@ impl Stats {
         let counts = &core.counts;
         self.connections += core.connections;
         self.connections_total += counts.connections;
+        self.handshakes.done_total += counts.handshakes;
+        self.handshakes.resumed_total += counts.handshakes_resumed;
+        self.handshakes.failed_total += counts.handshakes_failed;
+        self.handshakes.overdue_total += counts.handshakes_overdue;
+        self.handshakes.shed_total += counts.handshakes_shed;
         self.logins_total += counts.logins;
         self.received_bytes_total += counts.received_bytes;
         self.sent_bytes_total += counts.sent_bytes;

@@ -4,33 +4,13 @@ use std::io::{ErrorKind, Read, Write};
 
 use mio::net::TcpStream;
 
-/// What a read brought.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Received {
-    /// As many bytes.
-    Bytes(usize),
-    /// Nothing for now; an event will say when.
-    Nothing,
-    /// It was interrupted: read again.
-    Again,
-    /// The peer is gone, in one way or another.
-    Ended,
-}
-
-/// What a write took.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Sent {
-    /// As many bytes, perhaps not all; what is less means that an event will say when.
-    Bytes(usize),
-    /// The peer is gone.
-    Ended,
-}
+use super::{Received, Sent};
 
 /// Reads once.
 pub(crate) fn receive(socket: &mut TcpStream, buffer: &mut [u8]) -> Received {
     match socket.read(buffer) {
         Ok(0) => Received::Ended,
-        Ok(length) => Received::Bytes(length),
+        Ok(length) => Received::Bytes { length, is_full: length == buffer.len() },
         Err(error) => match error.kind() {
             ErrorKind::WouldBlock => Received::Nothing,
             ErrorKind::Interrupted => Received::Again,

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::sync::Arc;
 use std::time::Duration;
 
 use answerback_proto::access::{access, access_exact};
@@ -15,6 +16,7 @@ use answerback_proto::kind::{
     Send, Welcome,
 };
 use answerback_proto::limits::FRAME_BYTES_HARD_MAX;
+use rustls::{ClientConfig, ClientConnection, Stream};
 
 use crate::token::token;
 
@@ -25,6 +27,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub(crate) struct Client {
     /// Its socket.
     pub(crate) socket: TcpStream,
+    /// Its cover.
+    pub(crate) cover: Option<ClientConnection>,
     frames: FrameBuffer,
     received: VecDeque<Received>,
     user: u128,
@@ -94,7 +98,19 @@ impl Client {
         socket.set_write_timeout(Some(PATIENCE)).unwrap();
         socket.set_nodelay(true).unwrap();
         let (frames, received) = (FrameBuffer::default(), VecDeque::new());
-        Self { socket, frames, received, user: 0, device: 0 }
+        Self { socket, cover: None, frames, received, user: 0, device: 0 }
+    }
+
+    /// A connection that has said nothing, under a cover whose handshake is done.
+    pub(crate) fn connect_covered(address: SocketAddr, config: &Arc<ClientConfig>) -> Self {
+        let mut client = Self::connect(address);
+        let name = "localhost".try_into().unwrap();
+        let mut cover = ClientConnection::new(Arc::clone(config), name).unwrap();
+        while cover.is_handshaking() {
+            cover.complete_io(&mut client.socket).unwrap();
+        }
+        client.cover = Some(cover);
+        client
     }
 
     /// A session of a user's first device.
@@ -124,7 +140,21 @@ impl Client {
 
     /// Sends bytes.
     pub(crate) fn write(&mut self, bytes: &[u8]) {
-        self.socket.write_all(bytes).unwrap();
+        match &mut self.cover {
+            Some(cover) => {
+                let mut stream = Stream::new(cover, &mut self.socket);
+                stream.write_all(bytes).unwrap();
+                stream.flush().unwrap();
+            }
+            None => self.socket.write_all(bytes).unwrap(),
+        }
+    }
+
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        match &mut self.cover {
+            Some(cover) => Stream::new(cover, &mut self.socket).read(buffer),
+            None => self.socket.read(buffer),
+        }
     }
 
     /// Sends a message.
@@ -148,7 +178,7 @@ impl Client {
     pub(crate) fn next(&mut self) -> Option<Received> {
         let mut buffer = [0; 16 * 1024];
         while self.received.is_empty() {
-            match self.socket.read(&mut buffer) {
+            match self.read(&mut buffer) {
                 Ok(0) => return None,
                 Ok(length) => self.cut(buffer.get(..length).unwrap()),
                 Err(error) if error.kind() == ErrorKind::ConnectionReset => return None,
@@ -191,7 +221,7 @@ impl Client {
     /// No more comes, and the other end did not just drop the connection.
     pub(crate) fn expect_orderly_end(&mut self) {
         assert_eq!(self.received.len(), 0);
-        assert_eq!(self.socket.read(&mut [0; 1]).unwrap(), 0);
+        assert_eq!(self.read(&mut [0; 1]).unwrap(), 0);
     }
 
     /// The next frame is a message: sender, its envelope, its payload.

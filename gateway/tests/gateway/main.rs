@@ -14,4 +14,5 @@ mod running;
 mod stats;
 mod stop;
 mod storage;
+mod tls;
 mod token;

@@ -8,7 +8,8 @@ use answerback_directory::partition_table::PartitionTable;
 use answerback_directory::recovery::load_shards;
 use answerback_directory::shard::Residency;
 use answerback_gateway::{
-    Backend, Control, GatewayConfig, Listening, ServeError, StopHandle, serve,
+    Backend, Certificate, Control, Credentials, GatewayConfig, Listening, ServeError, StopHandle,
+    serve,
 };
 use answerback_proto::id::{Generation, UserId};
 
@@ -50,12 +51,18 @@ impl Running {
 
     /// A gateway with these settings and this disk.
     pub(crate) fn with(cores: u16, config: GatewayConfig, journal: MemoryJournal) -> Self {
-        Self::start_on(cores, config, journal, Residency::default())
+        Self::start_on(cores, config, journal, Residency::default(), None)
+    }
+
+    /// A gateway with these settings that shows a certificate.
+    pub(crate) fn covered(cores: u16, config: GatewayConfig, certificate: Certificate) -> Self {
+        let (journal, residency) = (MemoryJournal::default(), Residency::default());
+        Self::start_on(cores, config, journal, residency, Some(certificate))
     }
 
     /// A gateway with an empty disk, and as much memory for users at rest.
     pub(crate) fn with_residency(cores: u16, config: GatewayConfig, residency: Residency) -> Self {
-        Self::start_on(cores, config, MemoryJournal::default(), residency)
+        Self::start_on(cores, config, MemoryJournal::default(), residency, None)
     }
 
     fn start_on(
@@ -63,6 +70,7 @@ impl Running {
         config: GatewayConfig,
         journal: MemoryJournal,
         residency: Residency,
+        certificate: Option<Certificate>,
     ) -> Self {
         let table = table(cores);
         let shards = load_shards(&journal, table, Generation(1), residency).unwrap().shards;
@@ -74,7 +82,8 @@ impl Running {
         let listening_there = Listening::bind(&config, cores, false).unwrap();
         let thread = thread::spawn(move || {
             let backend = Backend { table, shards, journal: disk.clone(), reader: disk };
-            serve(config, listening_there, backend, verifier(), &handle, &commands, |address| {
+            let credentials = Credentials { verifier: verifier(), certificate };
+            serve(config, listening_there, backend, credentials, &handle, &commands, |address| {
                 told.send(address).unwrap();
             })
         });

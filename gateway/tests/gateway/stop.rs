@@ -4,7 +4,7 @@ use answerback_directory::partition_table::PartitionTable;
 use answerback_directory::recovery::load_shards;
 use answerback_directory::shard::{Residency, Shard};
 use answerback_gateway::{
-    Backend, Control, GatewayConfig, Listening, ServeError, StopHandle, serve,
+    Backend, Control, Credentials, GatewayConfig, Listening, ServeError, StopHandle, serve,
 };
 use answerback_proto::code::Code;
 use answerback_proto::id::Generation;
@@ -175,7 +175,8 @@ fn serve_briefly(config: GatewayConfig, shards: Option<Vec<Shard>>) -> Result<()
     let shards = shards.unwrap_or_else(|| load(&journal, table));
     let backend = Backend { table, shards, journal: journal.clone(), reader: journal };
     let listening = Listening::bind(&config, 1, false)?;
-    serve(config, listening, backend, verifier(), &stop, &Control::new(), |_| {})
+    let credentials = Credentials { verifier: verifier(), certificate: None };
+    serve(config, listening, backend, credentials, &stop, &Control::new(), |_| {})
 }
 
 #[test]

@@ -24,6 +24,27 @@ fn of_connections(stats: &Stats) -> Vec<Family> {
         ),
         Family::count("answerback_sessions", "Live sessions.", stats.sessions),
         total("answerback_connections_taken", "Connections taken.", stats.connections_total),
+        total("answerback_tls_handshakes", "Handshakes of TLS done.", stats.handshakes.done_total),
+        total(
+            "answerback_tls_handshakes_resumed",
+            "Of them, with a ticket of an earlier connection.",
+            stats.handshakes.resumed_total,
+        ),
+        total(
+            "answerback_tls_handshakes_failed",
+            "Handshakes of TLS that broke a rule, or asked for another protocol.",
+            stats.handshakes.failed_total,
+        ),
+        total(
+            "answerback_tls_handshakes_overdue",
+            "Handshakes of TLS that took too long.",
+            stats.handshakes.overdue_total,
+        ),
+        total(
+            "answerback_tls_handshakes_shed",
+            "Handshakes of TLS that were closed to make room for others.",
+            stats.handshakes.shed_total,
+        ),
         total("answerback_logins", "Sessions opened.", stats.logins_total),
         total(
             "answerback_received_bytes",
