@@ -72,7 +72,7 @@ fn show(state: ConnectionState) -> Result<(), Error> {
     match state {
         ConnectionState::Connecting => {}
         ConnectionState::Online => eprintln!("online"),
-        ConnectionState::Offline { retry_in_ms, reason } => {
+        ConnectionState::Offline { retry_in_ms, reason, .. } => {
             eprintln!("{reason}; trying again in {retry_in_ms} ms");
         }
         ConnectionState::Stopped { error } => return Err(error),

@@ -74,6 +74,25 @@
 //! app does. Where [`Error::is_end_of_device`] says so, it logs in anew with another device id
 //! and another file.
 //!
+//! # Security
+//!
+//! [`Options::security`] says how connections are protected. What it is at first, plain TCP to this
+//! machine, is for trying out; everything else is [`Security::Tls`]:
+//!
+//! ```
+//! # use answerback_sdk::{DeviceId, Options, Roots, Security, Tls, UserId};
+//! # fn options(pins: Vec<answerback_sdk::Pin>) -> Options {
+//! # let (alice, phone, path) = (UserId(1), DeviceId(11), "phone.sqlite".into());
+//! let mut options = Options::new("chat.example:7400".to_owned(), alice, phone, path);
+//! options.security = Security::Tls(Tls { pins, ..Tls::default() });
+//! # options
+//! # }
+//! ```
+//! Then it is TLS 1.3 or nothing. Who signed the certificate and for which name is always looked
+//! at; with [`Pin`]s its key must be one of them too. A server that does not pass is
+//! [`ConnectionState::Offline`] with `is_untrusted`, and is tried again after half a minute to a
+//! minute.
+//!
 //! # Pushes
 //!
 //! The operator's push wakes an extension of the app, which calls [`fetch_once`] with the same
@@ -82,8 +101,8 @@
 //! # Below
 //!
 //! Two pure parts are for other event loops and for the simulator: [`session`] is one
-//! device's end of the protocol, [`link`] decides when to connect and when to stop; and
-//! [`storage`] is the device in one SQLite file. The rule that they keep together: an entry is
+//! device's end of the protocol, [`link`] decides when to connect and when to stop. Beside them,
+//! [`storage`] is the device in one SQLite file, [`transport`] the way to a box. The rule that they keep together: an entry is
 //! stored with the new cursor in one transaction, then acknowledged, then handed to the app.
 
 pub mod client;
@@ -91,6 +110,7 @@ mod clock;
 pub mod link;
 pub mod session;
 pub mod storage;
+pub mod transport;
 
 pub use answerback_proto::id::{DeviceId, Sequence, UserId};
 pub use client::{
@@ -99,3 +119,4 @@ pub use client::{
 };
 pub use session::Mode;
 pub use storage::Draft;
+pub use transport::{Pin, Roots, Security, Tls};

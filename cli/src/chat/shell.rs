@@ -261,7 +261,7 @@ fn connection(state: ConnectionState) -> Connection {
     match state {
         ConnectionState::Connecting => Connection::Connecting,
         ConnectionState::Online => Connection::Online,
-        ConnectionState::Offline { retry_in_ms, reason } => {
+        ConnectionState::Offline { retry_in_ms, reason, .. } => {
             Connection::Offline { retry_at_ms: unix_ms().saturating_add(retry_in_ms), reason }
         }
         ConnectionState::Stopped { error } => Connection::Stopped { reason: what_to_do(&error) },

@@ -96,9 +96,9 @@ impl Device {
         match self.link.state() {
             LinkState::Connecting => ConnectionState::Connecting,
             LinkState::Online => ConnectionState::Online,
-            LinkState::Offline { retry_at_ms, reason } => {
+            LinkState::Offline { retry_at_ms, reason, is_untrusted } => {
                 let retry_in_ms = retry_at_ms.saturating_sub(now_ms);
-                ConnectionState::Offline { retry_in_ms, reason }
+                ConnectionState::Offline { retry_in_ms, reason, is_untrusted }
             }
             LinkState::Stopped(halt) => ConnectionState::Stopped { error: halt.into() },
         }

@@ -6,6 +6,7 @@ use answerback_proto::code::{Class, Code};
 
 use crate::link::{Halt, described};
 use crate::storage::StorageError;
+use crate::transport::UnusableSecurity;
 
 /// What an app does about an error; the class says enough.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -96,6 +97,12 @@ impl From<StorageError> for Error {
             _ => ErrorClass::Storage,
         };
         Self { class, code: None, message: error.to_string() }
+    }
+}
+
+impl From<UnusableSecurity> for Error {
+    fn from(error: UnusableSecurity) -> Self {
+        Self::usage(error.to_string())
     }
 }
 

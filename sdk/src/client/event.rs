@@ -22,6 +22,12 @@ pub enum ConnectionState {
         retry_in_ms: u64,
         /// Why the last one ended, for people who read logs.
         reason: String,
+        /// Whether somebody was there who is not the box that was meant: no trusted certificate,
+        /// another key, another protocol. The app may say so, for the next attempt is far: the
+        /// network may be one that wants a log-in first, the clock may be wrong, the app or the
+        /// box may have to be mended. [`Client::foreground`](super::Client::foreground) and
+        /// [`Client::network_changed`](super::Client::network_changed) try at once.
+        is_untrusted: bool,
     },
     /// There will be no other attempt. Close the client; the class says what then.
     Stopped {

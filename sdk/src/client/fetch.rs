@@ -6,8 +6,9 @@ use std::time::Duration;
 use super::device::Device;
 use super::shared::Shared;
 use super::worker::Worker;
-use super::{ConnectionState, Error, Options, TokenSource, check, socket};
+use super::{ConnectionState, Error, Options, TokenSource, check};
 use crate::session::Mode;
+use crate::transport::{Connector, bell};
 
 /// What a fetch brought.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,9 +36,10 @@ pub fn fetch_once(
 ) -> Result<Fetched, Error> {
     let options = Options { mode: Mode::Fetch, ..options };
     check(&options)?;
-    let (bell, sleeper) = socket::bell().map_err(Error::of_system)?;
+    let connector = Connector::new(&options.address, &options.security)?;
+    let (bell, sleeper) = bell().map_err(Error::of_system)?;
     let shared = Arc::new(Shared::new(Device::open(&options, fastrand::u64(..))?, bell));
-    let mut worker = Worker::new(Arc::clone(&shared), &options, tokens, sleeper);
+    let mut worker = Worker::new(Arc::clone(&shared), connector, &options, tokens, sleeper);
     let mut is_asked = false;
     loop {
         let left_ms = deadline_ms.saturating_sub(shared.clock.now_ms());

@@ -10,7 +10,6 @@ mod fetch;
 mod message;
 mod options;
 mod shared;
-mod socket;
 mod worker;
 
 use std::io;
@@ -29,6 +28,7 @@ pub use options::{Options, TokenSource};
 
 use crate::session::{Mode, ReadMark};
 use crate::storage::{ChatMessage, Draft};
+use crate::transport::{Connector, Security, bell, host_of};
 use device::Device;
 use shared::Shared;
 use worker::Worker;
@@ -47,15 +47,17 @@ impl Client {
     ///
     /// # Errors
     /// `Storage`: the file is in use by another process, unwritable, newer, another device's.
-    /// `Usage`: options that make no sense.
+    /// `Usage`: options that make no sense, as plain TCP to another machine that was not asked
+    /// for.
     pub fn open(options: Options, tokens: Box<dyn TokenSource>) -> Result<Self, Error> {
         check(&options)?;
         if options.mode == Mode::Fetch {
             return Err(Error::usage("a client is active or in the background; see fetch_once"));
         }
-        let (bell, sleeper) = socket::bell().map_err(Error::of_system)?;
+        let connector = Connector::new(&options.address, &options.security)?;
+        let (bell, sleeper) = bell().map_err(Error::of_system)?;
         let shared = Arc::new(Shared::new(Device::open(&options, fastrand::u64(..))?, bell));
-        let worker = Worker::new(Arc::clone(&shared), &options, tokens, sleeper);
+        let worker = Worker::new(Arc::clone(&shared), connector, &options, tokens, sleeper);
         let thread = thread::Builder::new().name("answerback".to_owned());
         thread.spawn(|| worker.run()).map_err(Error::of_system)?;
         Ok(Self { shared, options })
@@ -344,6 +346,12 @@ fn check(options: &Options) -> Result<(), Error> {
     if !matches!(port, Some(Ok(_))) {
         let address = &options.address;
         return Err(Error::usage(format!("{address:?} is no address of the form host:port")));
+    }
+    let host = host_of(&options.address);
+    if let Ok(address) = host.parse()
+        && !options.security.allows(address)
+    {
+        return Err(Error::usage(Security::refusal(host)));
     }
     if options.user == UserId(0) || options.device.0 == 0 {
         return Err(Error::usage("user and device are not 0"));

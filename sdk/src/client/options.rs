@@ -5,12 +5,15 @@ use std::path::PathBuf;
 use answerback_proto::id::{DeviceId, UserId};
 
 use crate::session::Mode;
+use crate::transport::Security;
 
 /// Who, where to, and where everything is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
     /// The box: `host:port`.
     pub address: String,
+    /// How its connections are protected; at first plain TCP to this machine and no other.
+    pub security: Security,
     /// Whose device it is.
     pub user: UserId,
     /// The install of the app: a random number, drawn once and kept with `database`. An app
@@ -25,9 +28,10 @@ pub struct Options {
 }
 
 impl Options {
-    /// Of an app without a build number that somebody looks at.
+    /// Of an app without a build number that somebody looks at, with a box on this machine.
     pub fn new(address: String, user: UserId, device: DeviceId, database: PathBuf) -> Self {
-        Self { address, user, device, database, app_build: 0, mode: Mode::Active }
+        let security = Security::default();
+        Self { address, security, user, device, database, app_build: 0, mode: Mode::Active }
     }
 }
 

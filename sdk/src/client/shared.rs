@@ -6,8 +6,8 @@ use std::time::Duration;
 use super::Error;
 use super::device::Device;
 use super::event::ClientEvent;
-use super::socket::Bell;
 use crate::clock::Clock;
+use crate::transport::Bell;
 
 /// An orderly close waits at most so long for the socket to take what is owed to the server.
 const CLOSING_MAX: Duration = Duration::from_secs(1);

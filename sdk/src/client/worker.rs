@@ -5,18 +5,14 @@
 //! held up by the disk alone.
 
 use std::io;
-use std::net::TcpStream;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::shared::Shared;
-use super::socket::{self, DialError, Sleeper};
 use super::{Options, TokenSource};
 use crate::link::{Halt, Step};
-
-/// One read takes this much at most: a transaction for each, and little memory for a fetch.
-const RECEIVE_BYTES: usize = 64 * 1024;
+use crate::transport::{ConnectError, Connector, Sleeper, Stream, wait};
 
 /// What to do outside of the lock.
 enum Plan {
@@ -28,17 +24,18 @@ enum Plan {
 pub(super) struct Worker {
     shared: Arc<Shared>,
     address: String,
+    connector: Connector,
     tokens: Box<dyn TokenSource>,
     sleeper: Sleeper,
-    socket: Option<TcpStream>,
+    stream: Option<Stream>,
     /// Bytes on their way out.
     out: Vec<u8>,
-    received: Vec<u8>,
 }
 
 impl Worker {
     pub(super) fn new(
         shared: Arc<Shared>,
+        connector: Connector,
         options: &Options,
         tokens: Box<dyn TokenSource>,
         sleeper: Sleeper,
@@ -46,11 +43,11 @@ impl Worker {
         Self {
             shared,
             address: options.address.clone(),
+            connector,
             tokens,
             sleeper,
-            socket: None,
+            stream: None,
             out: Vec::new(),
-            received: vec![0; RECEIVE_BYTES],
         }
     }
 
@@ -81,7 +78,7 @@ impl Worker {
         while let Some(step) = device.link.poll_step(now_ms) {
             match step {
                 Step::Close => {
-                    self.socket = None;
+                    self.stream = None;
                     self.out.clear();
                 }
                 Step::Dial => {
@@ -90,10 +87,10 @@ impl Worker {
                 }
             }
         }
-        if self.socket.is_some() && self.out.is_empty() {
+        if self.stream.is_some() && !self.has_bytes_out() {
             device.link.poll_transmit(&mut self.out);
         }
-        device.has_bytes_out = !self.out.is_empty();
+        device.has_bytes_out = self.has_bytes_out();
         device.tell_state(now_ms);
         self.shared.tell(device);
         let timeout = device.link.poll_timeout();
@@ -103,15 +100,10 @@ impl Worker {
 
     fn dial(&mut self) {
         let dialled = self.token().map_err(|reason| format!("no token: {reason}"));
-        let dialled = dialled.and_then(|token| {
-            let is_wanted = || self.shared.is_dialing();
-            match socket::dial(&self.address, &self.sleeper, &is_wanted) {
-                Ok(socket) => Ok(Some((socket, token))),
-                Err(DialError::Unwanted) => Ok(None),
-                Err(DialError::Failed(cause)) => {
-                    Err(format!("cannot connect to {}: {cause}", self.address))
-                }
-            }
+        let is_wanted = || self.shared.is_dialing();
+        let dialled = dialled.map(|token| {
+            let stream = self.connector.dial(&self.sleeper, &is_wanted);
+            stream.map(|stream| (stream, token))
         });
         let mut device = self.shared.lock();
         let Some(device) = device.as_mut().filter(|device| device.link.is_dialing()) else {
@@ -119,14 +111,21 @@ impl Worker {
         };
         let now_ms = self.shared.clock.now_ms();
         match dialled {
-            Ok(Some((socket, token))) => match device.storage.raise_connection_counter() {
+            Ok(Ok((stream, token))) => match device.storage.raise_connection_counter() {
                 Ok(counter) => {
                     device.link.handle_dialled(now_ms, counter, &token);
-                    self.socket = Some(socket);
+                    self.stream = Some(stream);
                 }
                 Err(error) => device.link.stop(Halt::Storage(error.to_string())),
             },
-            Ok(None) => {}
+            Ok(Err(ConnectError::Unwanted)) => {}
+            Ok(Err(error)) => {
+                let reason = format!("cannot connect to {}: {error}", self.address);
+                match error {
+                    ConnectError::Untrusted(_) => device.link.handle_untrusted(now_ms, reason),
+                    _ => device.link.handle_dial_failed(now_ms, reason),
+                }
+            }
             Err(reason) => device.link.handle_dial_failed(now_ms, reason),
         }
     }
@@ -144,29 +143,37 @@ impl Worker {
     }
 
     fn try_exchange(&mut self, timeout: Option<Duration>) -> io::Result<()> {
-        let had_bytes = !self.out.is_empty();
+        let had_bytes = self.has_bytes_out();
         self.write()?;
+        let wants_to_write = self.has_bytes_out();
         // What is written is followed by more, or by nothing: the next turn knows.
-        let timeout = if had_bytes && self.out.is_empty() { Some(Duration::ZERO) } else { timeout };
-        let wants_to_write = !self.out.is_empty();
-        let woken = socket::wait(&self.sleeper, self.socket.as_ref(), wants_to_write, timeout)?;
+        let timeout = if had_bytes && !wants_to_write { Some(Duration::ZERO) } else { timeout };
+        let woken = wait(&self.sleeper, self.stream.as_ref(), wants_to_write, timeout)?;
         if woken.is_readable { self.read() } else { Ok(()) }
     }
 
+    /// Whether anything waits for the socket, here or in the stream.
+    fn has_bytes_out(&self) -> bool {
+        !self.out.is_empty() || self.stream.as_ref().is_some_and(Stream::wants_to_write)
+    }
+
     fn write(&mut self) -> io::Result<()> {
-        if let Some(socket) = &mut self.socket
-            && !self.out.is_empty()
-        {
-            let written = socket::write(socket, &self.out)?;
+        if !self.has_bytes_out() {
+            return Ok(());
+        }
+        if let Some(stream) = &mut self.stream {
+            let written = stream.write(&self.out)?;
             self.out.drain(..written);
         }
         Ok(())
     }
 
     fn read(&mut self) -> io::Result<()> {
-        let Some(socket) = &mut self.socket else { return Ok(()) };
-        let Some(length) = socket::read(socket, &mut self.received)? else { return Ok(()) };
-        let (received, _) = self.received.split_at(length);
+        let Some(stream) = &mut self.stream else { return Ok(()) };
+        let received = stream.read()?;
+        if received.is_empty() {
+            return Ok(());
+        }
         if let Some(device) = self.shared.lock().as_mut() {
             let now_ms = self.shared.clock.now_ms();
             device.link.handle_received(now_ms, received);

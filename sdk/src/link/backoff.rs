@@ -29,6 +29,11 @@ impl Backoff {
         self.random.u64(0..=longest)
     }
 
+    /// An attempt failed for what does not pass by itself: the longest wait, or half of it.
+    pub(super) fn long_ms(&mut self) -> u64 {
+        self.random.u64(LAST_MS / 2..=LAST_MS)
+    }
+
     /// What a server asked for, and up to a quarter more: it may have told many the same.
     pub(super) fn spread_ms(&mut self, asked_ms: u64) -> u64 {
         asked_ms + self.random.u64(0..=asked_ms / 4)

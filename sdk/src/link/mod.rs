@@ -55,6 +55,8 @@ pub enum LinkState {
         retry_at_ms: u64,
         /// Why the last one ended.
         reason: String,
+        /// Whether somebody was there who is not the box that was meant.
+        is_untrusted: bool,
     },
     /// There will be no other.
     Stopped(Halt),
@@ -76,6 +78,7 @@ enum Phase {
     Resting {
         until_ms: u64,
         reason: String,
+        is_untrusted: bool,
     },
     Dialing,
     Opening {
@@ -128,14 +131,15 @@ impl Link {
     /// How far the connection is.
     pub fn state(&self) -> LinkState {
         match &self.phase {
-            Phase::Resting { until_ms, reason } => {
-                LinkState::Offline { retry_at_ms: *until_ms, reason: reason.clone() }
+            &Phase::Resting { until_ms, ref reason, is_untrusted } => {
+                LinkState::Offline { retry_at_ms: until_ms, reason: reason.clone(), is_untrusted }
             }
             Phase::Fresh | Phase::Dialing | Phase::Opening { .. } => LinkState::Connecting,
             Phase::Online { .. } => LinkState::Online,
             Phase::Leaving { return_at_ms, .. } => LinkState::Offline {
                 retry_at_ms: *return_at_ms,
                 reason: "the server is going away".to_owned(),
+                is_untrusted: false,
             },
             Phase::Stopped(halt) => LinkState::Stopped(halt.clone()),
         }
@@ -179,6 +183,15 @@ impl Link {
     pub fn handle_dial_failed(&mut self, now_ms: u64, reason: String) {
         if self.is_dialing() {
             self.rest(now_ms, reason);
+        }
+    }
+
+    /// Somebody is there, and is not the box that was meant. Whoever has to mend that needs
+    /// longer than a lost connection does.
+    pub fn handle_untrusted(&mut self, now_ms: u64, reason: String) {
+        if self.is_dialing() {
+            let until_ms = now_ms + self.backoff.long_ms();
+            self.phase = Phase::Resting { until_ms, reason, is_untrusted: true };
         }
     }
 
@@ -352,12 +365,12 @@ impl Link {
     fn disconnect(&mut self, until_ms: u64, reason: String) {
         self.session.handle_disconnected();
         self.is_close_due = true;
-        self.phase = Phase::Resting { until_ms, reason };
+        self.phase = Phase::Resting { until_ms, reason, is_untrusted: false };
     }
 
     fn rest(&mut self, now_ms: u64, reason: String) {
         let until_ms = now_ms + self.backoff.next_ms();
-        self.phase = Phase::Resting { until_ms, reason };
+        self.phase = Phase::Resting { until_ms, reason, is_untrusted: false };
     }
 }
 

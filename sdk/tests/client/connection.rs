@@ -7,7 +7,7 @@ use answerback_proto::code::Code;
 use answerback_proto::id::Generation;
 use answerback_proto::kind::{Ack, Error as ErrorFrame, GoAway, Kind, Send};
 use answerback_sdk::storage::Storage;
-use answerback_sdk::{ErrorClass, Mode};
+use answerback_sdk::{ErrorClass, Mode, Security};
 
 use super::server::{Peer, Server};
 use super::*;
@@ -294,7 +294,8 @@ fn what_the_server_has_lost_goes_again_and_is_counted() {
 fn a_client_is_closed_while_it_dials_or_waits() {
     let place = Place::new();
     for address in ["192.0.2.1:7400", &nowhere()] {
-        let client = place.open(address);
+        let options = Options { security: Security::Plaintext, ..place.options(address) };
+        let client = Client::open(options, Box::new(Token)).unwrap();
         let (done, is_done) = channel();
         std::thread::spawn(move || {
             client.close();
@@ -303,7 +304,7 @@ fn a_client_is_closed_while_it_dials_or_waits() {
         let event = is_done.recv_timeout(std::time::Duration::from_secs(9)).unwrap();
         assert_eq!(event, None);
         // The file is free at once.
-        place.open(address).close();
+        place.open(&nowhere()).close();
     }
 }
 
@@ -323,6 +324,8 @@ fn options_that_make_no_sense_are_told() {
     let good = place.options("127.0.0.1:1");
     for bad in [
         Options { address: "127.0.0.1".to_owned(), ..good.clone() },
+        Options { address: "192.0.2.1:7400".to_owned(), ..good.clone() },
+        Options { address: "[2001:db8::1]:7400".to_owned(), ..good.clone() },
         Options { user: UserId(0), ..good.clone() },
         Options { mode: Mode::Fetch, ..good.clone() },
     ] {

@@ -6,10 +6,12 @@
     reason = "a test fails by it"
 )]
 
+mod certificates;
 mod connection;
 mod exchange;
 mod fetch;
 mod server;
+mod tls;
 
 use std::path::PathBuf;
 

@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use answerback_proto::header::Header;
 use answerback_proto::id::UserId;
 use answerback_proto::kind::{Accepted, Deliver, End, Envelope, Hello, Kind, Welcome};
 use answerback_proto::limits::FRAME_BYTES_HARD_MAX;
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 use crate::{ALICE, BOB};
 
@@ -20,9 +22,14 @@ pub(crate) const LONG: Duration = Duration::from_secs(30);
 
 /// One connection, seen from the server.
 pub(crate) struct Peer {
-    stream: TcpStream,
+    stream: Stream,
     frames: FrameBuffer,
     received: Vec<u8>,
+}
+
+enum Stream {
+    Plain(TcpStream),
+    Tls(Box<StreamOwned<ServerConnection, TcpStream>>),
 }
 
 /// What a server does on its connections, one after the other.
@@ -37,12 +44,18 @@ pub(crate) struct Server {
 impl Server {
     /// Runs a script on each connection in turn; a connection closes behind its script.
     pub(crate) fn run(scripts: Vec<Script>) -> Self {
+        Self::run_with(None, scripts)
+    }
+
+    /// The same, over TLS where that is set up.
+    pub(crate) fn run_with(tls: Option<Arc<ServerConfig>>, scripts: Vec<Script>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let thread = thread::spawn(move || {
             for script in scripts {
-                let (stream, _) = listener.accept().unwrap();
-                stream.set_read_timeout(Some(LONG)).unwrap();
+                let (socket, _) = listener.accept().unwrap();
+                socket.set_read_timeout(Some(LONG)).unwrap();
+                let stream = Stream::open(socket, tls.clone());
                 let frames = FrameBuffer::default();
                 script(&mut Peer { stream, frames, received: Vec::new() });
             }
@@ -56,12 +69,45 @@ impl Server {
     }
 }
 
+impl Stream {
+    /// A handshake that fails is for the client to tell of.
+    fn open(mut socket: TcpStream, tls: Option<Arc<ServerConfig>>) -> Self {
+        let Some(config) = tls else { return Self::Plain(socket) };
+        let mut tls = ServerConnection::new(config).unwrap();
+        while tls.is_handshaking() && tls.complete_io(&mut socket).is_ok() {}
+        Self::Tls(Box::new(StreamOwned::new(tls, socket)))
+    }
+
+    fn write_all(&mut self, bytes: &[u8]) {
+        match self {
+            Self::Plain(stream) => stream.write_all(bytes),
+            Self::Tls(stream) => stream.write_all(bytes),
+        }
+        .unwrap();
+    }
+
+    fn read(&mut self, bytes: &mut [u8]) -> std::io::Result<usize> {
+        match self {
+            Self::Plain(stream) => stream.read(bytes),
+            Self::Tls(stream) => stream.read(bytes),
+        }
+    }
+}
+
 impl Peer {
+    /// The server's end of TLS.
+    pub(crate) fn tls(&self) -> &ServerConnection {
+        match &self.stream {
+            Stream::Plain(_) => panic!("this connection is plain"),
+            Stream::Tls(stream) => &stream.conn,
+        }
+    }
+
     pub(crate) fn write<E: Envelope>(&mut self, tag: u32, target: UserId, envelope: &E) {
         let mut bytes = Vec::new();
         let address = Address { flags: 0, tag, target: target.0 };
         append_frame(&mut bytes, address, envelope, &[], b"");
-        self.stream.write_all(&bytes).unwrap();
+        self.stream.write_all(&bytes);
     }
 
     /// Passes over frames until one of `kind`: its header and envelope.
@@ -121,7 +167,7 @@ impl Peer {
         let mut bytes = Vec::new();
         let address = Address { flags: 0, tag, target: ALICE.0 };
         welcome.append(&mut bytes, address, &kinds, b"").unwrap();
-        self.stream.write_all(&bytes).unwrap();
+        self.stream.write_all(&bytes);
         hello
     }
 
@@ -145,7 +191,7 @@ impl Peer {
         let mut bytes = Vec::new();
         let address = Address { flags: 0, tag: 0, target: BOB.0 };
         append_frame(&mut bytes, address, &deliver, &[], payload);
-        self.stream.write_all(&bytes).unwrap();
+        self.stream.write_all(&bytes);
     }
 
     /// None once the client has closed.

@@ -64,6 +64,29 @@ fn a_server_that_does_not_open_the_session_is_left_after_10_s() {
     assert_eq!((world.dials.len(), world.closes[0]), (2, 10_000), "{:?}", world.dials);
 }
 
+/// Somebody is there who is not the box: nothing that passes within a second.
+#[test]
+fn a_server_that_is_not_trusted_is_not_tried_again_soon_unless_somebody_asks() {
+    for seed in 0..50 {
+        let mut world = World::new(seed);
+        world.is_trusted = false;
+        world.run_until(10 * MINUTE);
+        let gaps: Vec<_> = world.dials.windows(2).map(|pair| pair[1] - pair[0]).collect();
+        assert!(gaps.iter().all(|gap| (32_000..=64_001).contains(gap)), "seed {seed}: {gaps:?}");
+        let LinkState::Offline { reason, is_untrusted, .. } = world.link.state() else { panic!() };
+        assert!(is_untrusted, "{reason}");
+        let before = world.dials.len();
+        world.is_trusted = true;
+        world.link.network_changed(world.now_ms);
+        world.run_for(100);
+        assert_eq!(world.dials.len(), before + 1);
+        assert!(world.is_online(), "seed {seed}");
+        world.hang_up();
+        world.run_for(world.latency_ms + 51);
+        assert_eq!(world.dials.len(), before + 2, "a lost connection is another matter");
+    }
+}
+
 #[test]
 fn a_foreground_ends_any_wait_and_begins_anew() {
     let mut world = World::new(5);

@@ -50,6 +50,8 @@ pub(super) struct World {
     pub(super) latency_ms: u64,
     /// Whether anybody listens.
     pub(super) is_up: bool,
+    /// Whether who listens is the box that was meant.
+    pub(super) is_trusted: bool,
     /// The server takes everything and says nothing.
     pub(super) is_mute: bool,
     pub(super) greeting: Greeting,
@@ -89,6 +91,7 @@ impl World {
             now_ms: 0,
             latency_ms: 40,
             is_up: true,
+            is_trusted: true,
             is_mute: false,
             greeting: Greeting::Welcome,
             patience_ms: None,
@@ -205,7 +208,9 @@ impl World {
 
     fn dial(&mut self) {
         self.dials.push(self.now_ms);
-        if self.is_up {
+        if !self.is_trusted {
+            self.link.handle_untrusted(self.now_ms, "a stranger".to_owned());
+        } else if self.is_up {
             self.counter += 1;
             self.connection = Some(Connection::default());
             self.link.handle_dialled(self.now_ms, self.counter, "token");

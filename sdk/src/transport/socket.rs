@@ -1,7 +1,7 @@
 //! A socket that blocks nobody, and the wait for it.
 
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+use std::net::{SocketAddr, TcpStream};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
@@ -10,6 +10,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use socket2::{Domain, Protocol, Socket, Type};
 
+use super::ConnectError;
 use crate::clock::Clock;
 
 /// An address that does not answer within this time is not there.
@@ -17,14 +18,14 @@ const DIAL_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The bell of a sleeping thread: what is written into one end wakes who waits at the other.
 #[derive(Debug)]
-pub(super) struct Bell(UnixStream);
+pub(crate) struct Bell(UnixStream);
 
 /// The sleeper's end.
 #[derive(Debug)]
-pub(super) struct Sleeper(UnixStream);
+pub(crate) struct Sleeper(UnixStream);
 
 /// Both ends.
-pub(super) fn bell() -> io::Result<(Bell, Sleeper)> {
+pub(crate) fn bell() -> io::Result<(Bell, Sleeper)> {
     let (bell, sleeper) = UnixStream::pair()?;
     bell.set_nonblocking(true)?;
     sleeper.set_nonblocking(true)?;
@@ -33,7 +34,7 @@ pub(super) fn bell() -> io::Result<(Bell, Sleeper)> {
 
 impl Bell {
     /// Wakes the sleeper, once for however many rings.
-    pub(super) fn ring(&self) {
+    pub(crate) fn ring(&self) {
         // A full pipe rings already; a closed one has nobody who sleeps.
         let _ = (&self.0).write(&[0]);
     }
@@ -48,19 +49,19 @@ impl Sleeper {
 
 /// What ended a wait.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Woken {
+pub(crate) struct Woken {
     /// The socket has something, or an error.
-    pub(super) is_readable: bool,
+    pub(crate) is_readable: bool,
     /// The socket takes something.
-    pub(super) is_writable: bool,
+    pub(crate) is_writable: bool,
     /// Somebody rang.
-    pub(super) is_rung: bool,
+    pub(crate) is_rung: bool,
 }
 
 /// Waits for the bell, for the socket where there is one, or for the time to pass.
-pub(super) fn wait(
+pub(crate) fn wait(
     sleeper: &Sleeper,
-    socket: Option<&TcpStream>,
+    socket: Option<&impl AsFd>,
     wants_to_write: bool,
     timeout: Option<Duration>,
 ) -> io::Result<Woken> {
@@ -105,46 +106,24 @@ fn poll_again(descriptors: &mut [PollFd<'_>], timeout: Option<&Timespec>) -> io:
     }
 }
 
-/// Why there is no socket.
-#[derive(Debug)]
-pub(super) enum DialError {
-    /// It was not wanted any more.
-    Unwanted,
-    /// What the system said.
-    Failed(io::Error),
+/// Waits for a socket alone.
+pub(super) fn wait_for(
+    socket: &TcpStream,
+    wants_to_write: bool,
+    timeout: Duration,
+) -> io::Result<()> {
+    let mut flags = PollFlags::IN;
+    flags.set(PollFlags::OUT, wants_to_write);
+    let timeout = Timespec::try_from(timeout).ok();
+    poll_again(&mut [PollFd::from_borrowed_fd(socket.as_fd(), flags)], timeout.as_ref())
 }
 
-impl From<io::Error> for DialError {
-    fn from(error: io::Error) -> Self {
-        Self::Failed(error)
-    }
-}
-
-/// Opens a socket to the first address of `host:port` that answers; rung while it waits, it
-/// asks whether that is still wanted.
-pub(super) fn dial(
-    address: &str,
-    sleeper: &Sleeper,
-    is_wanted: &dyn Fn() -> bool,
-) -> Result<TcpStream, DialError> {
-    let mut last = io::Error::new(ErrorKind::NotFound, "no such address");
-    for address in address.to_socket_addrs()? {
-        if !is_wanted() {
-            return Err(DialError::Unwanted);
-        }
-        match dial_one(address, sleeper, is_wanted) {
-            Err(DialError::Failed(error)) => last = error,
-            outcome => return outcome,
-        }
-    }
-    Err(DialError::Failed(last))
-}
-
-fn dial_one(
+/// Opens a socket; rung while it waits, it asks whether that is still wanted.
+pub(super) fn open(
     address: SocketAddr,
     sleeper: &Sleeper,
     is_wanted: &dyn Fn() -> bool,
-) -> Result<TcpStream, DialError> {
+) -> Result<TcpStream, ConnectError> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_nonblocking(true)?;
     socket.set_tcp_nodelay(true)?;
@@ -159,7 +138,7 @@ fn dial_one(
         let left = DIAL_TIMEOUT.saturating_sub(clock.elapsed());
         let woken = wait(sleeper, Some(&socket), true, Some(left))?;
         if woken.is_rung && !is_wanted() {
-            return Err(DialError::Unwanted);
+            return Err(ConnectError::Unwanted);
         }
         if woken.is_readable || woken.is_writable {
             return match socket.take_error()? {
@@ -171,27 +150,4 @@ fn dial_one(
             return Err(io::Error::from(ErrorKind::TimedOut).into());
         }
     }
-}
-
-/// One read; nothing yet is none, an end is an error.
-pub(super) fn read(socket: &mut TcpStream, buffer: &mut [u8]) -> io::Result<Option<usize>> {
-    match socket.read(buffer) {
-        Ok(0) => Err(ErrorKind::UnexpectedEof.into()),
-        Ok(length) => Ok(Some(length)),
-        Err(error) if is_nothing_yet(&error) => Ok(None),
-        Err(error) => Err(error),
-    }
-}
-
-/// One write; how much was taken.
-pub(super) fn write(socket: &mut TcpStream, bytes: &[u8]) -> io::Result<usize> {
-    match socket.write(bytes) {
-        Ok(length) => Ok(length),
-        Err(error) if is_nothing_yet(&error) => Ok(0),
-        Err(error) => Err(error),
-    }
-}
-
-fn is_nothing_yet(error: &io::Error) -> bool {
-    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted)
 }
