@@ -54,6 +54,18 @@ impl StoppedBox {
                 let home = self.table.partition_of(user);
                 self.administer(home, |shard| shard.handle_revoke_user(user, TICKET))
             }
+            Command::RevokeTokens(user, issued_before_s) => {
+                let home = self.table.partition_of(user);
+                let tell =
+                    |shard: &mut Shard| shard.handle_revoke_tokens(user, issued_before_s, TICKET);
+                self.administer(home, tell)
+            }
+            Command::RevokeToken(user, token, expires_s) => {
+                let home = self.table.partition_of(user);
+                let tell =
+                    |shard: &mut Shard| shard.handle_revoke_token(user, token, expires_s, TICKET);
+                self.administer(home, tell)
+            }
             Command::PurgeUser(user) => {
                 let home = self.table.partition_of(user);
                 self.administer(home, |shard| shard.handle_purge_user(user, TICKET))

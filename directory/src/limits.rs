@@ -40,6 +40,12 @@ pub const PURGED_POSITIONS_MAX: u64 = 64;
 /// While so many parts wait for their destinations, a purge rests: each takes memory until
 /// its sender's home has it.
 pub const PURGE_PARTS_MAX: usize = 16 * PARTS_PER_ROUND_MAX;
+/// Tokens of a user that an operator declared void one by one; for more of them there is the
+/// time before which all are.
+pub const REVOKED_TOKENS_MAX: usize = 64;
+/// So long after its token expired a revocation is remembered, s: a partition's clock never
+/// goes back, and may be ahead of the one by which the gateway reads tokens.
+pub const REVOKED_KEPT_S: u64 = 24 * 3600;
 /// How often a shard looks whether anybody's time has come.
 pub const DUE_PERIOD_MS: u64 = 1_000;
 /// A partition without records has its clock moved this often, or a busy day after a quiet

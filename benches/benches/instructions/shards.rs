@@ -6,7 +6,7 @@ use answerback_directory::ports::{Applied, EachBatch, EachRow, StateReader, Stor
 use answerback_directory::shard::checkpoint::{Checkpoint, Table};
 use answerback_directory::shard::reply::{append_answer, append_entry};
 use answerback_directory::shard::{
-    Effect, Entry, Opening, Origin, Residency, SessionRef, Shard, ShardSettings,
+    Effect, Entry, Grant, Opening, Origin, Residency, SessionRef, Shard, ShardSettings,
 };
 use answerback_proto::encode::{Address, append_frame};
 use answerback_proto::header::HEADER_BYTES;
@@ -62,6 +62,7 @@ impl Core {
         self.to_acknowledge.resize(slots, None);
         self.home(user).handle_opening(Opening {
             origin,
+            grant: Grant::default(),
             connection_counter: 1,
             generation: Generation(0),
             cursor: Position(0),

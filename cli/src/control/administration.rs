@@ -2,7 +2,7 @@
 
 use answerback_directory::shard::Administered;
 use answerback_gateway::Command;
-use answerback_proto::id::{DeviceId, UserId};
+use answerback_proto::id::{DeviceId, TokenId, UserId};
 use serde::{Deserialize, Serialize};
 
 use super::Request;
@@ -20,6 +20,8 @@ pub(crate) enum Outcome {
     Unknown,
     /// The user is being purged; later.
     Busy,
+    /// No more tokens of the user can be remembered one by one.
+    Full,
 }
 
 /// The same as an answer.
@@ -35,6 +37,7 @@ impl From<Administered> for Outcome {
             Administered::WasSo => Self::WasSo,
             Administered::Unknown => Self::Unknown,
             Administered::Busy => Self::Busy,
+            Administered::Full => Self::Full,
         }
     }
 }
@@ -47,6 +50,13 @@ impl From<Command> for Request {
                 Self::RevokeDevice { user: user.to_string(), device: device.to_string() }
             }
             Command::RevokeUser(user) => Self::RevokeUser { user: user.to_string() },
+            Command::RevokeTokens(user, issued_before_s) => {
+                Self::RevokeTokens { user: user.to_string(), issued_before_s }
+            }
+            Command::RevokeToken(user, token, expires_s) => {
+                let (user, token) = (user.to_string(), token.to_string());
+                Self::RevokeToken { user, token, expires_s }
+            }
             Command::PurgeUser(user) => Self::PurgeUser { user: user.to_string() },
             Command::ConfirmClock => Self::ConfirmClock {},
         }
@@ -61,4 +71,10 @@ pub(super) fn parse_user(text: &str) -> Result<UserId, Failure> {
 /// A device's id as a request has it.
 pub(super) fn parse_device(text: &str) -> Result<DeviceId, Failure> {
     text.parse().map_err(|error| Failure::new(format_args!("{text:?} is no device's id: {error}")))
+}
+
+/// A token's id as a request has it: a number.
+pub(super) fn parse_token(text: &str) -> Result<TokenId, Failure> {
+    let number = text.parse().map(TokenId);
+    number.map_err(|error| Failure::new(format_args!("{text:?} is no token's id: {error}")))
 }

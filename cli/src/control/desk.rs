@@ -10,7 +10,7 @@ use answerback_proto::id::Sequence;
 use answerback_store::Store;
 use serde_json::{Value, json};
 
-use super::administration::{Administration, parse_device, parse_user};
+use super::administration::{Administration, parse_device, parse_token, parse_user};
 use super::status::Status;
 use super::{Answer, Request};
 use crate::admin::{Phase, Readiness};
@@ -63,6 +63,12 @@ impl Desk {
             Request::AddUser { user } => self.add_user(&user),
             Request::RevokeDevice { user, device } => self.revoke_device(&user, &device),
             Request::RevokeUser { user } => self.revoke_user(&user),
+            Request::RevokeTokens { user, issued_before_s } => {
+                self.revoke_tokens(&user, issued_before_s)
+            }
+            Request::RevokeToken { user, token, expires_s } => {
+                self.revoke_token(&user, &token, expires_s)
+            }
             Request::PurgeUser { user } => self.purge_user(&user),
             Request::ListUsers { after, count } => self.list_users(after.as_deref(), count),
             Request::ConfirmClock {} => self.administer(Command::ConfirmClock),
@@ -139,6 +145,14 @@ impl Desk {
 
     fn revoke_user(&self, user: &str) -> Result<Value, Failure> {
         self.administer(Command::RevokeUser(parse_user(user)?))
+    }
+
+    fn revoke_tokens(&self, user: &str, issued_before_s: u64) -> Result<Value, Failure> {
+        self.administer(Command::RevokeTokens(parse_user(user)?, issued_before_s))
+    }
+
+    fn revoke_token(&self, user: &str, token: &str, expires_s: u64) -> Result<Value, Failure> {
+        self.administer(Command::RevokeToken(parse_user(user)?, parse_token(token)?, expires_s))
     }
 
     fn purge_user(&self, user: &str) -> Result<Value, Failure> {

@@ -61,6 +61,10 @@ pub(crate) enum Request {
     RevokeDevice { user: String, device: String },
     /// To take all devices from a user.
     RevokeUser { user: String },
+    /// To take no older token of a user's any more.
+    RevokeTokens { user: String, issued_before_s: u64 },
+    /// To take one token of a user's no more; its id.
+    RevokeToken { user: String, token: String, expires_s: u64 },
     /// To end a user.
     PurgeUser { user: String },
     /// Which users there are behind one, at most so many.

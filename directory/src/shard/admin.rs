@@ -1,9 +1,9 @@
 //! What the owner itself journals: the operator's commands, the settings, what time brings.
 
-use answerback_proto::id::{DeviceId, UserId};
+use answerback_proto::id::{DeviceId, TokenId, UserId};
 use answerback_proto::record::{
     AddUser, ApplyVersion, Attempt, ConfirmClock, Due, NewGeneration, PurgeUser, Revoke,
-    RevokeUser, Settings,
+    RevokeToken, RevokeTokens, RevokeUser, Settings,
 };
 
 use super::load::Wanted;
@@ -62,6 +62,27 @@ impl Shard {
     /// None of a user's devices is the user's any more; as above.
     pub fn handle_revoke_user(&mut self, user: UserId, ticket: u64) {
         self.append(&RevokeUser { user: user.0 }, &[], Asked::Command { ticket });
+        self.preload(user, None);
+    }
+
+    /// Tokens of a user that were made before a second are void, and the user's sessions have
+    /// to show theirs again; as above.
+    pub fn handle_revoke_tokens(&mut self, user: UserId, issued_before_s: u64, ticket: u64) {
+        let record = RevokeTokens { user: user.0, issued_before_s };
+        self.append(&record, &[], Asked::Command { ticket });
+        self.preload(user, None);
+    }
+
+    /// One token of a user is void, which expires at a second; as above.
+    pub fn handle_revoke_token(
+        &mut self,
+        user: UserId,
+        token: TokenId,
+        expires_s: u64,
+        ticket: u64,
+    ) {
+        let record = RevokeToken { user: user.0, token: token.0, expires_s };
+        self.append(&record, &[], Asked::Command { ticket });
         self.preload(user, None);
     }
 

@@ -86,6 +86,9 @@ impl Shard {
                 self.sessions.handle_devices(user, &mut self.effects);
             }
         }
+        for user in self.consequences.rechecked.drain(..) {
+            self.sessions.recheck(user, &mut self.effects);
+        }
         let mut shown = std::mem::take(&mut self.consequences.shown);
         for (user, peer, body) in shown.drain(..) {
             let to = self.state.table.partition_of(user);

@@ -8,6 +8,7 @@ use answerback_proto::kind::Kind;
 use answerback_proto::record::{CopyPart, DeliveredPart, FailedPart, ReadPart};
 use bytes::Bytes;
 
+use super::grant::Grant;
 use super::load::Load;
 
 /// A connection of this box: its core, its slot there, and which user of the slot it is.
@@ -41,6 +42,8 @@ pub struct Origin {
 pub struct Opening {
     /// Who asks; its session is on the core that drives this shard.
     pub origin: Origin,
+    /// What its token or ticket says.
+    pub grant: Grant,
     /// From the `Hello`.
     pub connection_counter: u64,
     /// From the `Hello`: what `cursor` belongs to.
@@ -190,6 +193,8 @@ pub enum Administered {
     Unknown,
     /// The user is being purged; later.
     Busy,
+    /// As many tokens of the user are void as are remembered one by one.
+    Full,
 }
 
 /// The answer to a request.

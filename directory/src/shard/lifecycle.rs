@@ -1,21 +1,41 @@
 //! Sessions come and go.
 
+use answerback_proto::code::Code;
 use answerback_proto::id::UserId;
-use answerback_proto::record::{Acknowledge, Connect};
+use answerback_proto::record::{Acknowledge, Login};
 
-use super::{Asked, Opening, SessionRef, Shard};
+use super::{Asked, Grant, Opening, SessionRef, Shard};
 
 impl Shard {
     /// A login of a user of this partition, its token checked.
     pub fn handle_opening(&mut self, opening: Opening) {
         let user = opening.origin.user;
-        let record = Connect {
+        let Grant { issued_s, expires_s, token, ticket } = opening.grant;
+        let record = Login {
             user: user.0,
             device: opening.origin.device.0,
             connection_counter: opening.connection_counter,
+            issued_s,
+            expires_s,
+            token: token.0,
+            ticket: ticket.unwrap_or_default(),
         };
         self.append(&record, &[], Asked::Opening(Box::new(opening)));
         self.preload(user, None);
+    }
+
+    /// Whether a session of this user's may go on with another token.
+    ///
+    /// # Errors
+    /// `TokenRevoked`; `SessionRecheck` where the user has no session here.
+    pub fn check_grant(&self, user: UserId, grant: &Grant) -> Result<(), Code> {
+        match self.state.users.get(user) {
+            Some(user) if user.revocations().is_some_and(|void| void.include(grant)) => {
+                Err(Code::TokenRevoked)
+            }
+            Some(_) => Ok(()),
+            None => Err(Code::SessionRecheck),
+        }
     }
 
     /// A session is gone.

@@ -26,6 +26,7 @@ mod courier;
 mod digest;
 mod effect;
 pub mod format_1;
+mod grant;
 mod inbox;
 mod lifecycle;
 mod load;
@@ -55,6 +56,7 @@ use answerback_proto::id::{Generation, Offset, PartitionId, UserId};
 use answerback_proto::record::{Batch, BatchBuilder, FixedRecord, RecordMark, Tick};
 
 pub use effect::*;
+pub use grant::Grant;
 pub use load::{Load, Loaded, Wanted};
 pub use report::{SessionReport, ShardReport, Totals};
 pub use residency::Residency;

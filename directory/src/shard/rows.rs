@@ -22,3 +22,4 @@ const READ_ELSEWHERE: u8 = 6;
 
 const PURGING: u8 = 1;
 const PURGED: u8 = 2;
+const TOKENS: u8 = 3;

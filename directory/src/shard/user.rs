@@ -8,6 +8,7 @@ use answerback_proto::id::{DeviceId, Position, UserId};
 
 use super::by_user::OfUser;
 use super::chat::Chat;
+use super::grant::Revocations;
 use super::inbox::{Inbox, InboxEntry};
 
 /// Whether there is such a user.
@@ -48,6 +49,9 @@ pub(crate) struct Device {
     pub(crate) cursor: Position,
     /// The counter of its last login.
     pub(crate) connection_counter: u64,
+    /// Its tickets of sessions before this one are void: the counter of its last login with a
+    /// token, or that of the session whose ticket it last came with.
+    pub(crate) ticket: u64,
     pub(crate) standing: Standing,
     /// With the first entry that it has not acknowledged; mostly none.
     pub(crate) attempts: Option<Box<Attempts>>,
@@ -152,6 +156,7 @@ pub(crate) struct User {
 struct Rare {
     gaps: Box<[UserId]>,
     purged_up_to: Position,
+    revocations: Revocations,
 }
 
 /// No time at all.
@@ -218,6 +223,23 @@ impl User {
     /// Of a user who is being purged.
     pub(crate) fn set_purged_up_to(&mut self, position: Position) {
         self.rare.get_or_insert_default().purged_up_to = position;
+    }
+
+    /// What is void of its tokens, where anything ever was.
+    pub(crate) fn revocations(&self) -> Option<&Revocations> {
+        self.rare.as_ref().map(|rare| &rare.revocations).filter(|void| !void.is_empty())
+    }
+
+    /// As above, to change it.
+    pub(crate) fn revocations_mut(&mut self) -> &mut Revocations {
+        &mut self.rare.get_or_insert_default().revocations
+    }
+
+    /// Void tokens that nobody can bring any more are forgotten.
+    pub(crate) fn forget_revocations(&mut self, now_ms: u64) {
+        if let Some(rare) = &mut self.rare {
+            rare.revocations.forget(now_ms);
+        }
     }
 
     /// The device, where the user has it.
@@ -306,7 +328,7 @@ mod tests {
     #[test]
     fn a_user_at_rest_is_small() {
         let sizes = (size_of::<User>(), size_of::<Session>());
-        assert_eq!(sizes, (160, 104), "each of a million costs it");
+        assert_eq!(sizes, (168, 104), "each of a million costs it");
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use answerback_directory::partition_table::PartitionTable;
 use answerback_directory::shard::Administered;
-use answerback_proto::id::{DeviceId, UserId};
+use answerback_proto::id::{DeviceId, TokenId, UserId};
 
 use crate::config::GatewayConfig;
 use crate::reactor::CoreWaker;
@@ -26,6 +26,10 @@ pub enum Command {
     Revoke(UserId, DeviceId),
     /// None of a user's devices is the user's any more.
     RevokeUser(UserId),
+    /// Tokens of a user that were made before a second are void.
+    RevokeTokens(UserId, u64),
+    /// One token of a user is void, which expires at a second.
+    RevokeToken(UserId, TokenId, u64),
     /// A user is no more, and what waits for it ends.
     PurgeUser(UserId),
     /// The clock is right, however far it jumped.
@@ -79,6 +83,8 @@ impl Control {
             Command::AddUser(user)
             | Command::Revoke(user, _)
             | Command::RevokeUser(user)
+            | Command::RevokeTokens(user, _)
+            | Command::RevokeToken(user, ..)
             | Command::PurgeUser(user) => (inner.home_of(user), 1),
             Command::ConfirmClock => (inner.desks.as_slice(), inner.table.partitions()),
         };

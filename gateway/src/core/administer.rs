@@ -54,6 +54,14 @@ impl Core {
             Command::RevokeUser(user) => {
                 self.command(user, answer, |shard, ticket| shard.handle_revoke_user(user, ticket));
             }
+            Command::RevokeTokens(user, before_s) => self.command(user, answer, |shard, ticket| {
+                shard.handle_revoke_tokens(user, before_s, ticket);
+            }),
+            Command::RevokeToken(user, token, expires_s) => {
+                self.command(user, answer, |shard, ticket| {
+                    shard.handle_revoke_token(user, token, expires_s, ticket);
+                });
+            }
             Command::PurgeUser(user) => {
                 self.command(user, answer, |shard, ticket| shard.handle_purge_user(user, ticket));
             }

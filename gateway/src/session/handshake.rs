@@ -1,6 +1,6 @@
 //! `Hello`: is it well formed, do we speak its version, and is it who it says?
 
-use answerback_directory::shard::{Opening, Origin, SessionRef};
+use answerback_directory::shard::{Grant, Opening, Origin, SessionRef};
 use answerback_proto::code::Code;
 use answerback_proto::frame_buffer::Frame;
 use answerback_proto::id::{DeviceId, Generation, Position, UserId};
@@ -76,6 +76,7 @@ impl Greeting {
                 device: self.device,
                 copies: false,
             },
+            grant: Grant::default(),
             connection_counter: self.connection_counter,
             generation: self.generation,
             cursor: self.cursor,

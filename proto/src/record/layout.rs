@@ -400,3 +400,45 @@ layout! {
         user: u128,
     }
 }
+
+layout! {
+    /// A device logged in with a valid token, or with a ticket that was made from one.
+    Login / ArchivedLogin {
+        /// The user; exists from now on.
+        user: u128,
+        /// The device; exists from now on, at the floor where it is new.
+        device: u128,
+        /// Only a counter above the stored one takes the session over.
+        connection_counter: u64,
+        /// When the token was made, s since 1970.
+        issued_s: u64,
+        /// When the token expires, s since 1970.
+        expires_s: u64,
+        /// The token's id; 0 for one without.
+        token: u128,
+        /// The counter of the session in which the ticket was made; 0 for a token.
+        ticket: u64,
+    }
+}
+
+layout! {
+    /// Tokens of a user that were made before this are void, and so are their tickets.
+    RevokeTokens / ArchivedRevokeTokens {
+        /// Whose.
+        user: u128,
+        /// The second, since 1970, from which on they are good.
+        issued_before_s: u64,
+    }
+}
+
+layout! {
+    /// One token of a user is void, and so are its tickets.
+    RevokeToken / ArchivedRevokeToken {
+        /// Whose.
+        user: u128,
+        /// The token's id; never 0.
+        token: u128,
+        /// When it expires, s since 1970: from then on nobody needs to remember it.
+        expires_s: u64,
+    }
+}

@@ -97,7 +97,7 @@ macro_rules! records {
 records! {
     /// The clock moves.
     Tick = 1,
-    /// A device logged in.
+    /// A device logged in; `Login` has taken its place.
     Connect = 2,
     /// A device sent a message.
     Message = 3,
@@ -145,6 +145,12 @@ records! {
     RevokeUser = 24,
     /// A user is no more.
     PurgeUser = 25,
+    /// A device logged in, with these facts of its token or ticket.
+    Login = 26,
+    /// Tokens of a user that are older than this are void.
+    RevokeTokens = 27,
+    /// One token of a user is void.
+    RevokeToken = 28,
 }
 
 /// The fixed part of a record.

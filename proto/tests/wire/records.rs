@@ -78,6 +78,12 @@ records! {
     NewGeneration { generation: 8 };
     RevokeUser { user: 16 };
     PurgeUser { user: 16 };
+    Login {
+        user: 16, device: 16, connection_counter: 8, issued_s: 8, expires_s: 8, token: 16,
+        ticket: 8
+    };
+    RevokeTokens { user: 16, issued_before_s: 8 };
+    RevokeToken { user: 16, token: 16, expires_s: 8 };
 }
 
 /// The batches of the vectors.

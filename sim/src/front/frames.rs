@@ -1,7 +1,7 @@
 //! From a connection's bytes to the shards.
 
 use answerback_directory::limits::BUSY_RETRY_AFTER_MS;
-use answerback_directory::shard::{Answer, Opening, Origin, SessionRef, reply};
+use answerback_directory::shard::{Answer, Grant, Opening, Origin, SessionRef, reply};
 use answerback_proto::access::{kind_of, read};
 use answerback_proto::code::Code;
 use answerback_proto::encode::{Address, append_frame};
@@ -72,6 +72,7 @@ impl Front {
         let session = SessionRef { core, slot, generation: known.generation };
         let opening = Opening {
             origin: Origin { session, tag, user, device, copies: false },
+            grant: Grant::default(),
             connection_counter: hello.connection_counter,
             generation: Generation(hello.generation),
             cursor: Position(hello.cursor),

@@ -2,7 +2,7 @@
 
 use answerback_proto::id::{DeviceId, PartitionId, Sequence, UserId};
 use answerback_proto::limits::LIFE_MAX_S;
-use answerback_proto::record::{Batch, COPIES, Connect, PlacedRecord, Post, RecallPost, Record};
+use answerback_proto::record::{Batch, COPIES, Login, PlacedRecord, Post, RecallPost, Record};
 
 use super::account::{Posted, Standing};
 use super::message::MessageNumber;
@@ -51,7 +51,7 @@ impl Model {
             }
             Record::RevokeUser(revoke) => self.revoke_user(UserId(revoke.user)),
             Record::PurgeUser(purge) => self.purge(UserId(purge.user)),
-            Record::Connect(connect) => self.connect(connect),
+            Record::Login(login) => self.login(login),
             Record::Revoke(revoke) => self.revoke(UserId(revoke.user), DeviceId(revoke.device)),
             Record::Post(post) => {
                 let posted = self.posted(post, 0, &placed.payload)?;
@@ -98,7 +98,11 @@ impl Model {
                 return self.take_part(at, numbers!(part), body, about.user);
             }
             Record::ApplyVersion(_) | Record::StateDigest(_) | Record::NewGeneration(_) => {}
-            Record::Message(_) | Record::Repair(_) => {
+            Record::Message(_)
+            | Record::Connect(_)
+            | Record::RevokeTokens(_)
+            | Record::RevokeToken(_)
+            | Record::Repair(_) => {
                 return Err(Breach(format!("a record that nobody writes: {:?}", placed.record)));
             }
         }
@@ -113,8 +117,8 @@ impl Model {
         home.is_clock_doubted |= before_ms > 0 && home.clock_ms - before_ms > jump_ms;
     }
 
-    fn connect(&mut self, connect: &Connect) {
-        let (user, id) = (UserId(connect.user), DeviceId(connect.device));
+    fn login(&mut self, login: &Login) {
+        let (user, id) = (UserId(login.user), DeviceId(login.device));
         let devices_max = usize::from(self.home(user).settings.devices_max);
         let account = self.account(user);
         let (floor, is_purging) = (account.floor, account.is_purging);
@@ -125,7 +129,7 @@ impl Model {
         match device.standing {
             Standing::Unknown if is_full || is_purging => return,
             Standing::Revoked => return,
-            Standing::Active | Standing::Lapsed if connect.connection_counter <= device.counter => {
+            Standing::Active | Standing::Lapsed if login.connection_counter <= device.counter => {
                 return;
             }
             Standing::Unknown | Standing::Lapsed => {
@@ -135,7 +139,7 @@ impl Model {
         }
         let is_new = device.standing == Standing::Unknown;
         device.standing = Standing::Active;
-        device.counter = connect.connection_counter;
+        device.counter = login.connection_counter;
         let account = self.account_mut(user);
         if is_new {
             account.devices.push(id);

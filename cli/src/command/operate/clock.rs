@@ -40,7 +40,9 @@ pub(crate) fn run(command: &Command) -> Result<(), Failure> {
     let Command::Confirm(Arguments { data }) = command;
     match Operator::new(data).perform(Administrative::ConfirmClock)? {
         Outcome::Done => println!("the clock is confirmed: what is due expires and lapses again"),
-        Outcome::WasSo | Outcome::Unknown | Outcome::Busy => println!("nothing doubted the clock"),
+        Outcome::WasSo | Outcome::Unknown | Outcome::Busy | Outcome::Full => {
+            println!("nothing doubted the clock");
+        }
     }
     Ok(())
 }

@@ -48,7 +48,7 @@ pub(crate) fn run(command: &Command) -> Result<(), Failure> {
     match Operator::new(data).perform(Administrative::Revoke(*user, *device))? {
         Outcome::Done => println!("device {device} of user {user} is revoked"),
         Outcome::WasSo => println!("device {device} of user {user} was revoked already"),
-        Outcome::Unknown | Outcome::Busy => {
+        Outcome::Unknown | Outcome::Busy | Outcome::Full => {
             return Err(Failure::new(format_args!(
                 "user {user} has no device {device}: check both ids; a device is known from its \
                  first login on"

@@ -1,7 +1,7 @@
 //! Rows back into the state.
 
 use answerback_proto::id::{
-    DeviceId, Generation, PartNumber, PartitionId, Position, Sequence, UserId,
+    DeviceId, Generation, PartNumber, PartitionId, Position, Sequence, TokenId, UserId,
 };
 use answerback_proto::record::Settings;
 use bytes::Bytes;
@@ -10,13 +10,17 @@ use super::super::chat::{Chat, Parked, Receipt, ReceiptKind, Sender};
 use super::super::checkpoint::Table;
 use super::super::digest::Digest;
 use super::super::effect::EntryBody;
+use super::super::grant::RevokedToken;
 use super::super::inbox::{Inbox, InboxEntry};
 use super::super::parts::{About, Incoming, Outgoing, PartBody};
 use super::super::sequence::Decisions;
 use super::super::state::State;
 use super::super::user::{Attempts, Device, Existence, Standing, User};
-use super::{COPIED, DELIVERED, FAILED, MESSAGE, PURGED, PURGING, READ_BY, READ_ELSEWHERE};
+use super::{COPIED, DELIVERED, FAILED, MESSAGE, PURGED, PURGING, READ_BY, READ_ELSEWHERE, TOKENS};
 use crate::ports::StorageFault;
+
+/// Of a device's row: position, count, time.
+const ATTEMPTS_BYTES: usize = 8 + 2 + 8;
 
 /// The tables whose rows are in memory from the start.
 pub const RESIDENT_TABLES: [Table; 3] = [Table::Partition, Table::Outgoing, Table::Incoming];
@@ -127,7 +131,8 @@ pub(crate) fn read_head_row(key: &[u8], value: &[u8]) -> Option<User> {
 }
 
 /// A user's head, without devices. Between its fixed fields and the ids of those with gaps
-/// stands something only of a user who was purged.
+/// stands what is void of the user's tokens, and that the user was purged: each begins with a
+/// byte of its own, and where neither stands the rest is a number of whole ids.
 pub(crate) fn read_head(id: UserId, value: &[u8]) -> Option<User> {
     let mut value = Fields(value);
     let mut user = User::unknown(id);
@@ -141,17 +146,18 @@ pub(crate) fn read_head(id: UserId, value: &[u8]) -> Option<User> {
     user.bytes = value.u64()?;
     user.due_ms = value.u64()?;
     user.stored_due_ms = user.due_ms;
-    user.existence = match value.len() % size_of::<u128>() {
-        0 => Existence::Exists,
-        _ => match value.u8()? {
+    user.existence = Existence::Exists;
+    while !value.len().is_multiple_of(size_of::<u128>()) {
+        match value.u8()? {
+            TOKENS => read_revocations(&mut user, &mut value)?,
             PURGING => {
                 user.set_purged_up_to(Position(value.u64()?));
-                Existence::Purging
+                user.existence = Existence::Purging;
             }
-            PURGED => Existence::Purged,
+            PURGED => user.existence = Existence::Purged,
             _ => return None,
-        },
-    };
+        }
+    }
     let mut gaps = Vec::new();
     while !value.is_empty() {
         gaps.push(UserId(value.u128()?));
@@ -160,7 +166,19 @@ pub(crate) fn read_head(id: UserId, value: &[u8]) -> Option<User> {
     Some(user)
 }
 
-/// A device of a user.
+fn read_revocations(user: &mut User, value: &mut Fields<'_>) -> Option<()> {
+    let void = user.revocations_mut();
+    void.issued_before_s = value.u64()?;
+    let count = value.u8()?;
+    let mut read = || {
+        let token = TokenId(value.u128()?);
+        Some(RevokedToken { token, expires_s: value.u64()? })
+    };
+    void.tokens = (0..count).map(|_| read()).collect::<Option<_>>()?;
+    Some(())
+}
+
+/// A device of a user. Behind its fixed fields stand attempts, and its tickets, or neither.
 pub(crate) fn read_device(key: &[u8], value: &[u8]) -> Option<Device> {
     let (mut key, mut value) = (Fields(key.get(18..)?), Fields(value));
     let mut device = Device {
@@ -174,13 +192,15 @@ pub(crate) fn read_device(key: &[u8], value: &[u8]) -> Option<Device> {
             3 => Standing::Returned,
             _ => return None,
         },
-        attempts: None,
-        changed: false,
+        ..Device::default()
     };
-    if !value.is_empty() {
+    if value.len() >= ATTEMPTS_BYTES {
         let (position, count) = (Position(value.u64()?), value.u16()?);
         let first_ms = value.u64()?;
         device.attempts = Some(Box::new(Attempts { position, count, first_ms }));
+    }
+    if !value.is_empty() {
+        device.ticket = value.u64()?;
     }
     (key.is_empty() && value.is_empty()).then_some(device)
 }

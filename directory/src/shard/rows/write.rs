@@ -9,7 +9,7 @@ use super::super::inbox::{Inbox, InboxEntry};
 use super::super::parts::{Incoming, Outgoing, PartBody};
 use super::super::state::State;
 use super::super::user::{ALWAYS, Device, Existence, NEVER, User};
-use super::{COPIED, DELIVERED, FAILED, MESSAGE, PURGED, PURGING, READ_BY, READ_ELSEWHERE};
+use super::{COPIED, DELIVERED, FAILED, MESSAGE, PURGED, PURGING, READ_BY, READ_ELSEWHERE, TOKENS};
 
 /// Every row that changed since the last checkpoint, which it now is.
 pub(crate) fn freeze(state: &mut State, changed_users: &[UserId]) -> Rows {
@@ -90,6 +90,12 @@ impl Writer {
         let id = user.id.0.to_be_bytes();
         self.key(&[&id]).u64(user.inbox.next_position().0).u64(user.floor.0);
         self.u32(user.live).u32(user.above).u32(user.messages).u64(user.bytes).u64(user.due_ms);
+        if let Some(void) = user.revocations() {
+            self.u8(TOKENS).u64(void.issued_before_s).u8(void.tokens.len() as u8);
+            for revoked in &void.tokens {
+                self.u128(revoked.token.0).u64(revoked.expires_s);
+            }
+        }
         match user.existence {
             Existence::Unknown | Existence::Exists => {}
             Existence::Purging => {
@@ -130,6 +136,9 @@ impl Writer {
         self.u64(device.cursor.0).u64(device.connection_counter).u8(device.standing as u8);
         if let Some(attempts) = &device.attempts {
             self.u64(attempts.position.0).u16(attempts.count).u64(attempts.first_ms);
+        }
+        if device.ticket > 0 {
+            self.u64(device.ticket);
         }
         self.put(Table::Device);
     }

@@ -6,6 +6,7 @@ use answerback_proto::id::{DeviceId, Position, UserId};
 use answerback_proto::record::{Attempt, Due};
 
 use super::super::effect::EntryBody;
+use super::super::grant::Revocations;
 use super::super::inbox::InboxEntry;
 use super::super::user::{Attempts, Device, Existence, NEVER, Standing, User};
 use super::{Consequences, Missing, State, Verdict, chat_of, require_known};
@@ -36,6 +37,9 @@ impl State {
         }
         for (peer, device) in gaps {
             self.close_gap(acting, peer, device, consequences);
+        }
+        if let Some(user) = self.users.get_mut(acting) {
+            user.forget_revocations(now_ms);
         }
         self.lapse(acting, now_ms, consequences);
         self.let_leave(acting, left_up_to);
@@ -184,7 +188,8 @@ impl State {
         let gaps_ms = senders
             .filter(|sender| sender.gap_since_ms > 0)
             .map(|sender| sender.gap_since_ms.saturating_add(gap_ms));
-        let due_ms = expiry_ms.chain(lapses_ms).chain(gaps_ms).min();
+        let forget_ms = user.revocations().and_then(Revocations::due_ms);
+        let due_ms = expiry_ms.chain(lapses_ms).chain(gaps_ms).chain(forget_ms).min();
         user.due_ms = due_ms.unwrap_or(NEVER);
     }
 }

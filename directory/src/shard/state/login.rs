@@ -2,21 +2,48 @@
 
 use answerback_proto::code::Code;
 use answerback_proto::id::{DeviceId, Position, UserId};
-use answerback_proto::record::{Connect, Revoke};
+use answerback_proto::record::{Connect, Login, Revoke};
 
 use super::super::effect::Administered;
+use super::super::grant::Grant;
 use super::super::user::{Device, Existence, Standing, User};
+use super::tokens::check;
 use super::{Consequences, Missing, State, Verdict, require_known};
 
 impl State {
-    /// A login; nothing changes where it is refused.
+    /// A login from before there were tickets.
     pub(super) fn connect(
         &mut self,
         record: &Connect,
         consequences: &mut Consequences,
     ) -> Result<Verdict, Missing> {
+        let of = (UserId(record.user), DeviceId(record.device));
+        self.log_in(of, record.connection_counter, 0, consequences)
+    }
+
+    /// A login.
+    pub(super) fn login(
+        &mut self,
+        record: &Login,
+        consequences: &mut Consequences,
+    ) -> Result<Verdict, Missing> {
         let (acting, id) = (UserId(record.user), DeviceId(record.device));
-        let (counter, devices_max) = (record.connection_counter, self.settings.devices_max);
+        let (counter, grant) = (record.connection_counter, Grant::from(record));
+        if let Err(code) = check(self.user(acting)?, id, &grant) {
+            return Ok(Verdict::Refused(code));
+        }
+        self.log_in((acting, id), counter, grant.ticket.unwrap_or(counter), consequences)
+    }
+
+    /// Lets a device in; nothing changes where it is refused.
+    fn log_in(
+        &mut self,
+        (acting, id): (UserId, DeviceId),
+        counter: u64,
+        ticket: u64,
+        consequences: &mut Consequences,
+    ) -> Result<Verdict, Missing> {
+        let devices_max = self.settings.devices_max;
         let user = self.user(acting)?;
         let (floor, is_full) = (user.floor, has_enough(user, devices_max));
         let is_purging = user.existence == Existence::Purging;
@@ -29,6 +56,7 @@ impl State {
             }
             Some(device) => {
                 device.connection_counter = counter;
+                device.ticket = ticket;
                 device.changed = true;
                 if device.standing == Standing::Lapsed {
                     device.cursor = floor;
@@ -54,6 +82,7 @@ impl State {
                     id,
                     cursor: floor,
                     connection_counter: counter,
+                    ticket,
                     changed: true,
                     ..Device::default()
                 });
@@ -62,6 +91,9 @@ impl State {
             }
         };
         self.digest.mix(counter);
+        if ticket > 0 {
+            self.digest.mix(ticket);
+        }
         self.list(acting);
         Ok(Verdict::Connected { lapsed })
     }

@@ -18,6 +18,7 @@ mod parts;
 mod purge;
 mod read;
 mod repair;
+mod tokens;
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -94,6 +95,8 @@ pub(crate) struct Consequences {
     pub(crate) parts_from: Vec<PartitionId>,
     /// Users whose devices changed.
     pub(crate) devices_changed: Vec<UserId>,
+    /// Users whose sessions have to show again what they stand on.
+    pub(crate) rechecked: Vec<UserId>,
     /// Users of whom a purge began or went on, and whether anything of them is left.
     pub(crate) purges: Vec<(UserId, bool)>,
     /// For the operator.
@@ -197,6 +200,9 @@ impl State {
             Record::Acknowledge(record) => self.acknowledge(record, consequences)?,
             Record::ReadUpTo(read) => self.read(read, consequences)?,
             Record::Connect(connect) => self.connect(connect, consequences)?,
+            Record::Login(login) => self.login(login, consequences)?,
+            Record::RevokeTokens(record) => self.revoke_tokens(record, consequences)?,
+            Record::RevokeToken(record) => self.revoke_token(record, consequences)?,
             Record::AddUser(add) => self.add_user(UserId(add.user))?,
             Record::Revoke(revoke) => self.revoke(revoke, consequences)?,
             Record::RevokeUser(record) => self.revoke_user(UserId(record.user), consequences)?,

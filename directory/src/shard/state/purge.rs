@@ -11,6 +11,7 @@ use answerback_proto::code::Code;
 use answerback_proto::id::{DeviceId, Position, Sequence, UserId};
 
 use super::super::effect::Administered;
+use super::super::grant::Revocations;
 use super::super::inbox::InboxEntry;
 use super::super::sequence::Decision;
 use super::super::user::{ALWAYS, Existence, NEVER, User};
@@ -139,7 +140,7 @@ impl State {
 fn end_purge(user: &mut User) {
     debug_assert_eq!((user.live, user.above, user.messages, user.bytes), (0, 0, 0, 0));
     user.existence = Existence::Purged;
-    user.due_ms = NEVER;
+    user.due_ms = user.revocations().and_then(Revocations::due_ms).unwrap_or(NEVER);
     user.floor = user.inbox.last_position();
     if planted!(PurgeResetsPositions) {
         user.floor = Position(0);

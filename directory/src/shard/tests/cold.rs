@@ -115,6 +115,7 @@ fn what_leaves_while_it_is_read_does_not_come_back() {
     at.forget_all();
     at.home(B).handle_opening(Opening {
         origin: Origin { session: SessionRef { slot: 900, ..b.session }, ..b },
+        grant: Grant::default(),
         connection_counter: 90_000,
         generation: Generation(0),
         cursor: Position(0),

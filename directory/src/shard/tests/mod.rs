@@ -197,6 +197,7 @@ impl Box {
         let origin = Origin { session, tag: 1, user, device, copies: false };
         self.home(user).handle_opening(Opening {
             origin,
+            grant: Grant::default(),
             connection_counter: 1000 + u64::from(session.slot),
             generation: Generation(u64::from(cursor > 0)),
             cursor: Position(cursor),

@@ -113,6 +113,7 @@ fn a_counter_that_went_back_is_a_copied_device() {
     let copy = Origin { session: SessionRef { slot: 77, ..b.session }, ..b };
     at.home(B).handle_opening(Opening {
         origin: copy,
+        grant: Grant::default(),
         connection_counter: 5,
         generation: Generation(1),
         cursor: Position(0),
@@ -130,6 +131,7 @@ fn a_connection_that_went_before_its_login_committed_leaves_no_session() {
     let late = Origin { session: SessionRef { slot: 78, ..b.session }, ..b };
     at.home(B).handle_opening(Opening {
         origin: late,
+        grant: Grant::default(),
         connection_counter: 5000,
         generation: Generation(1),
         cursor: Position(0),

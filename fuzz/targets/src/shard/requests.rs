@@ -1,6 +1,6 @@
 //! What devices and operators ask of a box.
 
-use answerback_directory::shard::{Opening, Origin, SessionRef};
+use answerback_directory::shard::{Grant, Opening, Origin, SessionRef};
 use answerback_proto::id::{DeviceId, Generation, Position, Sequence, UserId};
 use answerback_proto::kind::{Ack, Envelope, Read, Recall, Resync, Send, Skip};
 
@@ -60,6 +60,7 @@ impl World {
         device.counter = device.counter.max(connection_counter);
         let opening = Opening {
             origin: Origin { session, tag, user: place.0, device: place.1, copies: false },
+            grant: Grant::default(),
             connection_counter,
             generation: Generation(generation.of(current.0)),
             cursor: Position(cursor.of(device.cursor.0)),

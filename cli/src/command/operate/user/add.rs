@@ -45,7 +45,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         match operator.perform(Administrative::AddUser(user))? {
             Outcome::Done => println!("user {user} was added"),
             Outcome::WasSo | Outcome::Unknown => println!("user {user} was there already"),
-            Outcome::Busy => return Err(is_being_purged(user)),
+            Outcome::Busy | Outcome::Full => return Err(is_being_purged(user)),
         }
     }
     Ok(())

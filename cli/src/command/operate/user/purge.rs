@@ -62,7 +62,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         Outcome::Done => println!("user {user} is purged: what waited is leaving"),
         Outcome::WasSo => println!("user {user} is being purged already"),
         Outcome::Unknown => return Err(no_such(user)),
-        Outcome::Busy => return Err(is_being_purged(user)),
+        Outcome::Busy | Outcome::Full => return Err(is_being_purged(user)),
     }
     Ok(())
 }

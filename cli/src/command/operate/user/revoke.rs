@@ -42,7 +42,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         Outcome::Done => println!("all devices of user {user} are revoked"),
         Outcome::WasSo => println!("user {user} has no device that is not revoked"),
         Outcome::Unknown => return Err(no_such(user)),
-        Outcome::Busy => return Err(is_being_purged(user)),
+        Outcome::Busy | Outcome::Full => return Err(is_being_purged(user)),
     }
     Ok(())
 }
