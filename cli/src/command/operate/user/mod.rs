@@ -2,8 +2,11 @@
 
 mod add;
 mod list;
+mod moment;
 mod purge;
 mod revoke;
+mod revoke_token;
+mod revoke_tokens;
 
 use answerback_proto::id::UserId;
 use clap::Subcommand;
@@ -19,6 +22,10 @@ pub(crate) enum Command {
     List(list::Arguments),
     /// Take all devices from a user, who goes on.
     Revoke(revoke::Arguments),
+    /// Take one token of a user's no more.
+    RevokeToken(revoke_token::Arguments),
+    /// Take no token of a user's any more that was made before now.
+    RevokeTokens(revoke_tokens::Arguments),
     /// End a user, with all that waits for it.
     Purge(purge::Arguments),
 }
@@ -29,6 +36,8 @@ pub(crate) fn run(command: &Command) -> Result<(), Failure> {
         Command::Add(arguments) => add::run(arguments),
         Command::List(arguments) => list::run(arguments),
         Command::Revoke(arguments) => revoke::run(arguments),
+        Command::RevokeToken(arguments) => revoke_token::run(arguments),
+        Command::RevokeTokens(arguments) => revoke_tokens::run(arguments),
         Command::Purge(arguments) => purge::run(arguments),
     }
 }
@@ -36,6 +45,13 @@ pub(crate) fn run(command: &Command) -> Result<(), Failure> {
 fn no_such(user: UserId) -> Failure {
     Failure::new(format_args!(
         "there is no user {user}: check the id; `answerback user list` has those that exist"
+    ))
+}
+
+fn no_such_yet(user: UserId) -> Failure {
+    Failure::new(format_args!(
+        "there is no user {user}: check the id; one that has never logged in is made by \
+         `answerback user add`"
     ))
 }
 
