@@ -1,7 +1,7 @@
 # Thin: what a target does stands in tools/, which runs without make as well.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test build bench compare peers offline simulate torture fuzz loom deny
+.PHONY: help run test build bench compare peers offline simulate torture fuzz loom deny advisories
 
 help: ## What there is
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 16
@@ -51,6 +51,8 @@ fuzz: ## Any bytes at a target for a while: TARGET=shard, MINUTES=10
 loom: ## The mailbox's protocol in every order of its steps
 	tools/loom
 
-deny: ## Licences, sources and known faults of what we depend on (asks the network)
-	command -v cargo-deny > /dev/null || cargo install --locked cargo-deny
-	cargo deny check
+deny: ## Licences and sources of what we depend on
+	"$$(tools/build-cargo-deny)" --locked --log-level error check bans licenses sources
+
+advisories: ## Known faults of what we depend on, and withdrawn versions (asks the network)
+	"$$(tools/build-cargo-deny)" --locked check advisories
