@@ -70,6 +70,10 @@
 //! out about a dead connection at once, [`Client::background`] makes heartbeats rare. While
 //! the system has the app suspended nothing runs; `foreground` makes up for it.
 //!
+//! Each session leaves a resume ticket in the file, which opens the next one; the [`TokenSource`]
+//! is asked when there is none that is still good, and before the token of an open session
+//! expires. The file is therefore for its owner alone, and in no backup that others read.
+//!
 //! [`ConnectionState::Stopped`] means that no attempt can help: its error's class says what the
 //! app does. Where [`Error::is_end_of_device`] says so, it logs in anew with another device id
 //! and another file.

@@ -170,6 +170,8 @@ impl Device {
                 self.events.push(ClientEvent::CaughtUp);
             }
             Event::ReadNoted { .. }
+            | Event::Ticket(_)
+            | Event::Renewed
             | Event::Missing { .. }
             | Event::Shown(_)
             | Event::Silent

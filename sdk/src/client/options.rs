@@ -35,9 +35,10 @@ impl Options {
     }
 }
 
-/// Where tokens come from: asked before each connection, on the client's thread, so it may
-/// ask the operator's account service. What it says instead of a token is shown as the reason
-/// of being offline, and it is asked again later.
+/// Where tokens come from. It is asked when a session is to be opened and the last one left no
+/// resume ticket that is still good, and before the token of an open session expires: on the
+/// client's thread, so it may ask the operator's account service, while the connection waits. What
+/// it says instead of a token is shown as the reason of being offline, and it is asked again later.
 pub trait TokenSource: Send + Sync {
     /// A token of the client's user and device that has not expired.
     ///

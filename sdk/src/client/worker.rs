@@ -9,15 +9,29 @@ use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 use std::time::Duration;
 
+use answerback_proto::ticket::proof_message;
+use aws_lc_rs::hmac;
+
+use super::device::Device;
 use super::shared::Shared;
 use super::{Options, TokenSource};
+use crate::clock::unix_ms;
 use crate::link::{Halt, Step};
+use crate::session::Ticket;
 use crate::transport::{ConnectError, Connector, Sleeper, Stream, wait};
 
 /// What to do outside of the lock.
 enum Plan {
-    Dial,
+    /// With the ticket, where there is one.
+    Dial(Option<Ticket>),
+    Renew,
     Wait(Option<Duration>),
+}
+
+/// What opens a session.
+enum Credential {
+    Token(String),
+    Ticket(Ticket),
 }
 
 /// The thread's belongings.
@@ -60,7 +74,8 @@ impl Worker {
     pub(super) fn turn(&mut self, at_most: Option<Duration>) -> bool {
         match self.plan() {
             None => return false,
-            Some(Plan::Dial) => self.dial(),
+            Some(Plan::Dial(ticket)) => self.dial(ticket),
+            Some(Plan::Renew) => self.renew(),
             Some(Plan::Wait(timeout)) => {
                 self.exchange(timeout.into_iter().chain(at_most).min());
             }
@@ -82,7 +97,11 @@ impl Worker {
                     self.out.clear();
                 }
                 Step::Dial => {
-                    plan = Some(Plan::Dial);
+                    plan = Some(Plan::Dial(device.link.ticket(unix_ms()).cloned()));
+                    break;
+                }
+                Step::Renew => {
+                    plan = Some(Plan::Renew);
                     break;
                 }
             }
@@ -98,26 +117,29 @@ impl Worker {
         Some(plan.unwrap_or(Plan::Wait(left)))
     }
 
-    fn dial(&mut self) {
-        let dialled = self.token().map_err(|reason| format!("no token: {reason}"));
-        let is_wanted = || self.shared.is_dialing();
-        let dialled = dialled.map(|token| {
-            let stream = self.connector.dial(&self.sleeper, &is_wanted);
-            stream.map(|stream| (stream, token))
-        });
+    fn dial(&mut self, ticket: Option<Ticket>) {
+        let credential = match ticket {
+            Some(ticket) => Ok(Credential::Ticket(ticket)),
+            None => self.token().map(Credential::Token),
+        };
+        let dialled =
+            credential.map_err(|reason| format!("no token: {reason}")).map(|credential| {
+                let stream = self.connector.dial(&self.sleeper, &|| self.shared.is_dialing());
+                stream.map(|stream| (stream, credential))
+            });
         let mut device = self.shared.lock();
         let Some(device) = device.as_mut().filter(|device| device.link.is_dialing()) else {
             return;
         };
         let now_ms = self.shared.clock.now_ms();
         match dialled {
-            Ok(Ok((stream, token))) => match device.storage.raise_connection_counter() {
-                Ok(counter) => {
-                    device.link.handle_dialled(now_ms, counter, &token);
-                    self.stream = Some(stream);
+            Ok(Ok((stream, credential))) => {
+                match device.storage.raise_connection_counter() {
+                    Ok(counter) => open(device, now_ms, counter, &stream, &credential),
+                    Err(error) => device.link.stop(Halt::Storage(error.to_string())),
                 }
-                Err(error) => device.link.stop(Halt::Storage(error.to_string())),
-            },
+                self.stream = Some(stream);
+            }
             Ok(Err(ConnectError::Unwanted)) => {}
             Ok(Err(error)) => {
                 let reason = format!("cannot connect to {}: {error}", self.address);
@@ -127,6 +149,17 @@ impl Worker {
                 }
             }
             Err(reason) => device.link.handle_dial_failed(now_ms, reason),
+        }
+    }
+
+    fn renew(&mut self) {
+        let token = self.token();
+        if let Some(device) = self.shared.lock().as_mut() {
+            let now_ms = self.shared.clock.now_ms();
+            match token {
+                Ok(token) => device.link.handle_token(now_ms, &token),
+                Err(_) => device.link.handle_no_token(now_ms),
+            }
         }
     }
 
@@ -187,6 +220,21 @@ impl Worker {
         if let Some(device) = self.shared.lock().as_mut() {
             let reason = format!("the connection ended: {error}");
             device.link.handle_disconnected(self.shared.clock.now_ms(), reason);
+        }
+    }
+}
+
+/// Says hello through a stream that was just opened.
+fn open(device: &mut Device, now_ms: u64, counter: u64, stream: &Stream, credential: &Credential) {
+    match credential {
+        Credential::Token(token) => device.link.handle_dialled(now_ms, counter, token),
+        Credential::Ticket(ticket) => {
+            let (user, of) = (device.storage.user(), device.storage.device());
+            let message = proof_message(&stream.exporter(), user, of, counter);
+            let key = hmac::Key::new(hmac::HMAC_SHA256, &ticket.secret);
+            let mut proof = [0; 32];
+            proof.copy_from_slice(hmac::sign(&key, &message).as_ref());
+            device.link.handle_dialled_by_ticket(now_ms, counter, proof);
         }
     }
 }

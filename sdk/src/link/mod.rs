@@ -16,13 +16,15 @@
 //! [`Link::poll_timeout`] says how long to wait for the socket; [`Link::handle_received`].
 
 mod backoff;
+mod renewal;
 #[cfg(test)]
 mod tests;
 
 use answerback_proto::code::{Class, Code};
 
-use crate::session::{ClientSession, Event, Mode};
+use crate::session::{ClientSession, Event, Mode, Ticket};
 use backoff::Backoff;
+use renewal::Renewal;
 
 /// A server that does not open the session within this time is not there.
 const OPENING_MS: u64 = 10_000;
@@ -36,8 +38,11 @@ const TOKENS_MAX: u32 = 3;
 /// What the driver has to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// Ask for a token, dial, then `handle_dialled` or `handle_dial_failed`.
+    /// Ask for a token where there is no `ticket`, dial, then `handle_dialled` or
+    /// `handle_dialled_by_ticket`, or `handle_dial_failed`.
     Dial,
+    /// Ask for a token, then `handle_token` or `handle_no_token`.
+    Renew,
     /// Close the socket.
     Close,
 }
@@ -104,6 +109,9 @@ pub struct Link {
     /// What the open session's `Hello` said.
     told_mode: Mode,
     tokens_refused: u32,
+    /// Whether the connection that is being opened began with a ticket.
+    is_by_ticket: bool,
+    renewal: Renewal,
     is_close_due: bool,
 }
 
@@ -117,6 +125,8 @@ impl Link {
             mode,
             told_mode: mode,
             tokens_refused: 0,
+            is_by_ticket: false,
+            renewal: Renewal::default(),
             is_close_due: false,
         };
         link.session.set_mode(mode);
@@ -161,6 +171,9 @@ impl Link {
         if std::mem::take(&mut self.is_close_due) {
             return Some(Step::Close);
         }
+        if matches!(self.phase, Phase::Online { .. }) && self.renewal.take_due(now_ms) {
+            return Some(Step::Renew);
+        }
         let is_time = match self.phase {
             Phase::Fresh => true,
             Phase::Resting { until_ms, .. } => until_ms <= now_ms,
@@ -172,11 +185,40 @@ impl Link {
         is_time.then_some(Step::Dial)
     }
 
+    /// What opens a session without a token, where it has not expired. `unix_ms` may be wrong: a
+    /// ticket that a server does not take costs one attempt.
+    pub fn ticket(&self, unix_ms: u64) -> Option<&Ticket> {
+        self.session.ticket().filter(|ticket| ticket.expires_at_ms > unix_ms)
+    }
+
     /// A socket is open. `connection_counter` was raised and stored for it.
     pub fn handle_dialled(&mut self, now_ms: u64, connection_counter: u64, token: &str) {
-        self.told_mode = self.mode;
-        self.phase = Phase::Opening { deadline_ms: now_ms + OPENING_MS };
+        self.begin(now_ms, false);
         self.session.handle_connected(connection_counter, token);
+    }
+
+    /// The same, with the ticket; `proof` is bound to this socket, see
+    /// [`ClientSession::handle_connected_by_ticket`].
+    pub fn handle_dialled_by_ticket(
+        &mut self,
+        now_ms: u64,
+        connection_counter: u64,
+        proof: [u8; 32],
+    ) {
+        self.begin(now_ms, true);
+        self.session.handle_connected_by_ticket(connection_counter, proof);
+    }
+
+    /// A newer token for the session that is open; of no use to another.
+    pub fn handle_token(&mut self, now_ms: u64, token: &str) {
+        if !self.session.renew(token) {
+            self.renewal.put_off(now_ms);
+        }
+    }
+
+    /// There is no newer token now.
+    pub fn handle_no_token(&mut self, now_ms: u64) {
+        self.renewal.put_off(now_ms);
     }
 
     /// No socket, or no token for it.
@@ -219,7 +261,10 @@ impl Link {
             Event::Opened { .. } => {
                 self.phase = Phase::Online { since_ms: now_ms };
                 self.tokens_refused = 0;
+                self.renewal = Renewal::default();
+                self.plan_renewal(now_ms);
             }
+            Event::Renewed => self.plan_renewal(now_ms),
             Event::Silent => self.end(now_ms, "the server does not answer any more".to_owned()),
             Event::GoAway { code, delay_ms } => self.go_away(now_ms, *code, *delay_ms),
             Event::Closed { code, retry_after_ms } => self.close(now_ms, *code, *retry_after_ms),
@@ -255,7 +300,8 @@ impl Link {
             Phase::Opening { deadline_ms } | Phase::Leaving { deadline_ms, .. } => {
                 Some(deadline_ms)
             }
-            Phase::Dialing | Phase::Online { .. } | Phase::Stopped(_) => None,
+            Phase::Online { .. } => self.renewal.poll_timeout(),
+            Phase::Dialing | Phase::Stopped(_) => None,
         };
         own.into_iter().chain(self.session.poll_timeout()).min()
     }
@@ -310,6 +356,12 @@ impl Link {
         let reason = described(code);
         self.note_steadiness(now_ms);
         match (Class::of(code), &self.phase) {
+            // The session has dropped the ticket: a token may do, and was not tried yet.
+            (Some(Class::Reauthenticate | Class::FixRequest), Phase::Opening { .. })
+                if self.is_by_ticket =>
+            {
+                self.disconnect(now_ms, reason);
+            }
             (Some(Class::FixRequest | Class::UpgradeApp | Class::Gone), _) => {
                 self.stop(Halt::Code(code));
             }
@@ -328,6 +380,17 @@ impl Link {
             }
             (Some(Class::RetrySame) | None, _) => self.end(now_ms, reason),
         }
+    }
+
+    fn begin(&mut self, now_ms: u64, is_by_ticket: bool) {
+        self.told_mode = self.mode;
+        self.is_by_ticket = is_by_ticket;
+        self.phase = Phase::Opening { deadline_ms: now_ms + OPENING_MS };
+    }
+
+    fn plan_renewal(&mut self, now_ms: u64) {
+        let expires_ms = self.session.renewable_until_ms();
+        self.renewal.plan(now_ms, expires_ms, &mut self.backoff);
     }
 
     fn go_away(&mut self, now_ms: u64, code: u16, delay_ms: u32) {

@@ -22,7 +22,9 @@ use super::{Limits, Outgoing};
 /// What an answer answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Request {
+    /// A `Hello` or a `Resume`.
     Hello,
+    Renew,
     Ping,
     Read(ReadMark),
     /// A `Send` or a `Recall` (one number), or a `Skip` (a range).

@@ -2,6 +2,8 @@
 
 use answerback_proto::id::{DeviceId, Generation, Position, Sequence, UserId};
 
+use super::Ticket;
+
 /// Something that happened. Codes are numbers: a newer server may have more of them, and
 /// `Class::of` says what to do about any.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +22,10 @@ pub enum Event {
         /// The server's clock, ms since 1970.
         server_time_ms: u64,
     },
+    /// Keep this resume ticket in place of the last; none: there is no good one any more.
+    Ticket(Option<Ticket>),
+    /// The server took the newer token: the session goes on.
+    Renewed,
     /// The message is durable. May come again.
     Accepted {
         /// The recipient.

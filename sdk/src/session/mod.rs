@@ -4,7 +4,8 @@
 //!
 //! 1. [`ClientSession::send`] queues a message, [`ClientSession::read`] says what the user has
 //!    read; connected or not.
-//! 2. [`ClientSession::handle_connected`]: a socket is open; the `Hello` waits to be sent.
+//! 2. [`ClientSession::handle_connected`], or [`ClientSession::handle_connected_by_ticket`]: a
+//!    socket is open; the `Hello` or `Resume` waits to be sent.
 //! 3. [`ClientSession::poll_transmit`] into the socket, until it says that nothing is left.
 //! 4. [`ClientSession::handle_received`] with what the socket gave.
 //! 5. [`ClientSession::poll_event`], until `None`: store what they say, all of one read in
@@ -17,6 +18,7 @@
 mod chat;
 mod error;
 mod event;
+mod grant;
 mod heartbeat;
 mod inbox;
 mod mode;
@@ -31,11 +33,13 @@ use answerback_proto::code::Code;
 use answerback_proto::encode::{Address, append_frame};
 use answerback_proto::frame_buffer::FrameBuffer;
 use answerback_proto::id::{DeviceId, Generation, Position, Sequence, UserId};
-use answerback_proto::kind::{Ack, End, Envelope, Hello, Kind, Ping, Pong, Read, Resync};
+use answerback_proto::kind::{Ack, End, Envelope, Kind, Ping, Pong, Read, Resync};
 
 use chat::{ChatWindow, Request};
 pub use error::SessionError;
 pub use event::{Entry, EntryBody, Event};
+use grant::Grant;
+pub use grant::Ticket;
 use heartbeat::{Beat, Heartbeat};
 use inbox::InboxCursor;
 pub use mode::Mode;
@@ -62,6 +66,8 @@ pub struct DeviceState {
     pub undecided: Vec<Outgoing>,
     /// What was read and is not noted at the server, in any order.
     pub unnoted_reads: Vec<ReadMark>,
+    /// The last that [`Event::Ticket`] gave.
+    pub ticket: Option<Ticket>,
 }
 
 /// A message on its way out.
@@ -133,6 +139,7 @@ pub struct ClientSession {
     inbox: InboxCursor,
     chats: BTreeMap<UserId, ChatWindow>,
     reads: Reads,
+    grant: Grant,
     /// What was asked on this connection and not answered, by tag.
     requests: BTreeMap<u32, Request>,
     last_tag: u32,
@@ -158,6 +165,7 @@ impl ClientSession {
             inbox: InboxCursor::new(device.generation, device.cursor),
             chats: BTreeMap::new(),
             reads: Reads::default(),
+            grant: Grant::new(device.ticket),
             requests: BTreeMap::new(),
             last_tag: 0,
             control: Vec::new(),
@@ -231,25 +239,9 @@ impl ClientSession {
     /// A connection is open. `connection_counter` was raised and stored for it. A token that
     /// no server would read, or a credit beyond its limits, closes the session at once.
     pub fn handle_connected(&mut self, connection_counter: u64, token: &str) {
-        self.handle_disconnected();
-        self.state = State::Opening;
-        let tag = self.new_tag(Request::Hello);
-        let hello = Hello {
-            version_min: VERSION,
-            version_max: VERSION,
-            kinds_count: 0,
-            token_length: 0,
-            device: self.device.0,
-            app_build: self.app_build,
-            mode: self.mode.number(),
-            credit_frames: self.credit.frames,
-            credit_bytes: self.credit.bytes,
-            connection_counter,
-            generation: self.inbox.generation().0,
-            cursor: self.inbox.stored().0,
-        };
+        let hello = self.begin(connection_counter);
+        let address = self.greeting_address();
         let kinds: Vec<Kind> = kinds_understood().collect();
-        let address = Address { flags: 0, tag, target: self.user.0 };
         if hello.append(&mut self.control, address, &kinds, token.as_bytes()).is_err() {
             let code = Code::TokenInvalid.number();
             self.events.push_back(Event::Closed { code, retry_after_ms: 0 });
@@ -265,6 +257,7 @@ impl ClientSession {
         self.heartbeat.handle_disconnected();
         self.chats.values_mut().for_each(ChatWindow::forget_connection);
         self.reads.forget_connection();
+        self.grant.forget_connection();
     }
 
     /// Takes what a socket gave, any cut of it. `now_ms` is any monotonic clock.

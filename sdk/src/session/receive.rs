@@ -46,6 +46,7 @@ impl ClientSession {
                 Ok(())
             }
             Kind::Pong if is_open => self.handle_pong(frame),
+            Kind::Renewed if is_open => self.handle_renewed(frame),
             Kind::Accepted if is_open => self.handle_accepted(frame),
             Kind::Refused if is_open => self.handle_refused(frame),
             Kind::OutOfOrder if is_open => self.handle_out_of_order(frame),
@@ -92,6 +93,7 @@ impl ClientSession {
             lapsed: welcome.lapsed != 0,
             server_time_ms: welcome.server_time_ms,
         });
+        self.note_grant(&welcome, tail.secret(), tail.lists(Kind::Renew));
         Ok(())
     }
 
@@ -104,6 +106,7 @@ impl ClientSession {
         if let Some(numbers @ Request::Numbers { .. }) = request {
             self.settle_refusal(frame.header.tag, numbers, code, retry_after_ms);
         } else {
+            self.judge_ticket(code);
             self.handle_disconnected();
             self.events.push_back(Event::Closed { code, retry_after_ms });
         }
@@ -309,7 +312,7 @@ impl ClientSession {
     }
 
     /// The request that an answer answers, where it is the right one.
-    fn take_request(
+    pub(super) fn take_request(
         &mut self,
         header: Header,
         is_right: impl FnOnce(Request) -> bool,

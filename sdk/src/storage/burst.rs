@@ -5,7 +5,7 @@ use rusqlite::{ToSql, Transaction, params};
 
 use super::schema::{Id, Number};
 use super::{StorageError, reads};
-use crate::session::{Entry, EntryBody, Event, ReadMark};
+use crate::session::{Entry, EntryBody, Event, ReadMark, Ticket};
 
 const RECEIVE: &str = "
     INSERT INTO inbound (sender, device, sequence, position, accepted_at_ms, content_type, payload)
@@ -62,6 +62,10 @@ impl<'a> Burst<'a> {
         let own = self.device;
         match event {
             Event::Opened { generation, cursor, .. } => self.open(*generation, *cursor)?,
+            Event::Ticket(ticket) => {
+                let ticket = ticket.as_ref().map(Ticket::bytes);
+                self.execute("UPDATE device SET ticket = ?1", params![ticket])?;
+            }
             Event::Accepted { peer, sequence, accepted_at_ms } => {
                 self.accept(*peer, *sequence, *accepted_at_ms)?;
             }

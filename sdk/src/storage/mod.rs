@@ -25,7 +25,7 @@ use std::path::Path;
 use answerback_proto::id::{DeviceId, Generation, Position, Sequence, UserId};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use crate::session::{DeviceState, Outgoing, ReadMark};
+use crate::session::{DeviceState, Outgoing, ReadMark, Ticket};
 pub use burst::Burst;
 pub use chat::{ChatMessage, Fate};
 pub use error::StorageError;
@@ -122,10 +122,11 @@ impl Storage {
     /// # Errors
     /// Where the file cannot be read.
     pub fn device_state(&self) -> Result<DeviceState, StorageError> {
-        let (generation, cursor) =
-            self.connection.query_row("SELECT generation, cursor FROM device", [], |row| {
-                Ok((row.get::<_, Number>(0)?.0, row.get::<_, Number>(1)?.0))
-            })?;
+        let select = "SELECT generation, cursor, ticket FROM device";
+        let (generation, cursor, ticket) = self.connection.query_row(select, [], |row| {
+            let ticket = row.get::<_, Option<Vec<u8>>>(2)?;
+            Ok((row.get::<_, Number>(0)?.0, row.get::<_, Number>(1)?.0, ticket))
+        })?;
         let undecided = outbound::select(&self.connection, "state = 0", params![])?;
         Ok(DeviceState {
             user: self.user,
@@ -134,6 +135,7 @@ impl Storage {
             cursor: Position(cursor),
             undecided,
             unnoted_reads: reads::unnoted(&self.connection)?,
+            ticket: ticket.and_then(|ticket| Ticket::read(&ticket)),
         })
     }
 

@@ -2,6 +2,8 @@
 //!
 //! A version is never changed; a new one comes with the step that makes it from the last.
 
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use answerback_proto::id::{DeviceId, UserId};
@@ -17,7 +19,7 @@ const APPLICATION: i64 = 0x416e_7362;
 /// The version that this program writes.
 const VERSION: i64 = STEPS.len() as i64;
 /// What makes each version from the one before it, the first from nothing.
-const STEPS: &[&str] = &[VERSION_1, VERSION_2, VERSION_3];
+const STEPS: &[&str] = &[VERSION_1, VERSION_2, VERSION_3, VERSION_4];
 
 const VERSION_1: &str = "
     CREATE TABLE device (
@@ -117,6 +119,11 @@ const VERSION_3: &str = "
     ) WHERE resent_as IS NULL;
 ";
 
+const VERSION_4: &str = "
+    -- The resume ticket as it came, while there is a good one.
+    ALTER TABLE device ADD COLUMN ticket BLOB;
+";
+
 /// Opens the file for one process alone, durable at each commit, with this version's tables.
 pub(super) fn open(
     path: &Path,
@@ -124,6 +131,7 @@ pub(super) fn open(
     device: DeviceId,
 ) -> Result<Connection, StorageError> {
     let at_open = |error| StorageError::at_open(path, error);
+    make_private(path);
     let mut connection = Connection::open(path).map_err(at_open)?;
     lock(&connection).map_err(at_open)?;
     let version: i64 = pragma(&connection, "user_version").map_err(at_open)?;
@@ -146,6 +154,12 @@ pub(super) fn open(
     }
     migrate(&mut connection)?;
     Ok(connection)
+}
+
+/// A new file is for its owner alone: it holds what opens his sessions. One that is there is
+/// left as it is; what is wrong with the path is told by who opens it.
+fn make_private(path: &Path) {
+    let _ = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
 }
 
 fn lock(connection: &Connection) -> rusqlite::Result<()> {

@@ -6,6 +6,7 @@ use std::net::TcpStream;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
+use answerback_proto::ticket::{EXPORTER_LABEL, SECRET_BYTES};
 use rustls::ClientConnection;
 
 use super::Distrust;
@@ -14,8 +15,6 @@ use super::tls::PROTOCOL;
 
 /// One read takes this much at most: a transaction for each, and little memory for a fetch.
 const READ_BYTES: usize = 64 * 1024;
-/// What a proof of a resume ticket is bound to.
-const EXPORTER_LABEL: &[u8] = b"EXPORTER-answerback-resume";
 
 /// An open connection. Dropped, it says good-bye where TLS wants that.
 pub struct Stream {
@@ -89,11 +88,10 @@ impl Stream {
 
     /// What only the two ends of this connection know, for the proof of a resume ticket; zeros
     /// where it is plain.
-    pub fn exporter(&self) -> [u8; 32] {
-        let secret = self
-            .tls
-            .as_ref()
-            .and_then(|tls| tls.export_keying_material([0; 32], EXPORTER_LABEL, None).ok());
+    pub fn exporter(&self) -> [u8; SECRET_BYTES] {
+        let secret = self.tls.as_ref().and_then(|tls| {
+            tls.export_keying_material([0; SECRET_BYTES], EXPORTER_LABEL, None).ok()
+        });
         secret.unwrap_or_default()
     }
 

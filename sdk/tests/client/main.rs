@@ -11,6 +11,7 @@ mod connection;
 mod exchange;
 mod fetch;
 mod server;
+mod tickets;
 mod tls;
 
 use std::path::PathBuf;

@@ -11,8 +11,9 @@ use answerback_proto::encode::{Address, append_frame};
 use answerback_proto::frame_buffer::FrameBuffer;
 use answerback_proto::header::Header;
 use answerback_proto::id::UserId;
-use answerback_proto::kind::{Accepted, Deliver, End, Envelope, Hello, Kind, Welcome};
+use answerback_proto::kind::{Accepted, Deliver, End, Envelope, Hello, Kind, Resume, Welcome};
 use answerback_proto::limits::FRAME_BYTES_HARD_MAX;
+use answerback_proto::ticket::EXPORTER_LABEL;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 use crate::{ALICE, BOB};
@@ -103,6 +104,11 @@ impl Peer {
         }
     }
 
+    /// Writes whole frames.
+    pub(crate) fn write_bytes(&mut self, bytes: &[u8]) {
+        self.stream.write_all(bytes);
+    }
+
     pub(crate) fn write<E: Envelope>(&mut self, tag: u32, target: UserId, envelope: &E) {
         let mut bytes = Vec::new();
         let address = Address { flags: 0, tag, target: target.0 };
@@ -145,6 +151,24 @@ impl Peer {
 
     pub(crate) fn welcome_with(&mut self, change: impl FnOnce(&mut Welcome)) -> Hello {
         let (tag, hello, _) = self.hello();
+        self.answer_greeting(tag, b"", change);
+        hello
+    }
+
+    pub(crate) fn resume(&mut self) -> (u32, Resume, Vec<u8>) {
+        let (header, envelope) = self.next_frame().unwrap();
+        assert_eq!(header.kind(), Some(Kind::Resume), "the first frame of all");
+        let (resume, tail) = Resume::read(&envelope).unwrap();
+        (header.tag, resume, tail.secret().to_vec())
+    }
+
+    /// Opens the session that a first frame with this tag asked for.
+    pub(crate) fn answer_greeting(
+        &mut self,
+        tag: u32,
+        ticket: &[u8],
+        change: impl FnOnce(&mut Welcome),
+    ) {
         let mut welcome = Welcome {
             version: 1,
             kinds_count: 0,
@@ -166,9 +190,18 @@ impl Peer {
             Kind::ALL.iter().copied().filter(|kind| kind.is_sent_by(End::Client)).collect();
         let mut bytes = Vec::new();
         let address = Address { flags: 0, tag, target: ALICE.0 };
-        welcome.append(&mut bytes, address, &kinds, b"").unwrap();
+        welcome.append(&mut bytes, address, &kinds, ticket).unwrap();
         self.stream.write_all(&bytes);
-        hello
+    }
+
+    /// What the two ends of a connection alone know; zeros where it is plain.
+    pub(crate) fn exported(&self) -> [u8; 32] {
+        match &self.stream {
+            Stream::Plain(_) => [0; 32],
+            Stream::Tls(stream) => {
+                stream.conn.export_keying_material([0; 32], EXPORTER_LABEL, None).unwrap()
+            }
+        }
     }
 
     pub(crate) fn accept(&mut self, tag: u32, sequence: u64) {

@@ -33,6 +33,7 @@ impl Store {
             unnoted_reads: reads
                 .map(|(&(peer, device), &up_to)| ReadMark { peer, device, up_to })
                 .collect(),
+            ticket: None,
         });
         session.set_credit(credit);
         session

@@ -95,7 +95,7 @@ impl Client {
                 self.disconnect();
                 Ok(())
             }
-            Event::CaughtUp | Event::GoAway { .. } => Ok(()),
+            Event::CaughtUp | Event::GoAway { .. } | Event::Ticket(_) | Event::Renewed => Ok(()),
         }
     }
 

@@ -53,6 +53,7 @@ impl Watched {
             cursor: Position(0),
             undecided: Vec::new(),
             unnoted_reads: Vec::new(),
+            ticket: None,
         };
         let mut watched = Self {
             session: ClientSession::new(state),
@@ -217,7 +218,11 @@ impl Watched {
                 Event::GoAway { .. } => self.allowed = Allowed::Acknowledgements,
                 Event::Closed { .. } => self.disconnect(),
                 Event::Missing { peer, from, to } => self.give_up(peer, from, to),
-                Event::Silent | Event::CaughtUp | Event::ReadNoted { .. } => {}
+                Event::Silent
+                | Event::CaughtUp
+                | Event::Ticket(_)
+                | Event::Renewed
+                | Event::ReadNoted { .. } => {}
             }
         }
     }

@@ -8,15 +8,20 @@ use answerback_proto::encode::{Address, append_frame};
 use answerback_proto::frame_buffer::{Frame, FrameBuffer};
 use answerback_proto::id::{DeviceId, Generation, Position, Sequence, UserId};
 use answerback_proto::kind::{
-    Accepted, Deliver, End, Envelope, Error, GoAway, Hello, Kind, Ping, Pong, Send, Welcome,
+    Accepted, Deliver, End, Envelope, Error, GoAway, Hello, Kind, Ping, Pong, Renew, Renewed,
+    Resume, Send, Welcome,
 };
 use answerback_proto::limits::FRAME_BYTES_HARD_MAX;
+use answerback_proto::ticket::Ticket;
 
 use crate::link::{Link, LinkState, Step};
 use crate::session::{ClientSession, DeviceState, Event, Mode, Outgoing};
 
 /// Bytes on their way, by when they arrive.
 type Way = VecDeque<(u64, Vec<u8>)>;
+
+/// What clocks on walls show when the world begins.
+const BEGINNING_MS: u64 = 1_700_000_000_000;
 
 /// One connection.
 #[derive(Default)]
@@ -60,6 +65,19 @@ pub(super) struct World {
     pub(super) heartbeat_s: (u16, u16),
     /// Answers to messages come so much later.
     pub(super) decision_ms: u64,
+    /// How long tokens are good, from when the app is asked for one; none: for ever, and then
+    /// there are no tickets either.
+    pub(super) token_life_ms: Option<u64>,
+    /// Whether the app has a token when it is asked.
+    pub(super) has_tokens: bool,
+    /// Whether that is always the same one.
+    pub(super) has_one_token: bool,
+    /// What a ticket is answered with, where it is not taken.
+    pub(super) ticket_refusal: Option<Code>,
+    /// How far the device's clock is ahead of the server's.
+    pub(super) ahead_ms: u64,
+    /// When the token that opened the session, or renewed it, expires.
+    token_expires_ms: u64,
     connection: Option<Connection>,
     counter: u64,
     /// When the link dialled, when it pinged, when it closed.
@@ -69,6 +87,11 @@ pub(super) struct World {
     /// Acknowledgements that the link wrote.
     pub(super) acks: usize,
     pub(super) modes: Vec<u16>,
+    /// When the app was asked for a token, when the server saw one, when it saw a ticket.
+    pub(super) asked: Vec<u64>,
+    pub(super) hellos: Vec<u64>,
+    pub(super) resumes: Vec<u64>,
+    pub(super) renewals: Vec<u64>,
     pub(super) events: Vec<Event>,
 }
 
@@ -85,6 +108,7 @@ impl World {
             cursor: Position(0),
             undecided: Vec::new(),
             unnoted_reads: Vec::new(),
+            ticket: None,
         });
         Self {
             link: Link::new(session, mode, seed),
@@ -97,6 +121,12 @@ impl World {
             patience_ms: None,
             heartbeat_s: (30, 300),
             decision_ms: 0,
+            token_life_ms: None,
+            has_tokens: true,
+            has_one_token: false,
+            ticket_refusal: None,
+            ahead_ms: 0,
+            token_expires_ms: 0,
             connection: None,
             counter: 0,
             dials: Vec::new(),
@@ -104,6 +134,10 @@ impl World {
             closes: Vec::new(),
             acks: 0,
             modes: Vec::new(),
+            asked: Vec::new(),
+            hellos: Vec::new(),
+            resumes: Vec::new(),
+            renewals: Vec::new(),
             events: Vec::new(),
         }
     }
@@ -201,6 +235,7 @@ impl World {
                     self.connection = None;
                 }
                 Step::Dial => self.dial(),
+                Step::Renew => self.renew(),
             }
         }
         self.transmit();
@@ -211,12 +246,40 @@ impl World {
         if !self.is_trusted {
             self.link.handle_untrusted(self.now_ms, "a stranger".to_owned());
         } else if self.is_up {
-            self.counter += 1;
-            self.connection = Some(Connection::default());
-            self.link.handle_dialled(self.now_ms, self.counter, "token");
+            self.greet_by_what_there_is();
         } else {
             self.link.handle_dial_failed(self.now_ms, "nobody listens".to_owned());
         }
+    }
+
+    fn greet_by_what_there_is(&mut self) {
+        let has_ticket = self.link.ticket(BEGINNING_MS + self.ahead_ms + self.now_ms).is_some();
+        if !has_ticket && !self.ask() {
+            return self.link.handle_dial_failed(self.now_ms, "no token".to_owned());
+        }
+        self.counter += 1;
+        self.connection = Some(Connection::default());
+        if has_ticket {
+            self.link.handle_dialled_by_ticket(self.now_ms, self.counter, [7; 32]);
+        } else {
+            self.link.handle_dialled(self.now_ms, self.counter, "token");
+        }
+    }
+
+    fn renew(&mut self) {
+        match self.ask() {
+            true => self.link.handle_token(self.now_ms, "newer"),
+            false => self.link.handle_no_token(self.now_ms),
+        }
+    }
+
+    /// Asks the app for a token; whether it has one.
+    fn ask(&mut self) -> bool {
+        self.asked.push(self.now_ms);
+        if self.has_tokens && !self.has_one_token {
+            self.token_expires_ms = self.now_ms + self.token_life_ms.unwrap_or_default();
+        }
+        self.has_tokens
     }
 
     fn transmit(&mut self) {
@@ -278,7 +341,21 @@ impl World {
     fn answer(&mut self, frame: &Frame<'_>) {
         let (tag, target) = (frame.header.tag, UserId(frame.header.target));
         match frame.header.kind().unwrap() {
-            Kind::Hello => self.greet(tag, Hello::read(frame.envelope).unwrap().0),
+            Kind::Hello => {
+                self.hellos.push(self.now_ms);
+                self.greet(tag, Hello::read(frame.envelope).unwrap().0);
+            }
+            Kind::Resume => self.resume(tag, &Resume::read(frame.envelope).unwrap().0),
+            Kind::Renew => {
+                assert_eq!(Renew::read(frame.envelope).unwrap().1, b"newer");
+                self.renewals.push(self.now_ms);
+                let mut bytes = Vec::new();
+                let expires_at_ms = BEGINNING_MS + self.token_expires_ms;
+                let renewed = Renewed { expires_at_ms, ticket_length: 0 };
+                let address = Address { flags: 0, tag, target: 1 };
+                renewed.append(&mut bytes, address, &self.ticket()).unwrap();
+                self.deliver(bytes);
+            }
             Kind::Ping => {
                 self.pings.push(self.now_ms - self.latency_ms);
                 let echo = decode::<Ping>(frame.envelope).unwrap().echo;
@@ -313,6 +390,28 @@ impl World {
         }
     }
 
+    fn resume(&mut self, tag: u32, resume: &Resume) {
+        assert_eq!(resume.proof(), [7; 32]);
+        self.resumes.push(self.now_ms);
+        match self.ticket_refusal {
+            Some(code) => {
+                let code = code.number();
+                self.say(tag, UserId(0), &Error { code, kind: 5, retry_after_ms: 0 });
+                self.hang_up();
+            }
+            None => self.greet(tag, resume.hello()),
+        }
+    }
+
+    fn ticket(&self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        if self.token_life_ms.is_some() {
+            let expires_at_ms = BEGINNING_MS + self.token_expires_ms;
+            Ticket { expires_at_ms, secret: [5; 32], sealed: b"sealed" }.append(&mut bytes);
+        }
+        bytes
+    }
+
     fn welcome(&mut self, tag: u32) {
         self.welcome_and(tag, &[]);
     }
@@ -323,7 +422,7 @@ impl World {
             kinds_count: 0,
             ticket_length: 0,
             lapsed: 0,
-            server_time_ms: 0,
+            server_time_ms: BEGINNING_MS + self.now_ms,
             session: 1,
             generation: 1,
             cursor: 0,
@@ -338,7 +437,7 @@ impl World {
             Kind::ALL.iter().copied().filter(|kind| kind.is_sent_by(End::Client)).collect();
         let mut bytes = Vec::new();
         let address = Address { flags: 0, tag, target: 1 };
-        welcome.append(&mut bytes, address, &kinds, b"").unwrap();
+        welcome.append(&mut bytes, address, &kinds, &self.ticket()).unwrap();
         bytes.extend_from_slice(more);
         self.deliver(bytes);
     }

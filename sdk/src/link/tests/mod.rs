@@ -4,3 +4,4 @@ mod attempts;
 mod goodbye;
 mod harness;
 mod heartbeats;
+mod tickets;

@@ -4,8 +4,9 @@
 use answerback_proto::code::Code;
 use answerback_proto::kind::{
     Accepted, CaughtUp, Copied, Delivered, Error, Failed, GoAway, OutOfOrder, Probe, ReadBy,
-    ReadElsewhere, ReadNoted, Refused, SequenceRange, Skipped,
+    ReadElsewhere, ReadNoted, Refused, Renewed, SequenceRange, Skipped,
 };
+use answerback_proto::ticket::Ticket;
 use proptest::prelude::*;
 
 use super::*;
@@ -28,6 +29,7 @@ struct Asked {
     target: UserId,
     number: u64,
     is_read: bool,
+    is_renewal: bool,
 }
 
 impl Parts {
@@ -39,10 +41,12 @@ impl Parts {
             let (position, after) = (taken.0.saturating_add(1 + first % 3), taken.0.min(second));
             return Self { tag: 0, numbers: [position, after, third, fourth.max(1)], ..self };
         }
-        if kind.number() < Kind::Accepted.number() {
+        if kind.number() < Kind::Accepted.number() && kind != Kind::Renewed {
             return self;
         }
-        let is_answered = |one: &Asked| one.is_read == (kind == Kind::ReadNoted);
+        let is_answered = |one: &Asked| {
+            (one.is_read, one.is_renewal) == (kind == Kind::ReadNoted, kind == Kind::Renewed)
+        };
         let Some(at) = asked.iter().position(is_answered) else {
             return Self { kind: Kind::CaughtUp, tag: 0, ..self };
         };
@@ -58,6 +62,7 @@ impl Parts {
     fn frame(self) -> Vec<u8> {
         match self.kind {
             Kind::Welcome => welcome(self.tag, self.numbers[0].max(1), self.numbers[1]),
+            Kind::Renewed => self.renewed(),
             Kind::Probe | Kind::Pong | Kind::GoAway | Kind::Error => self.frame_of_connection(),
             kind if kind.number() < Kind::Deliver.number() => self.answer(),
             _ => self.entry(),
@@ -73,6 +78,15 @@ impl Parts {
             Kind::GoAway => self.of(&GoAway { code, delay_ms: time_ms }),
             _ => self.of(&Error { code, kind: 0, retry_after_ms: time_ms }),
         }
+    }
+
+    fn renewed(self) -> Vec<u8> {
+        let Self { tag, target, numbers: [expires_at_ms, length, ..], .. } = self;
+        let mut bytes = Vec::new();
+        let address = Address { flags: 0, tag, target: target.0 };
+        let ticket = vec![7; length.min(64) as usize];
+        Renewed { expires_at_ms, ticket_length: 0 }.append(&mut bytes, address, &ticket).unwrap();
+        bytes
     }
 
     fn answer(self) -> Vec<u8> {
@@ -183,7 +197,9 @@ enum Step {
     Stored(u64),
     Timeout(u64),
     Transmit,
+    Renew,
     Connect,
+    Resume,
     Disconnect,
 }
 
@@ -198,7 +214,9 @@ fn any_step() -> impl Strategy<Value = Step> {
         2 => any_number().prop_map(Step::Stored),
         2 => (0..100_000_u64).prop_map(Step::Timeout),
         4 => Just(Step::Transmit),
+        1 => Just(Step::Renew),
         1 => Just(Step::Connect),
+        1 => Just(Step::Resume),
         1 => Just(Step::Disconnect),
     ]
 }
@@ -230,7 +248,22 @@ impl Watched {
         self.session.handle_connected(self.connections, "token");
         let frames = written(&mut self.session);
         let Some(Written::Hello { tag, .. }) = frames.first() else { panic!("{frames:?}") };
-        self.receive(&welcome(*tag, GENERATION, 0));
+        // The token behind it expires at once, on most of these clocks.
+        let mut ticket = Vec::new();
+        Ticket { expires_at_ms: 1_500, secret: [5; 32], sealed: b"sealed" }.append(&mut ticket);
+        let kinds: Vec<Kind> =
+            Kind::ALL.iter().copied().filter(|kind| kind.is_sent_by(End::Client)).collect();
+        self.receive(&welcome_frame(*tag, GENERATION, 0, &kinds, &ticket));
+    }
+
+    /// By a ticket, where there is one.
+    fn resume(&mut self) {
+        self.connections += 1;
+        self.asked.clear();
+        self.session.handle_connected_by_ticket(self.connections, [9; 32]);
+        if let Some(Written::Resume { tag, .. }) = written(&mut self.session).first() {
+            self.receive(&welcome(*tag, GENERATION, 0));
+        }
     }
 
     fn receive(&mut self, bytes: &[u8]) -> bool {
@@ -283,7 +316,9 @@ impl Watched {
                 self.session.handle_timeout(self.now_ms);
             }
             Step::Transmit => self.transmit(),
+            Step::Renew => drop(self.session.renew("newer")),
             Step::Connect => self.connect(),
+            Step::Resume => self.resume(),
             Step::Disconnect => self.session.handle_disconnected(),
         }
     }
@@ -297,7 +332,11 @@ impl Watched {
                 Written::Read { read, .. } => read.check().is_ok(),
                 Written::Ack(up_to) => *up_to <= self.taken.0,
                 Written::Resync(cursor) => *cursor <= self.taken.0,
-                Written::Hello { .. } | Written::Ping { .. } | Written::Pong { .. } => true,
+                Written::Hello { .. }
+                | Written::Resume { .. }
+                | Written::Renew { .. }
+                | Written::Ping { .. }
+                | Written::Pong { .. } => true,
             };
             assert!(is_good, "{frame:?}, taken up to {}", self.taken);
             self.asked.extend(asked(&frame));
@@ -306,14 +345,16 @@ impl Watched {
 }
 
 fn asked(frame: &Written) -> Option<Asked> {
-    let (tag, target, number, is_read) = match frame {
-        Written::Send { tag, peer, send, .. } => (*tag, *peer, send.sequence, false),
-        Written::Recall { tag, peer, recall, .. } => (*tag, *peer, recall.sequence, false),
-        Written::Skip { tag, peer, skip } => (*tag, *peer, skip.from, false),
-        Written::Read { tag, .. } => (*tag, ALICE, 0, true),
+    let (is_read, is_renewal) =
+        (matches!(frame, Written::Read { .. }), matches!(frame, Written::Renew { .. }));
+    let (tag, target, number) = match frame {
+        Written::Send { tag, peer, send, .. } => (*tag, *peer, send.sequence),
+        Written::Recall { tag, peer, recall, .. } => (*tag, *peer, recall.sequence),
+        Written::Skip { tag, peer, skip } => (*tag, *peer, skip.from),
+        Written::Read { tag, .. } | Written::Renew { tag, .. } => (*tag, ALICE, 0),
         _ => return None,
     };
-    Some(Asked { tag, target, number, is_read })
+    Some(Asked { tag, target, number, is_read, is_renewal })
 }
 
 proptest! {

@@ -6,13 +6,15 @@ mod exchange;
 mod reads;
 mod recall;
 mod script;
+mod tickets;
 
 use answerback_proto::access::decode;
 use answerback_proto::encode::{Address, append_frame};
 use answerback_proto::frame_buffer::FrameBuffer;
 use answerback_proto::id::{DeviceId, Generation, Position, Sequence, UserId};
 use answerback_proto::kind::{
-    Ack, Deliver, End, Envelope, Hello, Kind, Ping, Pong, Read, Recall, Resync, Send, Skip, Welcome,
+    Ack, Deliver, End, Envelope, Hello, Kind, Ping, Pong, Read, Recall, Renew, Resume, Resync,
+    Send, Skip, Welcome,
 };
 use answerback_proto::limits::FRAME_BYTES_HARD_MAX;
 
@@ -27,6 +29,8 @@ const GENERATION: u64 = 1;
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Written {
     Hello { tag: u32, user: UserId, hello: Hello, token: String },
+    Resume { tag: u32, user: UserId, resume: Resume, sealed: Vec<u8> },
+    Renew { tag: u32, token: Vec<u8> },
     Send { tag: u32, peer: UserId, send: Send, payload: Vec<u8> },
     Recall { tag: u32, peer: UserId, recall: Recall, payload: Vec<u8> },
     Skip { tag: u32, peer: UserId, skip: Skip },
@@ -52,6 +56,13 @@ fn read_frames(buffer: &mut FrameBuffer, mut bytes: &[u8]) -> Vec<Written> {
                 let (hello, tail) = Hello::read(frame.envelope).unwrap();
                 let token = String::from_utf8(tail.secret().to_vec()).unwrap();
                 Written::Hello { tag, user: target, hello, token }
+            }
+            Kind::Resume => {
+                let (resume, tail) = Resume::read(frame.envelope).unwrap();
+                Written::Resume { tag, user: target, resume, sealed: tail.secret().to_vec() }
+            }
+            Kind::Renew => {
+                Written::Renew { tag, token: Renew::read(frame.envelope).unwrap().1.to_vec() }
             }
             Kind::Send => Written::Send {
                 tag,
@@ -103,6 +114,10 @@ fn welcome(tag: u32, generation: u64, cursor: u64) -> Vec<u8> {
 }
 
 fn welcome_with_kinds(tag: u32, generation: u64, cursor: u64, kinds: &[Kind]) -> Vec<u8> {
+    welcome_frame(tag, generation, cursor, kinds, &[])
+}
+
+fn welcome_frame(tag: u32, generation: u64, cursor: u64, kinds: &[Kind], ticket: &[u8]) -> Vec<u8> {
     let welcome = Welcome {
         version: 1,
         kinds_count: 0,
@@ -121,7 +136,7 @@ fn welcome_with_kinds(tag: u32, generation: u64, cursor: u64, kinds: &[Kind]) ->
     };
     let mut bytes = Vec::new();
     let address = Address { flags: 0, tag, target: ALICE.0 };
-    welcome.append(&mut bytes, address, kinds, &[]).unwrap();
+    welcome.append(&mut bytes, address, kinds, ticket).unwrap();
     bytes
 }
 
@@ -145,6 +160,7 @@ fn device(user: UserId, device: DeviceId) -> DeviceState {
         cursor: Position(0),
         undecided: Vec::new(),
         unnoted_reads: Vec::new(),
+        ticket: None,
     }
 }
 

@@ -22,7 +22,7 @@ fn a_file_of_version_1_goes_on() {
     let mut storage = file.open();
     let device = storage.device_state().unwrap();
     assert_eq!((device.generation, device.cursor), (Generation(3), Position(42)));
-    assert_eq!(device.unnoted_reads, []);
+    assert_eq!((device.unnoted_reads, device.ticket), (Vec::new(), None));
     let undecided = Outgoing {
         peer: BOB,
         sequence: Sequence(5),
@@ -64,7 +64,7 @@ fn what_a_migrated_file_knows_goes_with_what_comes() {
 fn a_file_is_migrated_once() {
     let file = old_file();
     drop(file.open());
-    assert_eq!(version(&file.path), 3);
+    assert_eq!(version(&file.path), 4);
     let states = |storage: &Storage| [1, 4, 5].map(|sequence| state(storage, sequence));
     let once = states(&file.open());
     assert_eq!(states(&file.open()), once);

@@ -4,6 +4,7 @@ mod chat;
 mod migration;
 mod reads;
 mod repeats;
+mod ticket;
 
 use std::path::PathBuf;
 
@@ -268,9 +269,9 @@ fn a_file_in_use_is_refused() {
 fn a_newer_file_is_refused() {
     let file = File::new();
     drop(file.open());
-    Connection::open(&file.path).unwrap().pragma_update(None, "user_version", 4).unwrap();
+    Connection::open(&file.path).unwrap().pragma_update(None, "user_version", 5).unwrap();
     let newer = Storage::open(&file.path, ALICE, PHONE);
-    assert!(matches!(newer, Err(StorageError::Newer { found: 4, known: 3, .. })), "{newer:?}");
+    assert!(matches!(newer, Err(StorageError::Newer { found: 5, known: 4, .. })), "{newer:?}");
 }
 
 #[test]
