@@ -4,8 +4,8 @@ use answerback_proto::code::Code;
 use answerback_proto::frame_buffer::Frame;
 use answerback_proto::id::{DeviceId, UserId};
 
-use crate::auth::{self, Verifier};
-use crate::session::handshake::Claim;
+use crate::auth::{self, Pass, Verifier};
+use crate::session::handshake::{Claim, Unfit};
 
 /// Whom a `Hello` is from, where it is good.
 ///
@@ -16,9 +16,11 @@ pub fn greet(
     verifier: &Verifier,
     unix_s: u64,
 ) -> Result<(UserId, DeviceId), Code> {
-    let Claim { greeting, proof } = Claim::read(frame, verifier, unix_s)?;
-    match auth::check(&[&proof]).as_slice() {
-        [true] => Ok((greeting.user, greeting.device)),
-        _ => Err(Code::TokenInvalid),
+    let claim = Claim::by_token(frame, verifier, unix_s).map_err(Unfit::code)?;
+    let Pass { user, device, .. } = claim.greeting.pass;
+    if auth::check(&[&claim.proof]) == [true] {
+        Ok((user, device))
+    } else {
+        Err(Code::TokenInvalid)
     }
 }

@@ -25,6 +25,12 @@ pub(crate) const GREETINGS_PER_TICK: usize = 16;
 pub(crate) const HANDSHAKE_READS_PER_TICK: usize = 4;
 /// A handshake that has taken so long makes room for others, where there are as many as may be.
 pub(crate) const HANDSHAKE_UNDISTURBED_MS: u64 = 1000;
+/// Ed25519 keys that the account service may sign with at a time.
+pub(crate) const KEYS_MAX: usize = 64;
+/// Bytes of a token's `jti`.
+pub(crate) const TOKEN_ID_BYTES_MAX: usize = 128;
+/// How far the account service's clock may be ahead of the box's.
+pub(crate) const TOKEN_LEEWAY_S: u64 = 60;
 /// Events that a core takes from the kernel at once.
 pub(crate) const EVENTS_PER_TICK: usize = 1024;
 /// Connections that a core accepts in a tick.

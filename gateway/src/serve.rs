@@ -199,6 +199,7 @@ pub fn serve<J: Journal + 'static, R: StateReader + 'static>(
     let stop = stop.clone();
     let Credentials { verifier, certificate } = credentials;
     let covers = tls_servers(certificate.as_ref(), cores)?;
+    let verifier = Arc::new(verifier);
     let shared =
         Arc::new(Shared { table, cores, verifier, stop: stop.clone(), seats, is_disk_low });
     let config = Arc::new(config);

@@ -28,7 +28,8 @@ const NOW_S: u64 = 1_800_000_000;
 const KEY_IDS: [&str; 2] = ["a", "b"];
 
 const HEADER: &str = r#"{"alg":"EdDSA","kid":"a"}"#;
-const CLAIMS: &str = r#"{"sub":"1","device":"7","aud":"answerback","exp":1800000060}"#;
+const CLAIMS: &str =
+    r#"{"sub":"1","device":"7","aud":"answerback","iat":1799999999,"exp":1800000060}"#;
 
 /// Whom a token speaks for.
 type Identity = (UserId, DeviceId);
@@ -71,24 +72,28 @@ pub(crate) fn seeds() -> Vec<Vec<u8>> {
     let of = |signer: u8, header: &str, claims: &str| {
         [&[signer, header.len() as u8][..], header.as_bytes(), claims.as_bytes()].concat()
     };
-    let timed = r#"{"sub":"00000000-0000-0000-0000-00000000000f","device":"+7","aud":["x","answerback"],"exp":1800000001,"nbf":1800000000,"iat":1}"#;
+    let timed = r#"{"sub":"00000000-0000-0000-0000-00000000000f","device":"+7","aud":["x","answerback"],"exp":1800000001,"nbf":1800000060,"iat":1800000060,"jti":"x"}"#;
     // Each of them wrong in one thing, which only a check of that one notices.
     let wrong = [
-        r#"{"sub":"1","device":"7","aud":"answerback","exp":1800000000}"#,
-        r#"{"sub":"1","device":"7","aud":"answerback","exp":1800000060,"nbf":1800000001}"#,
-        r#"{"sub":"1","device":"7","aud":"another","exp":1800000060}"#,
-        r#"{"sub":"1","device":"7","exp":1800000060}"#,
-        r#"{"sub":"0","device":"7","aud":"answerback","exp":1800000060}"#,
-        r#"{"sub":"1","device":"x","aud":"answerback","exp":1800000060}"#,
+        r#"{"sub":"1","device":"7","aud":"answerback","iat":1,"exp":1800000000}"#,
+        r#"{"sub":"1","device":"7","aud":"answerback","iat":1,"exp":1800000060,"nbf":1800000061}"#,
+        r#"{"sub":"1","device":"7","aud":"another","iat":1,"exp":1800000060}"#,
+        r#"{"sub":"1","device":"7","iat":1,"exp":1800000060}"#,
+        r#"{"sub":"0","device":"7","aud":"answerback","iat":1,"exp":1800000060}"#,
+        r#"{"sub":"1","device":"x","aud":"answerback","iat":1,"exp":1800000060}"#,
+        r#"{"sub":"1","device":"7","aud":"answerback","exp":1800000060}"#,
+        r#"{"sub":"1","device":"7","aud":"answerback","iat":1800000061,"exp":1800000070}"#,
+        r#"{"sub":"1","device":"7","aud":"answerback","iat":1,"exp":1800000060,"jti":""}"#,
     ];
     let mut seeds = vec![
         wire,
         of(A, HEADER, CLAIMS),
-        of(B, r#"{"typ":"JWT","alg":"EdDSA","kid":"b"}"#, timed),
+        of(B, r#"{"typ":"JWT","alg":"Ed25519","kid":"b"}"#, timed),
         of(STRANGER, HEADER, CLAIMS),
         of(A, r#"{"alg":"EdDSA","kid":"b"}"#, CLAIMS),
         of(A, r#"{"alg":"HS256","kid":"a"}"#, CLAIMS),
         of(A, r#"{"alg":"none"}"#, timed),
+        of(A, r#"{"alg":"EdDSA","kid":"a","crit":["x"]}"#, CLAIMS),
         of(A | 16, HEADER, CLAIMS),
     ];
     seeds.extend(wrong.map(|claims| of(A, HEADER, claims)));
@@ -186,7 +191,8 @@ fn named(claims: &[u8]) -> Identity {
 fn names_key(header: &[u8], id: &str) -> bool {
     let header = object(header);
     let text = |name| header.get(name).and_then(Value::as_str);
-    text("alg") == Some("EdDSA") && text("kid") == Some(id)
+    let is_ed25519 = matches!(text("alg"), Some("EdDSA" | "Ed25519"));
+    is_ed25519 && text("kid") == Some(id) && header.get("crit").is_none_or(Value::is_null)
 }
 
 fn holds_now(claims: &[u8]) -> bool {
@@ -196,12 +202,13 @@ fn holds_now(claims: &[u8]) -> bool {
         Some(Value::Array(all)) => all.iter().any(|one| one == "answerback"),
         one => one.is_some_and(|one| one == "answerback"),
     };
-    let has_begun = match claims.get("nbf") {
-        None | Some(Value::Null) => true,
-        Some(time) => time.as_u64().is_some_and(|from_s| from_s <= NOW_S),
-    };
+    let is_past = |time: &Value| time.as_u64().is_some_and(|from_s| from_s <= NOW_S + 60);
+    let given = |name| claims.get(name).filter(|value| !value.is_null());
+    let is_named = |jti: &str| (1..=128).contains(&jti.len());
     is_for_us
-        && has_begun
+        && given("nbf").is_none_or(is_past)
+        && given("iat").is_some_and(is_past)
+        && given("jti").is_none_or(|jti| jti.as_str().is_some_and(is_named))
         && claims.get("exp").and_then(Value::as_u64).is_some_and(|until_s| until_s > NOW_S)
         && text("sub").is_some_and(|user| user.parse::<UserId>().is_ok())
         && text("device").is_some_and(|device| device.parse::<DeviceId>().is_ok())
@@ -221,6 +228,6 @@ mod tests {
         let outcomes: Vec<_> = seeds().iter().map(|seed| gets_in(seed)).collect();
         let (good, bad) = outcomes.split_at(3);
         assert_eq!(good, [true; 3]);
-        assert_eq!(bad, [false; 11]);
+        assert_eq!(bad, [false; 15]);
     }
 }

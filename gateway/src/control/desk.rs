@@ -9,6 +9,7 @@ use answerback_directory::shard::Administered;
 use answerback_proto::id::UserId;
 
 use super::Command;
+use crate::auth::Verifier;
 use crate::config::GatewayConfig;
 use crate::reactor::CoreWaker;
 use crate::stats::{CoreStats, SessionInfo};
@@ -26,6 +27,8 @@ pub(crate) enum Asked {
     Reload(Arc<GatewayConfig>),
     /// To show another certificate from now on.
     Certificate(Certificate),
+    /// To check tokens by other keys from now on.
+    Verifier(Arc<Verifier>),
 }
 
 /// One core's.

@@ -11,6 +11,7 @@ use answerback_directory::partition_table::PartitionTable;
 use answerback_directory::shard::Administered;
 use answerback_proto::id::{DeviceId, TokenId, UserId};
 
+use crate::auth::Verifier;
 use crate::config::GatewayConfig;
 use crate::reactor::CoreWaker;
 use crate::stats::{SessionInfo, Stats, StorageMeter};
@@ -160,6 +161,18 @@ impl Control {
     pub fn set_certificate(&self, certificate: &Certificate) -> Result<(), Unanswered> {
         for desk in &self.inner()?.desks {
             desk.put(Asked::Certificate(certificate.clone()));
+        }
+        Ok(())
+    }
+
+    /// Has a running box check tokens by other keys. What is open stays open.
+    ///
+    /// # Errors
+    /// [`Unanswered`].
+    pub fn set_verifier(&self, verifier: Verifier) -> Result<(), Unanswered> {
+        let verifier = Arc::new(verifier);
+        for desk in &self.inner()?.desks {
+            desk.put(Asked::Verifier(Arc::clone(&verifier)));
         }
         Ok(())
     }

@@ -39,6 +39,7 @@ impl Core {
                 Asked::Sessions { user, answer } => drop(answer.send(self.sessions_of(user))),
                 Asked::Reload(config) => self.reload(config),
                 Asked::Certificate(certificate) => self.set_certificate(&certificate),
+                Asked::Verifier(verifier) => self.verifier = verifier,
             }
         }
     }

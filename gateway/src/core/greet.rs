@@ -11,9 +11,9 @@ use answerback_proto::kind::Kind;
 use super::Core;
 use super::mesh::Arrival;
 use super::stop::Phase;
-use crate::auth;
+use crate::auth::{self, Pass, TokenFault};
 use crate::reactor::slot::SlotKey;
-use crate::session::handshake::{Claim, Greeting};
+use crate::session::handshake::{Claim, Greeting, Unfit};
 use crate::session::{Fault, Session};
 
 /// Who said `Hello` in this tick.
@@ -28,6 +28,13 @@ pub(super) struct Greeter {
 }
 
 impl Core {
+    /// What a client is told whose token is not taken. Those that name an unknown key are
+    /// counted: the account service may have a new one.
+    pub(super) fn note_unfit(&mut self, unfit: Unfit) -> Code {
+        self.counts.unknown_keys += u64::from(unfit == Unfit::Token(TokenFault::UnknownKey));
+        unfit.code()
+    }
+
     /// Lets those in whose tokens are good.
     pub(super) fn check_greetings(&mut self) {
         let mut greeters = std::mem::take(&mut self.greeters);
@@ -47,9 +54,9 @@ impl Core {
     /// Asks the home of the user, on this core or by moving to another.
     fn open(&mut self, key: SlotKey, greeting: Greeting, frames: Option<Box<FrameBuffer>>) {
         let Some(connection) = self.connections.find(key) else { return };
-        let Greeting { user, device, .. } = greeting;
+        let Pass { user, device, .. } = greeting.pass;
         connection.session = Session::opening(user, device);
-        let core = self.shared.table.core_of(self.shared.table.partition_of(greeting.user));
+        let core = self.shared.table.core_of(self.shared.table.partition_of(user));
         if core == self.core {
             self.keep(key, frames);
             self.open_here(key, &greeting);
@@ -65,7 +72,7 @@ impl Core {
         if self.phase != Phase::Serving {
             return self.fail_greeting(key, greeting, Code::Draining);
         }
-        let partition = self.shared.table.partition_of(greeting.user);
+        let partition = self.shared.table.partition_of(greeting.pass.user);
         let opening = greeting.opening(self.session_ref(key));
         let shard = self.shards.touch(partition);
         // A login is a record like others, but no shard refuses it.

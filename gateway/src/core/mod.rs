@@ -76,8 +76,8 @@ pub(crate) struct Shared {
     pub(crate) table: PartitionTable,
     /// How many cores there are.
     pub(crate) cores: u16,
-    /// Checks tokens.
-    pub(crate) verifier: Verifier,
+    /// Checks tokens, until a core is given another.
+    pub(crate) verifier: Arc<Verifier>,
     /// Says when to stop.
     pub(crate) stop: StopHandle,
     /// How many more connections there may be.
@@ -132,6 +132,7 @@ pub(crate) struct Core {
     core: u16,
     config: Arc<GatewayConfig>,
     shared: Arc<Shared>,
+    verifier: Arc<Verifier>,
     clock: Clock,
     /// This tick's time.
     now_us: u64,
@@ -170,12 +171,14 @@ impl Core {
     pub(crate) fn new(parts: Parts) -> Self {
         let Parts { core, config, shared, reactor, doorbell, shards, .. } = parts;
         let Parts { mesh, storage, reading, desk, tls, .. } = parts;
+        let verifier = Arc::clone(&shared.verifier);
         let gate = CommitGate::new(config.commit);
         let heartbeat_told_max_s = config.heartbeat_max_s;
         Self {
             core,
             config,
             shared,
+            verifier,
             clock: Clock::start(),
             now_us: 0,
             reactor,

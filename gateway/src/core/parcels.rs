@@ -72,7 +72,7 @@ impl Core {
     /// A socket whose user lives here.
     fn handle_arrival(&mut self, arrival: Arrival) {
         let Arrival { socket, cover, frames, greeting } = arrival;
-        let session = Session::opening(greeting.user, greeting.device);
+        let session = Session::opening(greeting.pass.user, greeting.pass.device);
         if let Some(key) = self.insert(socket, cover, session, frames) {
             self.open_here(key, &greeting);
         }

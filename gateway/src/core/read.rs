@@ -158,8 +158,8 @@ impl Core {
             let Some(frame) = next.map_err(Fault::of_connection)? else { return Ok(()) };
             let handled = match session.admit(&frame) {
                 Ok(Request::Hello) => {
-                    let read = Claim::read(&frame, &self.shared.verifier, unix_ms() / 1000);
-                    read.map(|hello| *claim = Some(hello))
+                    let read = Claim::by_token(&frame, &self.verifier, unix_ms() / 1000);
+                    read.map(|hello| *claim = Some(hello)).map_err(|unfit| self.note_unfit(unfit))
                 }
                 Ok(request) => self.handle_request(key, session, &frame, request),
                 Err(code) => Err(code),

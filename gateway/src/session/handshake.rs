@@ -1,12 +1,12 @@
 //! `Hello`: is it well formed, do we speak its version, and is it who it says?
 
-use answerback_directory::shard::{Grant, Opening, Origin, SessionRef};
+use answerback_directory::shard::{Opening, Origin, SessionRef};
 use answerback_proto::code::Code;
 use answerback_proto::frame_buffer::Frame;
 use answerback_proto::id::{DeviceId, Generation, Position, UserId};
 use answerback_proto::kind::{End, Hello, Kind, SessionTail};
 
-use crate::auth::{Identity, Proof, Verifier};
+use crate::auth::{Pass, Proof, TokenFault, Verifier};
 use crate::limits::SESSION_CREDIT_BYTES_MAX;
 
 /// The version that this server speaks.
@@ -17,10 +17,8 @@ pub(crate) const VERSION: u16 = 1;
 pub(crate) struct Greeting {
     /// The request's tag.
     pub(crate) tag: u32,
-    /// Who it is.
-    pub(crate) user: UserId,
-    /// Which device.
-    pub(crate) device: DeviceId,
+    /// Who it is, and by what.
+    pub(crate) pass: Pass,
     connection_counter: u64,
     generation: Generation,
     cursor: Position,
@@ -28,7 +26,7 @@ pub(crate) struct Greeting {
     credit_bytes: u32,
 }
 
-/// A `Hello` that is good if its token's proof holds.
+/// A `Hello` that is good if its proof holds.
 #[derive(Debug)]
 pub(crate) struct Claim {
     /// What it says.
@@ -37,52 +35,83 @@ pub(crate) struct Claim {
     pub(crate) proof: Proof,
 }
 
+/// Why a frame with a token is not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unfit {
+    /// For what the client is told.
+    Told(Code),
+    /// For its token, likewise.
+    Token(TokenFault),
+}
+
 impl Claim {
-    /// Reads the first frame of a connection.
+    /// Reads a `Hello`.
     ///
     /// # Errors
     /// `FrameMalformed`, `VersionUnsupported`, `TokenInvalid`, `TokenExpired`.
-    pub(crate) fn read(frame: &Frame<'_>, verifier: &Verifier, unix_s: u64) -> Result<Self, Code> {
+    pub(crate) fn by_token(
+        frame: &Frame<'_>,
+        verifier: &Verifier,
+        unix_s: u64,
+    ) -> Result<Self, Unfit> {
         let (hello, tail) = Hello::read(frame.envelope)?;
         require_version(&hello, tail)?;
-        let (identity, proof) = verifier.read(tail.secret(), unix_s)?;
-        let claimed =
-            Identity { user: UserId(frame.header.target), device: DeviceId(hello.device) };
-        if identity != claimed {
-            return Err(Code::TokenInvalid);
+        let (pass, proof) = verifier.read(tail.secret(), unix_s)?;
+        if !pass.is_for(UserId(frame.header.target), DeviceId(hello.device)) {
+            return Err(Unfit::Told(Code::TokenInvalid));
         }
-        let greeting = Greeting {
-            tag: frame.header.tag,
-            user: identity.user,
-            device: identity.device,
-            connection_counter: hello.connection_counter,
-            generation: Generation(hello.generation),
-            cursor: Position(hello.cursor),
-            credit_frames: hello.credit_frames,
-            credit_bytes: hello.credit_bytes.min(SESSION_CREDIT_BYTES_MAX),
-        };
+        let greeting = Greeting::new(frame.header.tag, pass, &hello);
         Ok(Self { greeting, proof })
     }
 }
 
 impl Greeting {
+    fn new(tag: u32, pass: Pass, hello: &Hello) -> Self {
+        Self {
+            tag,
+            pass,
+            connection_counter: hello.connection_counter,
+            generation: Generation(hello.generation),
+            cursor: Position(hello.cursor),
+            credit_frames: hello.credit_frames,
+            credit_bytes: hello.credit_bytes.min(SESSION_CREDIT_BYTES_MAX),
+        }
+    }
+
     /// What the user's home is asked.
     pub(crate) fn opening(&self, session: SessionRef) -> Opening {
+        let Pass { user, device, grant, .. } = self.pass;
         Opening {
-            origin: Origin {
-                session,
-                tag: self.tag,
-                user: self.user,
-                device: self.device,
-                copies: false,
-            },
-            grant: Grant::default(),
+            origin: Origin { session, tag: self.tag, user, device, copies: false },
+            grant,
             connection_counter: self.connection_counter,
             generation: self.generation,
             cursor: self.cursor,
             credit_frames: self.credit_frames,
             credit_bytes: self.credit_bytes,
         }
+    }
+}
+
+impl Unfit {
+    /// What the client is told.
+    pub(crate) fn code(self) -> Code {
+        match self {
+            Self::Told(code) => code,
+            Self::Token(fault) => fault.code(),
+        }
+    }
+}
+
+impl From<Code> for Unfit {
+    fn from(code: Code) -> Self {
+        Self::Told(code)
+    }
+}
+
+impl From<TokenFault> for Unfit {
+    fn from(fault: TokenFault) -> Self {
+        Self::Token(fault)
     }
 }
 

@@ -33,6 +33,8 @@ pub(crate) struct CoreCounts {
     pub(crate) probes: u64,
     /// Connections closed because nothing came from them.
     pub(crate) silent: u64,
+    /// Tokens that named a key that is not in the set.
+    pub(crate) unknown_keys: u64,
     /// Requests refused.
     pub(crate) refused: CodeCounts,
     /// Connections told why they close.

@@ -33,6 +33,8 @@ pub struct Stats {
     pub received_bytes_total: u64,
     /// Bytes written to connections.
     pub sent_bytes_total: u64,
+    /// Tokens that named a key that is not in the set: it may have to be fetched again.
+    pub unknown_keys_total: u64,
     /// Entries offered to sessions, repeats included.
     pub pushed_total: u64,
     /// Sessions asked whether anybody is there.
@@ -114,6 +116,7 @@ impl Stats {
         self.handshakes.overdue_total += counts.handshakes_overdue;
         self.handshakes.shed_total += counts.handshakes_shed;
         self.logins_total += counts.logins;
+        self.unknown_keys_total += counts.unknown_keys;
         self.received_bytes_total += counts.received_bytes;
         self.sent_bytes_total += counts.sent_bytes;
         self.pushed_total += counts.pushed;

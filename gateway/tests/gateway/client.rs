@@ -204,6 +204,16 @@ impl Client {
         (received.header, received.read())
     }
 
+    /// The next frame, if it is of this kind; it waits otherwise.
+    pub(crate) fn next_of<E: Envelope>(&mut self) -> Option<E> {
+        let received = self.next().expect("a frame");
+        if received.header.kind() == Some(E::KIND) {
+            return Some(received.read());
+        }
+        self.received.push_front(received);
+        None
+    }
+
     /// The next frame is an `Error`, and it is the last.
     pub(crate) fn expect_error(&mut self) -> (Code, u16, u32) {
         let (header, error) = self.expect::<Error>();

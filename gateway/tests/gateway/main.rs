@@ -7,6 +7,7 @@ mod cores;
 mod exchange;
 mod faults;
 mod half_open;
+mod identity;
 mod journal;
 mod load;
 mod login;

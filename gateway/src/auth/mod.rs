@@ -1,0 +1,61 @@
+//! Who somebody is: tokens of the operator's account service, checked against its keys.
+//!
+//! ```text
+//! token ──read──► Pass + Proof ──proof::check, all of a tick at once──► it holds, or not
+//! ```
+//! What a token claims is worth nothing before its proof was checked. It is read first all
+//! the same: what claims nothing useful costs no check. Whether a pass is revoked is not
+//! known here; the home of its user decides that.
+
+mod keys;
+mod proof;
+mod token;
+
+use answerback_directory::shard::Grant;
+use answerback_proto::code::Code;
+use answerback_proto::id::{DeviceId, UserId};
+
+pub use keys::{KeySetError, Verifier};
+pub(crate) use proof::{Proof, check};
+
+/// What a token is good for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Pass {
+    /// Claim `sub`.
+    pub(crate) user: UserId,
+    /// Claim `device`.
+    pub(crate) device: DeviceId,
+    /// What the user's home decides by.
+    pub(crate) grant: Grant,
+}
+
+/// Why a token is not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum TokenFault {
+    /// Its form, audience, user or device are wrong.
+    Invalid,
+    /// It was signed by a key that is not in the set, or names none.
+    UnknownKey,
+    /// Its time is over, or has not come.
+    Expired,
+}
+
+impl TokenFault {
+    /// What the client is told.
+    pub(crate) fn code(self) -> Code {
+        match self {
+            Self::Invalid | Self::UnknownKey => Code::TokenInvalid,
+            Self::Expired => Code::TokenExpired,
+        }
+    }
+}
+
+impl Pass {
+    /// Whether it is a pass of this device of this user.
+    pub(crate) fn is_for(&self, user: UserId, device: DeviceId) -> bool {
+        (self.user, self.device) == (user, device)
+    }
+}
+
+#[cfg(test)]
+mod tests;
