@@ -11,6 +11,8 @@ use std::time::Duration;
 use clap::Args;
 use jiff::SignedDuration;
 
+use super::cover::TlsArguments;
+use super::engine::{Door, Engine};
 use super::load::Pace;
 use super::progress::Progress;
 use super::users::UserArguments;
@@ -22,6 +24,8 @@ pub(super) struct TargetArguments {
     /// The box, or the relay.
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:7400")]
     pub(super) addr: SocketAddr,
+    #[command(flatten)]
+    pub(super) tls: TlsArguments,
     #[command(flatten)]
     pub(super) users: UserArguments,
     /// Time between two connections, else as fast as it goes, 64 at once.
@@ -36,6 +40,12 @@ pub(super) struct TargetArguments {
 }
 
 impl TargetArguments {
+    /// The event loop for a load on this server.
+    pub(super) fn engine(&self) -> Result<Engine, Failure> {
+        let (covers, resumes) = (self.tls.covers()?, self.tls.resume);
+        Engine::new(Door { address: self.addr, covers, resumes })
+    }
+
     /// Time between two connections.
     pub(super) fn connect_interval(&self) -> Duration {
         Duration::from_millis(self.interval)

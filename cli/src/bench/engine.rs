@@ -6,24 +6,27 @@
 //! ```
 //! One read and one write per connection and turn, whatever they carry, as in a box.
 
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, ErrorKind};
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::sync::Arc;
 use std::time::Duration;
 
 use answerback_proto::access::{kind_of, read};
 use answerback_proto::code::Code;
 use answerback_proto::encode::Address;
-use answerback_proto::frame_buffer::{Frame, FrameBuffer};
+use answerback_proto::frame_buffer::Frame;
 use answerback_proto::kind::{End, Error, Kind, Pong, Probe, Welcome};
 use answerback_proto::limits::FRAME_BYTES_HARD_MAX;
 use mio::event::Event;
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
-use socket2::{Domain, SockRef, Socket, Type};
+use socket2::{Domain, Socket, Type};
 
-use super::sockets::{Connection, Sockets, State};
+use super::connection::{Connection, State};
+use super::cover::Covers;
+use super::sockets::Sockets;
 use super::timer::Timer;
-use super::users::Login;
+use super::users::{Login, ResumeTicket};
 use crate::clock::Clock;
 use crate::exit::Failure;
 
@@ -85,32 +88,45 @@ impl From<Failure> for Ended {
     }
 }
 
+/// Where connections go, and how.
+#[derive(Debug)]
+pub(super) struct Door {
+    /// The server.
+    pub(super) address: SocketAddr,
+    /// What they are covered with, where they go over TLS.
+    pub(super) covers: Option<Covers>,
+    /// Devices come back with the tickets that they were given.
+    pub(super) resumes: bool,
+}
+
 /// The loop.
 #[derive(Debug)]
 pub(super) struct Engine {
-    address: SocketAddr,
+    door: Door,
     poll: Poll,
     timer: Timer,
     sockets: Sockets,
     open_count: usize,
     clock: Clock,
     scratch: Vec<u8>,
+    plain: Vec<u8>,
     /// Time spent with work in hand, ns: the rest is waiting.
     busy_ns: u64,
 }
 
 impl Engine {
     /// A loop without connections.
-    pub(super) fn new(address: SocketAddr) -> Result<Self, Failure> {
+    pub(super) fn new(door: Door) -> Result<Self, Failure> {
         let poll = Poll::new()?;
         Ok(Self {
-            address,
+            door,
             timer: Timer::register(poll.registry(), TIMER)?,
             poll,
             sockets: Sockets::default(),
             open_count: 0,
             clock: Clock::new(),
             scratch: vec![0; READ_BYTES],
+            plain: Vec::new(),
             busy_ns: 0,
         })
     }
@@ -175,19 +191,20 @@ impl Engine {
 
     /// Resets all connections, so that no port stays in TIME_WAIT.
     pub(super) fn reset_all(&mut self) {
-        self.sockets.connections.drain(..).flatten().for_each(reset);
+        self.sockets.connections.drain(..).flatten().for_each(Connection::reset);
         self.open_count = 0;
     }
 
     fn connect(&mut self, at: usize, login: Login) -> Result<(), Failure> {
-        let socket = Socket::new(Domain::for_address(self.address), Type::STREAM, None)?;
+        let address = self.door.address;
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
         socket.set_nonblocking(true)?;
         socket.set_tcp_nodelay(true)?;
-        if self.address.ip().is_loopback() && self.address.is_ipv4() {
+        if address.ip().is_loopback() && address.is_ipv4() {
             let last = 1 + (at / PER_SOURCE_ADDRESS) as u8;
             socket.bind(&SocketAddrV4::new(Ipv4Addr::new(127, 0, 0, last), 0).into())?;
         }
-        match socket.connect(&self.address.into()) {
+        match socket.connect(&address.into()) {
             Err(error) if !is_in_progress(&error) => return Err(self.unreachable(&error)),
             _ => {}
         }
@@ -197,15 +214,8 @@ impl Engine {
         let connections = &mut self.sockets.connections;
         connections.resize_with(connections.len().max(at + 1), || None);
         let Some(slot) = connections.get_mut(at) else { return Ok(()) };
-        *slot = Some(Connection {
-            stream,
-            login,
-            state: State::Connecting,
-            frames: FrameBuffer::default(),
-            out: Vec::new(),
-            is_dirty: false,
-            is_full: false,
-        });
+        let cover = self.door.covers.as_ref().map(Covers::cover).transpose()?;
+        *slot = Some(Connection::new(stream, cover, login));
         Ok(())
     }
 
@@ -261,7 +271,7 @@ impl Engine {
     fn close_and_open(&mut self) -> Result<(), Failure> {
         for at in std::mem::take(&mut self.sockets.closing) {
             let slot = self.sockets.connections.get_mut(at);
-            slot.and_then(Option::take).into_iter().for_each(reset);
+            slot.and_then(Option::take).into_iter().for_each(Connection::reset);
         }
         for (at, login) in std::mem::take(&mut self.sockets.opening) {
             self.connect(at, login)?;
@@ -275,13 +285,23 @@ impl Engine {
             if let Some(error) = connection.stream.take_error().map_err(Failure::new)? {
                 return Err(self.unreachable(&error).into());
             }
-            connection.state = State::HelloSent;
-            self.sockets.send_hello(at)?;
+            connection.state = State::Securing;
+            match &connection.cover {
+                Some(_) => self.sockets.mark(at),
+                None => self.say_hello(at)?,
+            }
         } else if connection.is_full {
             connection.is_full = false;
-            self.write(at)?;
+            connection.write()?;
         }
         Ok(())
+    }
+
+    fn say_hello(&mut self, at: usize) -> Result<(), Failure> {
+        if let Some(connection) = self.sockets.connection(at) {
+            connection.state = State::HelloSent;
+        }
+        self.sockets.send_hello(at)
     }
 
     fn read(&mut self, at: usize, job: &mut impl Job) -> Result<(), Ended> {
@@ -301,18 +321,38 @@ impl Engine {
     ) -> Result<(), Ended> {
         loop {
             let Some(connection) = self.sockets.connection(at) else { return Ok(()) };
-            let length = match connection.stream.read(scratch) {
-                Ok(0) => return Err(Failure::new("the server closed a connection").into()),
-                Ok(length) => length,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
-                Err(error) => return Err(broken(&error).into()),
-            };
+            let Some(length) = connection.read(scratch)? else { return Ok(()) };
             let (received, _) = scratch.split_at(length);
-            self.handle_received(at, job, received)?;
+            match connection.cover {
+                Some(_) => self.handle_covered(at, job, received)?,
+                None => self.handle_received(at, job, received)?,
+            }
             if length < scratch.len() {
                 return Ok(());
             }
         }
+    }
+
+    /// Takes records, of the handshake at first.
+    fn handle_covered(
+        &mut self,
+        at: usize,
+        job: &mut impl Job,
+        records: &[u8],
+    ) -> Result<(), Ended> {
+        let Some(connection) = self.sockets.connection(at) else { return Ok(()) };
+        let Some(cover) = &mut connection.cover else { return Ok(()) };
+        let mut plain = std::mem::take(&mut self.plain);
+        plain.clear();
+        cover.open(records, &mut plain)?;
+        let (is_handshaking, state) = (cover.is_handshaking(), connection.state);
+        self.sockets.mark(at);
+        if state == State::Securing && !is_handshaking {
+            self.say_hello(at)?;
+        }
+        let handled = self.handle_received(at, job, &plain);
+        self.plain = plain;
+        handled
     }
 
     fn handle_received(
@@ -352,8 +392,11 @@ impl Engine {
         job: &mut impl Job,
         frame: Frame<'_>,
     ) -> Result<(), Failure> {
-        let (welcome, _) = Welcome::read(frame.envelope).map_err(bad_frame)?;
+        let (welcome, tail) = Welcome::read(frame.envelope).map_err(bad_frame)?;
         if let Some(connection) = self.sockets.connection(at) {
+            if self.door.resumes {
+                connection.login.ticket = ResumeTicket::read(tail.secret()).map(Arc::new);
+            }
             self.open_count += usize::from(connection.state == State::HelloSent);
             connection.state = State::Open;
         }
@@ -375,20 +418,11 @@ impl Engine {
 
     fn write(&mut self, at: usize) -> Result<(), Ended> {
         let Some(connection) = self.sockets.connection(at) else { return Ok(()) };
-        connection.is_dirty = false;
-        while !connection.out.is_empty() && !connection.is_full {
-            match connection.stream.write(&connection.out) {
-                Ok(length) if length == connection.out.len() => connection.out.clear(),
-                Ok(length) => drop(connection.out.drain(..length)),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => connection.is_full = true,
-                Err(error) => return Err(broken(&error).into()),
-            }
-        }
-        Ok(())
+        Ok(connection.write()?)
     }
 
     fn unreachable(&self, error: &io::Error) -> Failure {
-        let address = self.address;
+        let address = self.door.address;
         Failure::new(format_args!("cannot connect to {address}: {error}; is the server running?"))
     }
 }
@@ -412,14 +446,4 @@ fn closed(frame: Frame<'_>) -> Ended {
         }
         Err(code) => bad_frame(code).into(),
     }
-}
-
-fn broken(error: &io::Error) -> Failure {
-    Failure::new(format_args!("a connection failed: {error}"))
-}
-
-/// Closes at once: no port stays in TIME_WAIT.
-fn reset(connection: Connection) {
-    // Without the option the close is an orderly one: slower, no worse.
-    let _ = SockRef::from(&connection.stream).set_linger(Some(Duration::ZERO));
 }

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::arguments::{OutputArguments, TargetArguments, parse_duration};
 use super::chat::nanoseconds;
-use super::engine::{Engine, Job};
+use super::engine::Job;
 use super::figures::{count, tenths};
 use super::sockets::Sockets;
 use crate::exit::Failure;
@@ -45,7 +45,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let server = target.server_pid.map(Process::new).transpose()?;
     let progress = arguments.output.progress()?;
     let logins = target.users.logins(target.users.bases()?, 0..clients)?;
-    let mut engine = Engine::new(target.addr)?;
+    let mut engine = target.engine()?;
     let before = server.map(Process::memory).transpose()?;
     let start_ns = engine.now_ns();
     progress.begin("logging in", clients as u64);

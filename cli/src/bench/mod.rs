@@ -5,7 +5,9 @@
 
 mod arguments;
 mod chat;
+mod connection;
 mod costs;
+mod cover;
 mod engine;
 mod figures;
 mod idle;

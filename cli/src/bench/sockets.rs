@@ -2,35 +2,15 @@
 
 use answerback_proto::code::Code;
 use answerback_proto::encode::{Address, append_frame};
-use answerback_proto::frame_buffer::FrameBuffer;
-use answerback_proto::kind::{Ack, End, Envelope, Hello, Kind, Resync};
+use answerback_proto::kind::{Ack, End, Envelope, Hello, Kind, Resume, Resync};
 use answerback_proto::limits::{CREDIT_BYTES_MAX, CREDIT_FRAMES_MAX};
-use mio::net::TcpStream;
+use answerback_proto::ticket::{SECRET_BYTES, proof_message};
+use aws_lc_rs::hmac;
 
+use super::connection::Connection;
 use super::pair::Inbox;
-use super::users::Login;
+use super::users::{Login, ResumeTicket};
 use crate::exit::Failure;
-
-/// How far a connection is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum State {
-    Connecting,
-    HelloSent,
-    Open,
-}
-
-/// A connection of the run.
-#[derive(Debug)]
-pub(super) struct Connection {
-    pub(super) stream: TcpStream,
-    pub(super) login: Login,
-    pub(super) state: State,
-    pub(super) frames: FrameBuffer,
-    pub(super) out: Vec<u8>,
-    pub(super) is_dirty: bool,
-    /// The socket took no more: writing waits until it says that it does.
-    pub(super) is_full: bool,
-}
 
 /// The connections of a run, as a job sees them: buffers to write to.
 #[derive(Debug, Default)]
@@ -96,29 +76,73 @@ impl Sockets {
         }
     }
 
-    /// The first frame of a connection.
+    /// What a connection's cover has to say goes out at the end of the turn.
+    pub(super) fn mark(&mut self, at: usize) {
+        self.out(at);
+    }
+
+    /// The first frame of a connection: by ticket, where its device has one.
     pub(super) fn send_hello(&mut self, at: usize) -> Result<(), Failure> {
-        let Some(login) = self.login(at).cloned() else { return Ok(()) };
-        let Login { user, device, token, connection_counter } = login;
-        let hello = Hello {
-            version_min: 1,
-            version_max: 1,
-            kinds_count: 0,
-            token_length: 0,
-            device: device.0,
-            app_build: 0,
-            mode: 0,
-            credit_frames: CREDIT_FRAMES_MAX,
-            credit_bytes: CREDIT_BYTES_MAX,
-            connection_counter,
-            generation: 0,
-            cursor: 0,
+        let Some(Some(connection)) = self.connections.get(at) else { return Ok(()) };
+        let exported = match &connection.cover {
+            Some(cover) => cover.exported()?,
+            None => [0; SECRET_BYTES],
         };
-        let address = Address { flags: 0, tag: 1, target: user.0 };
-        let Some(out) = self.out(at) else { return Ok(()) };
+        let mut login = connection.login.clone();
+        let ticket = login.ticket.take();
+        let address = Address { flags: 0, tag: 1, target: login.user.0 };
         let kinds: Vec<Kind> =
             Kind::ALL.iter().copied().filter(|kind| kind.is_sent_by(End::Server)).collect();
-        hello.append(out, address, &kinds, token.as_bytes()).map_err(bad_login)
+        let Some(out) = self.out(at) else { return Ok(()) };
+        match ticket {
+            Some(ticket) => {
+                let resume = resume(&login, &ticket, &exported);
+                resume.append(out, address, &kinds, &ticket.sealed)
+            }
+            None => hello(&login).append(out, address, &kinds, login.token.as_bytes()),
+        }
+        .map_err(bad_login)
+    }
+}
+
+fn hello(login: &Login) -> Hello {
+    Hello {
+        version_min: 1,
+        version_max: 1,
+        kinds_count: 0,
+        token_length: 0,
+        device: login.device.0,
+        app_build: 0,
+        mode: 0,
+        credit_frames: CREDIT_FRAMES_MAX,
+        credit_bytes: CREDIT_BYTES_MAX,
+        connection_counter: login.connection_counter,
+        generation: 0,
+        cursor: 0,
+    }
+}
+
+fn resume(login: &Login, ticket: &ResumeTicket, exported: &[u8; SECRET_BYTES]) -> Resume {
+    let message = proof_message(exported, login.user, login.device, login.connection_counter);
+    let key = hmac::Key::new(hmac::HMAC_SHA256, &ticket.secret);
+    let proof = hmac::sign(&key, &message);
+    let (low, high) = proof.as_ref().split_at(SECRET_BYTES / 2);
+    let half = |bytes: &[u8]| u128::from_le_bytes(*bytes.first_chunk().unwrap_or(&[0; 16]));
+    Resume {
+        version_min: 1,
+        version_max: 1,
+        kinds_count: 0,
+        ticket_length: 0,
+        device: login.device.0,
+        app_build: 0,
+        mode: 0,
+        credit_frames: CREDIT_FRAMES_MAX,
+        credit_bytes: CREDIT_BYTES_MAX,
+        connection_counter: login.connection_counter,
+        generation: 0,
+        cursor: 0,
+        proof_low: half(low),
+        proof_high: half(high),
     }
 }
 

@@ -2,8 +2,10 @@
 
 use std::ops::Range;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use answerback_proto::id::{DeviceId, UserId};
+use answerback_proto::ticket::{SECRET_BYTES, Ticket};
 use clap::Args;
 
 use crate::clock::unix_ms;
@@ -45,8 +47,25 @@ pub(super) struct Login {
     pub(super) user: UserId,
     pub(super) device: DeviceId,
     pub(super) token: String,
+    /// Of its last session, where it comes back by one.
+    pub(super) ticket: Option<Arc<ResumeTicket>>,
     /// Greater than at any login of this device before.
     pub(super) connection_counter: u64,
+}
+
+/// What a device comes back with in place of a token.
+#[derive(Debug)]
+pub(super) struct ResumeTicket {
+    pub(super) secret: [u8; SECRET_BYTES],
+    pub(super) sealed: Vec<u8>,
+}
+
+impl ResumeTicket {
+    /// That of a `Welcome`, if there is one.
+    pub(super) fn read(ticket: &[u8]) -> Option<Self> {
+        let Ticket { secret, sealed, .. } = Ticket::read(ticket)?;
+        Some(Self { secret, sealed: sealed.to_vec() })
+    }
 }
 
 impl UserArguments {
@@ -95,7 +114,7 @@ impl Issuer {
             Some(signer) => signer.token(user, device, TOKEN_HOURS)?,
             None => String::new(),
         };
-        Ok(Login { user, device, token, connection_counter: self.connection_counter })
+        Ok(Login { user, device, token, ticket: None, connection_counter: self.connection_counter })
     }
 }
 

@@ -77,7 +77,7 @@ impl LoadArguments {
     ) -> Result<(Engine, ChatLoad), Failure> {
         let users = 2 * self.pairs as usize;
         allow_connections(users)?;
-        let mut engine = Engine::new(target.addr)?;
+        let mut engine = target.engine()?;
         let mut load = ChatLoad::new(self.pairs as usize, self.size, !self.no_receipts)?;
         let logins = target.users.logins(target.users.bases()?, 0..users)?;
         progress.begin("logging in", users as u64);

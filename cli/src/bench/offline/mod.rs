@@ -102,13 +102,13 @@ fn store(arguments: &Arguments, plan: Plan, bases: Bases) -> Result<(), Failure>
     let progress = arguments.output.progress()?;
     let interval = arguments.target.connect_interval();
     let mut watch = Watch::new(&arguments.target)?;
-    let mut engine = Engine::new(arguments.target.addr)?;
+    let mut engine = arguments.target.engine()?;
     let recipients = arguments.target.users.logins(bases, plan.recipient_users())?;
     progress.begin("users", plan.recipients as u64);
     engine.log_in(recipients, interval, &mut Idle, |count| progress.set(count as u64))?;
     engine.reset_all();
 
-    let mut engine = Engine::new(arguments.target.addr)?;
+    let mut engine = arguments.target.engine()?;
     let mut load = StoringLoad::new(plan, bases.user, arguments.size, arguments.inflight)?;
     let senders = arguments.target.users.logins(bases, plan.sender_users())?;
     progress.begin("senders", plan.senders as u64);
@@ -158,7 +158,7 @@ fn drain(arguments: &Arguments, plan: Plan, bases: Bases) -> Result<(), Failure>
     let progress = arguments.output.progress()?;
     let interval = arguments.target.connect_interval();
     let mut watch = Watch::new(&arguments.target)?;
-    let mut engine = Engine::new(arguments.target.addr)?;
+    let mut engine = arguments.target.engine()?;
     let mut load = DrainingLoad::new(plan, bases.user);
     let recipients = arguments.target.users.logins(bases, plan.recipient_users())?;
     watch.begin(&engine)?;

@@ -182,7 +182,9 @@ impl Job for StormLoad {
         let Some(place) = self.place(at) else {
             return self.chat.handle_open(at, now_ns, welcome, sockets);
         };
-        let Some(Some(guest)) = self.places.get(place) else { return };
+        let Some(Some(guest)) = self.places.get_mut(place) else { return };
+        // It comes back with the ticket that it has just been given.
+        guest.login.ticket = sockets.login(at).and_then(|login| login.ticket.clone());
         let latency_ns = now_ns.saturating_sub(guest.begun_ns).max(1);
         self.counts.latencies.saturating_record(latency_ns);
         self.counts.logins += 1;

@@ -158,7 +158,7 @@ impl<'a> Storm<'a> {
         let chat = ChatLoad::new(arguments.chat_pairs(), CHAT_BYTES, true)?;
         let mut load = StormLoad::new(plan, roster, chat, Counts::new(histogram()?));
         let watch = Watch::new(target)?;
-        let mut engine = Engine::new(target.addr)?;
+        let mut engine = target.engine()?;
         let logins = target.users.logins(bases, 0..chat_users)?;
         engine.log_in(logins, target.connect_interval(), &mut load, |_| ())?;
         Ok(Self { arguments, progress, engine, load, watch })

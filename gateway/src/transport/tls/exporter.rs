@@ -8,17 +8,16 @@
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
 
+use answerback_proto::ticket::{EXPORTER_LABEL, SECRET_BYTES};
 use aws_lc_rs::digest::{Algorithm, SHA256, SHA384, digest};
 use aws_lc_rs::hkdf::{self, HKDF_SHA256, HKDF_SHA384, KeyType, Prk};
 use rustls::KeyLog;
 
-/// What both ends derive for resume tickets.
-const LABEL: &[u8] = b"EXPORTER-answerback-resume";
 /// By this name rustls tells the secret.
 const SECRET: &str = "EXPORTER_SECRET";
 
 /// Bytes that both ends of one connection derive.
-pub(crate) type Exporter = [u8; 32];
+pub(crate) type Exporter = [u8; SECRET_BYTES];
 
 /// Catches the secret of the handshake that a core works on.
 #[derive(Default)]
@@ -49,7 +48,7 @@ impl fmt::Debug for ExporterTap {
     }
 }
 
-/// `TLS-Exporter(LABEL, "", 32)`, by the hash that is as long as the secret.
+/// `TLS-Exporter(EXPORTER_LABEL, "", SECRET_BYTES)`, by the hash that is as long as the secret.
 fn export(secret: &[u8]) -> Option<Exporter> {
     let (hash, hkdf): (&Algorithm, _) = match secret.len() {
         32 => (&SHA256, HKDF_SHA256),
@@ -59,7 +58,7 @@ fn export(secret: &[u8]) -> Option<Exporter> {
     let nothing = digest(hash, b"");
     let mut derived = [0; 48];
     let derived = derived.get_mut(..secret.len())?;
-    expand(hkdf, secret, LABEL, nothing.as_ref(), derived)?;
+    expand(hkdf, secret, EXPORTER_LABEL, nothing.as_ref(), derived)?;
     let mut exporter = Exporter::default();
     expand(hkdf, derived, b"exporter", nothing.as_ref(), &mut exporter)?;
     Some(exporter)

@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::net::{Ipv4Addr, TcpListener, TcpStream as StdStream};
 
+use answerback_proto::ticket::EXPORTER_LABEL;
 use rcgen::generate_simple_self_signed;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, pem::PemObject};
@@ -99,10 +100,7 @@ fn both_ends_export_the_same_and_no_two_connections_do() {
         let mut pair = Pair::new(&server, &config);
         pair.shake_hands();
         assert_eq!(pair.server.is_resumed(), is_resumed);
-        let at_client = pair
-            .client
-            .export_keying_material([0; 32], b"EXPORTER-answerback-resume", None)
-            .unwrap();
+        let at_client = pair.client.export_keying_material([0; 32], EXPORTER_LABEL, None).unwrap();
         assert_eq!(pair.server.exporter(), Some(at_client));
         pair.server.forget_exporter();
         assert_eq!(pair.server.exporter(), None);
@@ -121,7 +119,7 @@ fn every_suite_exports_alike() {
         let mut pair = Pair::new(&server, &Arc::new(config));
         pair.shake_hands();
         let mut at_client = [0; 32];
-        let label = b"EXPORTER-answerback-resume";
+        let label = EXPORTER_LABEL;
         pair.client.export_keying_material(&mut at_client, label, None).unwrap();
         assert_eq!(pair.server.exporter(), Some(at_client), "{suite:?}");
     }
