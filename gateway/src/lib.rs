@@ -32,7 +32,7 @@ mod stats;
 mod storage;
 mod transport;
 
-pub use auth::{KeySetError, Verifier};
+pub use auth::{KeySetError, SealingError, SealingKeys, Verifier};
 pub use config::GatewayConfig;
 pub use control::{Command, Control, Unanswered};
 pub use serve::{Backend, Credentials, Listening, ServeError, StopHandle, serve};

@@ -27,6 +27,10 @@ pub(crate) const HANDSHAKE_READS_PER_TICK: usize = 4;
 pub(crate) const HANDSHAKE_UNDISTURBED_MS: u64 = 1000;
 /// Ed25519 keys that the account service may sign with at a time.
 pub(crate) const KEYS_MAX: usize = 64;
+/// Secrets that tickets may be sealed with: one, and those before it.
+pub(crate) const SEALING_KEYS_MAX: usize = 16;
+/// Sessions that a core closes in a tick because their tokens have expired.
+pub(crate) const EXPIRIES_PER_TICK: usize = 1024;
 /// Bytes of a token's `jti`.
 pub(crate) const TOKEN_ID_BYTES_MAX: usize = 128;
 /// How far the account service's clock may be ahead of the box's.

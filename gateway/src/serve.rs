@@ -19,7 +19,7 @@ use answerback_proto::id::PartitionId;
 use rustix::thread::{CpuSet, sched_setaffinity};
 use tracing::warn;
 
-use crate::auth::Verifier;
+use crate::auth::{SealingKeys, Verifier};
 use crate::config::GatewayConfig;
 use crate::control::Control;
 use crate::core::{Core, CoreError, Link, Mesh, Parts, Seats, Shards, Shared};
@@ -157,6 +157,8 @@ pub struct Backend<J, R> {
 pub struct Credentials {
     /// Checks tokens.
     pub verifier: Verifier,
+    /// What tickets are sealed with.
+    pub sealing_keys: SealingKeys,
     /// What clients are shown over TLS; without one they come over plain TCP.
     pub certificate: Option<Certificate>,
 }
@@ -197,11 +199,18 @@ pub fn serve<J: Journal + 'static, R: StateReader + 'static>(
     let mut storage = Storage::new(journal, Arc::clone(&is_disk_low));
     let mut readers = reader_threads(reader, config.reader_threads.max(1));
     let stop = stop.clone();
-    let Credentials { verifier, certificate } = credentials;
+    let Credentials { verifier, sealing_keys, certificate } = credentials;
     let covers = tls_servers(certificate.as_ref(), cores)?;
     let verifier = Arc::new(verifier);
-    let shared =
-        Arc::new(Shared { table, cores, verifier, stop: stop.clone(), seats, is_disk_low });
+    let shared = Arc::new(Shared {
+        table,
+        cores,
+        verifier,
+        sealing_keys,
+        stop: stop.clone(),
+        seats,
+        is_disk_low,
+    });
     let config = Arc::new(config);
     let threads = (&mut storage, readers.as_mut_slice());
     let doors = listeners.into_iter().zip(covers).collect();

@@ -19,7 +19,8 @@ use answerback_directory::recovery::load_shards;
 use answerback_directory::shard::Residency;
 use answerback_directory::shard::checkpoint::{Checkpoint, Table};
 use answerback_gateway::{
-    Backend, Control, Credentials, GatewayConfig, Listening, StopHandle, Verifier, serve,
+    Backend, Control, Credentials, GatewayConfig, Listening, SealingKeys, StopHandle, Verifier,
+    serve,
 };
 use answerback_proto::header::HEADER_BYTES;
 use answerback_proto::id::{Generation, PartitionId};
@@ -128,7 +129,8 @@ fn a_box_without_descriptors_waits_for_some() {
             load_shards(&Nowhere, table, Generation(1), Residency::default()).unwrap().shards;
         let backend = Backend { table, shards, journal: Nowhere, reader: Nowhere };
         let listening = Listening::bind(&config, 1, false).unwrap();
-        let credentials = Credentials { verifier, certificate: None };
+        let sealing_keys = SealingKeys::random().unwrap();
+        let credentials = Credentials { verifier, sealing_keys, certificate: None };
         serve(config, listening, backend, credentials, &handle, &Control::new(), |address| {
             told.send(address).unwrap();
         })

@@ -10,7 +10,9 @@ use std::io::Write;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use answerback_gateway::{Control, Credentials, Listening, ServeError, StopHandle, serve};
+use answerback_gateway::{
+    Control, Credentials, Listening, SealingKeys, ServeError, StopHandle, serve,
+};
 use answerback_store::{Meta, Store};
 use tracing::{error, info};
 
@@ -88,7 +90,8 @@ fn open_and_serve(start: Start) -> Result<(), Failure> {
     };
     admin.watch().attach(Sources::new(store.clone(), commands.clone(), data, marks));
     let mut control = None;
-    let credentials = Credentials { verifier, certificate: None };
+    let sealing_keys = SealingKeys::random().map_err(Failure::new)?;
+    let credentials = Credentials { verifier, sealing_keys, certificate: None };
     let served = serve(gateway, listening, backend, credentials, &stop, &commands, |address| {
         let status = status(address, admin.address(), meta, cores, restored_ms);
         let desk = Desk {

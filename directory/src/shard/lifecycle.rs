@@ -1,7 +1,7 @@
 //! Sessions come and go.
 
 use answerback_proto::code::Code;
-use answerback_proto::id::UserId;
+use answerback_proto::id::{DeviceId, UserId};
 use answerback_proto::record::{Acknowledge, Login};
 
 use super::{Asked, Grant, Opening, SessionRef, Shard};
@@ -24,18 +24,17 @@ impl Shard {
         self.preload(user, None);
     }
 
-    /// Whether a session of this user's may go on with another token.
+    /// Whether the session of a user's device may go on with another token; the connection
+    /// counter of that session.
     ///
     /// # Errors
-    /// `TokenRevoked`; `SessionRecheck` where the user has no session here.
-    pub fn check_grant(&self, user: UserId, grant: &Grant) -> Result<(), Code> {
-        match self.state.users.get(user) {
-            Some(user) if user.revocations().is_some_and(|void| void.include(grant)) => {
-                Err(Code::TokenRevoked)
-            }
-            Some(_) => Ok(()),
-            None => Err(Code::SessionRecheck),
+    /// `TokenRevoked`; `SessionRecheck` where the device has no session here.
+    pub fn check_grant(&self, user: UserId, device: DeviceId, grant: &Grant) -> Result<u64, Code> {
+        let user = self.state.users.get(user).ok_or(Code::SessionRecheck)?;
+        if user.revocations().is_some_and(|void| void.include(grant)) {
+            return Err(Code::TokenRevoked);
         }
+        user.device(device).map(|device| device.connection_counter).ok_or(Code::SessionRecheck)
     }
 
     /// A session is gone.

@@ -346,8 +346,9 @@ fn find(live: &mut ByUser<Session>, user: UserId, session: SessionRef) -> Option
 
 /// Refuses a login.
 pub(crate) fn refused(opening: &Opening, code: Code) -> Effect {
-    let Opening { origin, .. } = opening;
-    Effect::Close { to: origin.session, tag: origin.tag, kind: Some(Kind::Hello), code }
+    let Opening { origin, grant, .. } = opening;
+    let kind = if grant.ticket.is_some() { Kind::Resume } else { Kind::Hello };
+    Effect::Close { to: origin.session, tag: origin.tag, kind: Some(kind), code }
 }
 
 impl OfUser for Session {

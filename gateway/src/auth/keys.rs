@@ -5,12 +5,14 @@
 
 use std::fmt;
 
+use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ed25519_dalek::VerifyingKey;
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::KeyMark;
 use crate::limits::KEYS_MAX;
 
 /// What tokens and keys may call Ed25519: as RFC 8037 has it, and as RFC 9864.
@@ -27,6 +29,7 @@ pub struct Verifier {
 pub(super) struct Key {
     id: Option<String>,
     pub(super) key: VerifyingKey,
+    pub(super) mark: KeyMark,
 }
 
 /// A key set that is of no use.
@@ -124,6 +127,24 @@ impl Verifier {
             (Some(_), keys) => keys.iter().find(|key| key.id.as_deref() == id),
         }
     }
+
+    /// The mark of the first key.
+    #[cfg(test)]
+    pub(crate) fn any_mark(&self) -> KeyMark {
+        self.keys[0].mark
+    }
+
+    /// Whether a key is still in the set.
+    pub(crate) fn has(&self, mark: KeyMark) -> bool {
+        self.keys.iter().any(|key| key.mark == mark)
+    }
+}
+
+impl KeyMark {
+    fn of(key: &VerifyingKey) -> Self {
+        let hash = digest(&SHA256, key.as_bytes());
+        Self(hash.as_ref().first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes)))
+    }
 }
 
 impl Jwk {
@@ -147,7 +168,7 @@ impl Key {
         if key.is_weak() {
             return Err(KeySetError::KeyWeak);
         }
-        Ok(Self { id: jwk.kid, key })
+        Ok(Self { id: jwk.kid, mark: KeyMark::of(&key), key })
     }
 }
 

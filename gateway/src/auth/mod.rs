@@ -1,7 +1,10 @@
-//! Who somebody is: tokens of the operator's account service, checked against its keys.
+//! Who somebody is: tokens of the operator's account service, checked against its keys, and
+//! the tickets that a session gets for the next one.
 //!
 //! ```text
-//! token ──read──► Pass + Proof ──proof::check, all of a tick at once──► it holds, or not
+//! token  ──read──► Pass + Proof ──proof::check, all of a tick at once──► it holds, or not
+//! ticket ──unseal──► Pass, if the HMAC under its secret is right: no signature at all
+//! Pass   ──seal──► the ticket of this session
 //! ```
 //! What a token claims is worth nothing before its proof was checked. It is read first all
 //! the same: what claims nothing useful costs no check. Whether a pass is revoked is not
@@ -9,6 +12,8 @@
 
 mod keys;
 mod proof;
+mod seal;
+mod ticket;
 mod token;
 
 use answerback_directory::shard::Grant;
@@ -17,8 +22,10 @@ use answerback_proto::id::{DeviceId, UserId};
 
 pub use keys::{KeySetError, Verifier};
 pub(crate) use proof::{Proof, check};
+pub use seal::{SealingError, SealingKeys};
+pub(crate) use ticket::{Exported, Ticketed, has_proven, issue};
 
-/// What a token is good for.
+/// What a token or a ticket is good for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Pass {
     /// Claim `sub`.
@@ -27,7 +34,13 @@ pub(crate) struct Pass {
     pub(crate) device: DeviceId,
     /// What the user's home decides by.
     pub(crate) grant: Grant,
+    /// Who signed the token.
+    pub(crate) key: KeyMark,
 }
+
+/// A key of the account service, by a part of its hash: its id may be given to another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct KeyMark(pub(crate) u64);
 
 /// Why a token is not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

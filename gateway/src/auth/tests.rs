@@ -271,6 +271,13 @@ fn other_keys_of_a_set_are_passed_over() {
 }
 
 #[test]
+fn a_key_that_left_the_set_is_known_no_more_whatever_its_id() {
+    let pass = verify(&token(1, Some("a"), &claims())).unwrap();
+    assert!(verifier(&[jwk(1, "renamed"), jwk(2, "b")]).has(pass.key));
+    assert!(!verifier(&[jwk(3, "a"), jwk(2, "b")]).has(pass.key));
+}
+
+#[test]
 fn key_sets_of_no_use_are_refused() {
     let refused = |text: &str| Verifier::from_jwks(text).map(|_| ()).unwrap_err();
     let of = |keys: &[Value]| refused(&json!({ "keys": keys }).to_string());

@@ -67,6 +67,7 @@ impl Verifier {
             user: claims.sub.parse().map_err(|_| TokenFault::Invalid)?,
             device: claims.device.parse().map_err(|_| TokenFault::Invalid)?,
             grant: claims.grant()?,
+            key: key.mark,
         };
         claims.require_now(unix_s)?;
         Ok((pass, Proof { key: key.key, message: signed.to_vec(), signature }))

@@ -9,7 +9,7 @@ use answerback_directory::shard::Administered;
 use answerback_proto::id::UserId;
 
 use super::Command;
-use crate::auth::Verifier;
+use crate::auth::{SealingKeys, Verifier};
 use crate::config::GatewayConfig;
 use crate::reactor::CoreWaker;
 use crate::stats::{CoreStats, SessionInfo};
@@ -29,6 +29,8 @@ pub(crate) enum Asked {
     Certificate(Certificate),
     /// To check tokens by other keys from now on.
     Verifier(Arc<Verifier>),
+    /// To seal tickets with other keys from now on.
+    SealingKeys(SealingKeys),
 }
 
 /// One core's.

@@ -11,7 +11,7 @@ use answerback_directory::partition_table::PartitionTable;
 use answerback_directory::shard::Administered;
 use answerback_proto::id::{DeviceId, TokenId, UserId};
 
-use crate::auth::Verifier;
+use crate::auth::{SealingKeys, Verifier};
 use crate::config::GatewayConfig;
 use crate::reactor::CoreWaker;
 use crate::stats::{SessionInfo, Stats, StorageMeter};
@@ -165,7 +165,8 @@ impl Control {
         Ok(())
     }
 
-    /// Has a running box check tokens by other keys. What is open stays open.
+    /// Has a running box check tokens by other keys. What is open stays open; tickets are void
+    /// once the key of the token behind them is gone.
     ///
     /// # Errors
     /// [`Unanswered`].
@@ -173,6 +174,17 @@ impl Control {
         let verifier = Arc::new(verifier);
         for desk in &self.inner()?.desks {
             desk.put(Asked::Verifier(Arc::clone(&verifier)));
+        }
+        Ok(())
+    }
+
+    /// Has a running box seal tickets with other keys. Those that none of them opens are void.
+    ///
+    /// # Errors
+    /// [`Unanswered`].
+    pub fn set_sealing_keys(&self, keys: &SealingKeys) -> Result<(), Unanswered> {
+        for desk in &self.inner()?.desks {
+            desk.put(Asked::SealingKeys(keys.clone()));
         }
         Ok(())
     }

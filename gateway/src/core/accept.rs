@@ -94,6 +94,7 @@ impl Core {
             self.close(key);
         }
         self.close_silent();
+        self.close_expired();
     }
 
     /// When [`Core::close_overdue`] has something to do, ms.
@@ -102,7 +103,8 @@ impl Core {
         let closing_ms = self.closing_deadlines.poll_timeout();
         let scan_ms = (self.connections.table().count() > 0).then_some(self.silence_scan.1);
         let handshake_ms = self.handshakes.poll_timeout();
-        [hello_ms, closing_ms, scan_ms, handshake_ms].into_iter().flatten().min()
+        let expiry_ms = self.expiry_due_ms();
+        [hello_ms, closing_ms, scan_ms, handshake_ms, expiry_ms].into_iter().flatten().min()
     }
 
     pub(super) fn state(&mut self, key: SlotKey) -> Option<State> {
@@ -118,17 +120,23 @@ impl Core {
         if now_ms < due_ms {
             return;
         }
-        let scan_s = usize::from(self.heartbeat_told_max_s / 8).clamp(1, SILENCE_SCAN_MAX_S);
+        let scan_s = self.scan_s();
         let table = self.connections.table();
         let end = start + table.slot_count() / scan_s + 1;
         let next = if end < table.slot_count() { end } else { 0 };
         self.silence_scan = (next, now_ms + 1000);
         for index in start..end {
+            self.look_at_expiry(index);
             if let Some(key) = self.silent_at(index) {
                 self.counts.silent += 1;
                 self.close(key);
             }
         }
+    }
+
+    /// In how many seconds the whole table is looked through.
+    pub(super) fn scan_s(&self) -> usize {
+        usize::from(self.heartbeat_told_max_s / 8).clamp(1, SILENCE_SCAN_MAX_S)
     }
 
     /// Half as long again as the longest interval: a ping may be late.

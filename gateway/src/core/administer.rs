@@ -40,6 +40,7 @@ impl Core {
                 Asked::Reload(config) => self.reload(config),
                 Asked::Certificate(certificate) => self.set_certificate(&certificate),
                 Asked::Verifier(verifier) => self.verifier = verifier,
+                Asked::SealingKeys(keys) => self.sealing_keys = keys,
             }
         }
     }

@@ -26,6 +26,8 @@ pub(crate) struct Connection {
     pub(crate) unanswered: u16,
     /// When something came last, s.
     pub(crate) heard_s: u32,
+    /// When the token behind its session expires, s since 1970; the greatest number for never.
+    pub(crate) expires_s: u32,
     /// It is on the ready list.
     pub(crate) is_listed: bool,
     /// There may be something to read, but it is not read for now.
@@ -66,6 +68,7 @@ impl Connection {
             output: None,
             unanswered: 0,
             heard_s,
+            expires_s: u32::MAX,
             is_listed: false,
             has_unread: false,
             is_paused: false,
@@ -81,11 +84,10 @@ impl Connection {
         [self.output.as_ref(), sealed].into_iter().flatten().map(|output| output.unsent()).sum()
     }
 
-    /// What only the two ends of this connection know, before its session is open; none on
-    /// plain TCP.
-    #[expect(dead_code, reason = "resume tickets will be bound to it")]
+    /// What only the two ends of this connection know, before its session is open; zeros on
+    /// plain TCP, none where the cover does not say.
     pub(crate) fn exporter(&self) -> Option<Exporter> {
-        self.cover.as_ref()?.tls.exporter()
+        self.cover.as_ref().map_or(Some(Exporter::default()), |cover| cover.tls.exporter())
     }
 
     /// Whether it is read now; it pauses with a full output, or too many open requests.

@@ -1,18 +1,16 @@
 //! What shards want done.
 
 use answerback_directory::shard::reply::{append_answer, append_caught_up, append_entry};
-use answerback_directory::shard::{Answer, Effect, Entry, Mail, Opened, SessionRef};
+use answerback_directory::shard::{Answer, Effect, Entry, Mail, SessionRef};
 use answerback_proto::code::Code;
 use answerback_proto::id::{PartitionId, Position, UserId};
-use tracing::{debug, error};
+use tracing::error;
 
 use super::Core;
 use super::shards::Quarantine;
-use crate::clock::unix_ms;
 use crate::limits::SETTLE_ROUNDS_MAX;
 use crate::reactor::slot::SlotKey;
-use crate::session::reply::WelcomeWords;
-use crate::session::{Fault, State, reply};
+use crate::session::{Fault, reply};
 
 impl Core {
     /// Does what the touched shards want. That may touch others, since partitions of one
@@ -31,7 +29,7 @@ impl Core {
         match effect {
             Effect::Answer { to, tag, peer, answer } => self.answer(home, to, tag, peer, &answer),
             Effect::Entry { to, entry } => self.push(to, &entry),
-            Effect::Opened { to, tag, user, opened } => self.welcome(to, tag, user, &opened),
+            Effect::Opened { to, tag, opened, .. } => self.welcome(to, tag, &opened),
             Effect::CaughtUp { to, user, position } => {
                 if let Some(key) = self.key_of(to) {
                     self.connections.append(key, |out| append_caught_up(out, user, position));
@@ -84,27 +82,6 @@ impl Core {
             self.counts.pushed += 1;
             self.connections.append(key, |out| append_entry(out, entry));
         }
-    }
-
-    fn welcome(&mut self, to: SessionRef, tag: u32, user: UserId, opened: &Opened) {
-        let Some(key) = self.key_of(to) else { return };
-        let Some(connection) = self.connections.find(key) else { return };
-        if connection.session.state != State::Opening {
-            return;
-        }
-        connection.session.state = State::Open;
-        if let Some(cover) = &mut connection.cover {
-            cover.tls.forget_exporter();
-        }
-        connection.session.copies = opened.copies;
-        debug!(%user, device = %connection.session.device, "a session is open");
-        self.counts.logins += 1;
-        let words = WelcomeWords {
-            config: &self.config,
-            unix_ms: unix_ms(),
-            session: u64::from(self.core) << 48 | self.counts.logins,
-        };
-        self.connections.append(key, |out| reply::append_welcome(out, tag, user, opened, words));
     }
 
     /// Asks whether anybody is there; the next frame of any kind says so.

@@ -23,16 +23,19 @@ mod connection;
 mod connections;
 mod deadlines;
 mod effects;
+mod expiry;
 mod greet;
 mod handshakes;
 mod mesh;
 mod output;
 mod parcels;
 mod read;
+mod renew;
 mod seats;
 pub(crate) mod shards;
 mod stop;
 
+use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -45,7 +48,7 @@ use answerback_directory::shard::SessionRef;
 use answerback_proto::id::PartitionId;
 use tracing::debug;
 
-use crate::auth::Verifier;
+use crate::auth::{SealingKeys, Verifier};
 use crate::clock::{Clock, unix_ms};
 use crate::config::GatewayConfig;
 use crate::control::Desk;
@@ -54,6 +57,7 @@ use crate::reactor::Reactor;
 use crate::reactor::slot::SlotKey;
 use crate::reading::ReadLink;
 use crate::serve::StopHandle;
+use crate::session::handshake::Greeting;
 use crate::session::{Fault, Session, State, reply};
 use crate::stats::CoreCounts;
 use crate::storage::StorageLink;
@@ -63,9 +67,11 @@ use administer::Tickets;
 use connection::Connection;
 use connections::{Connections, ReadBuffers, Written};
 use deadlines::Deadlines;
+use expiry::Expiries;
 use greet::Greeter;
 use handshakes::Handshakes;
 pub(crate) use mesh::{Link, Mesh};
+use renew::Renewals;
 pub(crate) use seats::Seats;
 pub(crate) use shards::Shards;
 use stop::Phase;
@@ -78,6 +84,8 @@ pub(crate) struct Shared {
     pub(crate) cores: u16,
     /// Checks tokens, until a core is given another.
     pub(crate) verifier: Arc<Verifier>,
+    /// Seal tickets, likewise.
+    pub(crate) sealing_keys: SealingKeys,
     /// Says when to stop.
     pub(crate) stop: StopHandle,
     /// How many more connections there may be.
@@ -133,6 +141,7 @@ pub(crate) struct Core {
     config: Arc<GatewayConfig>,
     shared: Arc<Shared>,
     verifier: Arc<Verifier>,
+    sealing_keys: SealingKeys,
     clock: Clock,
     /// This tick's time.
     now_us: u64,
@@ -148,8 +157,14 @@ pub(crate) struct Core {
     gate: CommitGate,
     is_checkpoint_in_flight: bool,
     read_buffers: ReadBuffers,
-    /// Who said `Hello` in this tick.
+    /// Who greeted in this tick.
     greeters: Vec<Greeter>,
+    /// Who is let in, if the user's home agrees.
+    openings: HashMap<SlotKey, Greeting>,
+    /// New tokens of open sessions.
+    renewals: Renewals,
+    /// Sessions whose tokens expire soon.
+    expiries: Expiries,
     /// Those under way; none where clients come over plain TCP.
     handshakes: Handshakes,
     /// Of connections that have not said `Hello`.
@@ -172,6 +187,7 @@ impl Core {
         let Parts { core, config, shared, reactor, doorbell, shards, .. } = parts;
         let Parts { mesh, storage, reading, desk, tls, .. } = parts;
         let verifier = Arc::clone(&shared.verifier);
+        let sealing_keys = shared.sealing_keys.clone();
         let gate = CommitGate::new(config.commit);
         let heartbeat_told_max_s = config.heartbeat_max_s;
         Self {
@@ -179,6 +195,7 @@ impl Core {
             config,
             shared,
             verifier,
+            sealing_keys,
             clock: Clock::start(),
             now_us: 0,
             reactor,
@@ -194,6 +211,9 @@ impl Core {
             is_checkpoint_in_flight: false,
             read_buffers: ReadBuffers::new(),
             greeters: Vec::new(),
+            openings: HashMap::new(),
+            renewals: Renewals::default(),
+            expiries: Expiries::default(),
             handshakes: Handshakes::new(tls),
             hello_deadlines: Deadlines::default(),
             closing_deadlines: Deadlines::default(),
@@ -264,9 +284,9 @@ impl Core {
         Some(Duration::from_millis(due_ms.saturating_sub(now_ms)))
     }
 
-    /// Connections to read, unless the box stops and nobody is read any more.
+    /// Connections to read, or tokens of theirs, unless the box stops and nobody is read any more.
     fn has_ready(&self) -> bool {
-        self.phase.is_reading() && self.connections.has_ready()
+        self.phase.is_reading() && (self.connections.has_ready() || self.renewals.are_waiting())
     }
 
     fn now_ms(&self) -> u64 {
@@ -320,6 +340,9 @@ impl Core {
     fn tell_closed(&mut self, session: Session, key: SlotKey) {
         if !session.is_at_home() {
             return;
+        }
+        if session.state == State::Opening {
+            self.openings.remove(&key);
         }
         let (partition, session_ref) = (self.home_of(session), self.session_ref(key));
         if let Some(shard) = self.shards.touch(partition) {

@@ -14,7 +14,6 @@ use super::Core;
 use super::connections::ReadBuffers;
 use super::greet::Greeter;
 use super::stop::Phase;
-use crate::clock::unix_ms;
 use crate::limits::{
     DISK_RETRY_AFTER_MS, DRAINING_DELAY_MS, GREETINGS_PER_TICK, READ_BYTES_PER_TICK,
 };
@@ -31,7 +30,7 @@ impl Core {
             self.read_sessions();
             self.read_handshakes();
             self.read_greetings();
-            self.check_greetings();
+            self.check_tokens();
         }
     }
 
@@ -157,9 +156,9 @@ impl Core {
             let next = frames.next_frame(received, frame_bytes_max);
             let Some(frame) = next.map_err(Fault::of_connection)? else { return Ok(()) };
             let handled = match session.admit(&frame) {
-                Ok(Request::Hello) => {
-                    let read = Claim::by_token(&frame, &self.verifier, unix_ms() / 1000);
-                    read.map(|hello| *claim = Some(hello)).map_err(|unfit| self.note_unfit(unfit))
+                Ok(Request::Hello) => self.read_hello(&frame).map(|hello| *claim = Some(hello)),
+                Ok(Request::Resume) => {
+                    self.read_resume(key, &frame).map(|resume| *claim = Some(resume))
                 }
                 Ok(request) => self.handle_request(key, session, &frame, request),
                 Err(code) => Err(code),
@@ -202,7 +201,8 @@ impl Core {
             Request::Ping(echo) => {
                 self.connections.append(key, |out| reply::append_pong(out, tag, echo));
             }
-            Request::Hello | Request::Nothing => {}
+            Request::Renew => return self.begin_renewal(key, &session, frame),
+            Request::Hello | Request::Resume | Request::Nothing => {}
         }
         Ok(())
     }

@@ -5,7 +5,7 @@
 //! late event, answer or deadline that carries the old key finds nothing.
 
 /// Where something is, and which user of the slot it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct SlotKey {
     /// The slot.
     pub(crate) index: u32,

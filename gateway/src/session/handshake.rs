@@ -1,38 +1,41 @@
-//! `Hello`: is it well formed, do we speak its version, and is it who it says?
+//! `Hello` or `Resume`: is it well formed, do we speak its version, and is it who it says?
 
 use answerback_directory::shard::{Opening, Origin, SessionRef};
 use answerback_proto::code::Code;
 use answerback_proto::frame_buffer::Frame;
 use answerback_proto::id::{DeviceId, Generation, Position, UserId};
-use answerback_proto::kind::{End, Hello, Kind, SessionTail};
+use answerback_proto::kind::{End, Hello, Kind, Resume, SessionTail};
 
-use crate::auth::{Pass, Proof, TokenFault, Verifier};
+use crate::auth::{Exported, Pass, Proof, SealingKeys, Ticketed, TokenFault, Verifier, has_proven};
 use crate::limits::SESSION_CREDIT_BYTES_MAX;
 
 /// The version that this server speaks.
 pub(crate) const VERSION: u16 = 1;
 
-/// A `Hello` that was good; it may travel to the core of its user.
+/// A first frame that was good; it may travel to the core of its user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Greeting {
+    /// `Hello` or `Resume`.
+    pub(crate) kind: Kind,
     /// The request's tag.
     pub(crate) tag: u32,
     /// Who it is, and by what.
     pub(crate) pass: Pass,
-    connection_counter: u64,
+    /// Which of the device's connections it is.
+    pub(crate) connection_counter: u64,
     generation: Generation,
     cursor: Position,
     credit_frames: u32,
     credit_bytes: u32,
 }
 
-/// A `Hello` that is good if its proof holds.
+/// A first frame that is good if its proof holds, where it needs one.
 #[derive(Debug)]
 pub(crate) struct Claim {
     /// What it says.
     pub(crate) greeting: Greeting,
-    /// What its token was signed with.
-    pub(crate) proof: Proof,
+    /// What its token was signed with; none for a ticket, which has been checked.
+    pub(crate) proof: Option<Proof>,
 }
 
 /// Why a frame with a token is not taken.
@@ -60,14 +63,42 @@ impl Claim {
         if !pass.is_for(UserId(frame.header.target), DeviceId(hello.device)) {
             return Err(Unfit::Told(Code::TokenInvalid));
         }
-        let greeting = Greeting::new(frame.header.tag, pass, &hello);
-        Ok(Self { greeting, proof })
+        let greeting = Greeting::new(Kind::Hello, frame.header.tag, pass, &hello);
+        Ok(Self { greeting, proof: Some(proof) })
+    }
+
+    /// Reads a `Resume`.
+    ///
+    /// # Errors
+    /// `FrameMalformed`, `VersionUnsupported`, `TicketInvalid`.
+    pub(crate) fn by_ticket(
+        frame: &Frame<'_>,
+        (sealing_keys, verifier): (&SealingKeys, &Verifier),
+        exported: &Exported,
+        unix_s: u64,
+    ) -> Result<Self, Code> {
+        let (resume, tail) = Resume::read(frame.envelope)?;
+        let hello = resume.hello();
+        require_version(&hello, tail)?;
+        let opened = Ticketed::open(sealing_keys, tail.secret());
+        let ticketed = opened.ok_or(Code::TicketInvalid)?;
+        let pass = ticketed.pass;
+        let is_good = pass.is_for(UserId(frame.header.target), DeviceId(hello.device))
+            && has_proven(&ticketed, exported, hello.connection_counter, &resume.proof())
+            && unix_s < pass.grant.expires_s
+            && verifier.has(pass.key);
+        if !is_good {
+            return Err(Code::TicketInvalid);
+        }
+        let greeting = Greeting::new(Kind::Resume, frame.header.tag, pass, &hello);
+        Ok(Self { greeting, proof: None })
     }
 }
 
 impl Greeting {
-    fn new(tag: u32, pass: Pass, hello: &Hello) -> Self {
+    fn new(kind: Kind, tag: u32, pass: Pass, hello: &Hello) -> Self {
         Self {
+            kind,
             tag,
             pass,
             connection_counter: hello.connection_counter,
@@ -128,3 +159,6 @@ fn require_version(hello: &Hello, tail: SessionTail<'_>) -> Result<(), Code> {
         Err(Code::VersionUnsupported)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,6 +8,7 @@
 //! core reads, writes and asks the shards.
 
 pub(crate) mod handshake;
+pub(crate) mod renewal;
 pub(crate) mod reply;
 
 use answerback_proto::access::{kind_of, read};
@@ -46,13 +47,19 @@ pub(crate) struct Session {
     pub(crate) copies: bool,
     /// It was asked whether anybody is there, and has said nothing since.
     pub(crate) is_probed: bool,
+    /// It has sent a new token that is not yet checked.
+    pub(crate) is_renewing: bool,
 }
 
 /// A frame that this connection may send now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Request {
-    /// The first frame, unchecked.
+    /// The first frame, with a token, unchecked.
     Hello,
+    /// The first frame, with a ticket, unchecked.
+    Resume,
+    /// A new token, unchecked.
+    Renew,
     /// To be answered with its echo.
     Ping(u64),
     /// For the home of the target.
@@ -109,7 +116,14 @@ impl Session {
 
     /// That of a connection whose `Hello` was good.
     pub(crate) fn opening(user: UserId, device: DeviceId) -> Self {
-        Self { user, device, state: State::Opening, copies: false, is_probed: false }
+        Self {
+            user,
+            device,
+            state: State::Opening,
+            copies: false,
+            is_probed: false,
+            is_renewing: false,
+        }
     }
 
     /// The longest frame that it may send now.
@@ -151,6 +165,7 @@ impl Session {
             Kind::Read => self.require_own(&frame.header).map(|()| Request::Read),
             Kind::Ack => self.require_own(&frame.header).map(|()| Request::Ack),
             Kind::Resync => self.require_own(&frame.header).map(|()| Request::Resync),
+            Kind::Renew => self.require_own(&frame.header).map(|()| Request::Renew),
             Kind::Ping => read::<Ping>(frame.envelope).map(|ping| Request::Ping(ping.echo)),
             Kind::Pong => read::<Pong>(frame.envelope).map(|_| Request::Nothing),
             _ => Err(Code::KindNotAllowed),
@@ -164,10 +179,12 @@ impl Session {
 }
 
 fn admit_greeting(header: &Header) -> Result<Request, Code> {
-    if header.kind() != Some(Kind::Hello) {
-        return Err(Code::HelloExpected);
-    }
-    kind_of(header, End::Client).map(|_| Request::Hello)
+    let request = match header.kind() {
+        Some(Kind::Hello) => Request::Hello,
+        Some(Kind::Resume) => Request::Resume,
+        _ => return Err(Code::HelloExpected),
+    };
+    kind_of(header, End::Client).map(|_| request)
 }
 
 /// Only what may be passed over: everything else waits for `Welcome`.

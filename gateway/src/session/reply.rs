@@ -8,12 +8,13 @@ use answerback_proto::encode::{Address, append_frame};
 use answerback_proto::frame_buffer::Frame;
 use answerback_proto::id::{Sequence, UserId};
 use answerback_proto::kind::{
-    End, Error, GoAway, Kind, Pong, Probe, Read, Recall, Send, Skip, Welcome,
+    End, Error, GoAway, Kind, Pong, Probe, Read, Recall, Renewed, Send, Skip, Welcome,
 };
 use answerback_proto::limits::UNDECIDED_MAX;
 
 use super::Fault;
 use super::handshake::VERSION;
+use crate::auth::Pass;
 use crate::config::GatewayConfig;
 
 /// Why no shard took a request.
@@ -47,7 +48,7 @@ pub(crate) fn refusal(frame: &Frame<'_>, kind: Kind, why: Refusal) -> Result<Ans
     Ok(Answer::Refused { sequence: Sequence(sequence), code, retry_after_ms })
 }
 
-/// Appends the answer to a `Hello`.
+/// Appends the answer to a `Hello` or a `Resume`.
 pub(crate) fn append_welcome(
     out: &mut Vec<u8>,
     tag: u32,
@@ -73,7 +74,8 @@ pub(crate) fn append_welcome(
     };
     let kinds: Vec<Kind> =
         Kind::ALL.iter().copied().filter(|kind| kind.is_sent_by(End::Client)).collect();
-    let appended = welcome.append(out, Address { flags: 0, tag, target: user.0 }, &kinds, &[]);
+    let appended =
+        welcome.append(out, Address { flags: 0, tag, target: user.0 }, &kinds, words.ticket);
     debug_assert_eq!(appended, Ok(()));
 }
 
@@ -86,6 +88,16 @@ pub(crate) struct WelcomeWords<'a> {
     pub(crate) unix_ms: u64,
     /// The session's number, for support.
     pub(crate) session: u64,
+    /// The session's ticket for the next one.
+    pub(crate) ticket: &'a [u8],
+}
+
+/// Appends the answer to a `Renew`.
+pub(crate) fn append_renewed(out: &mut Vec<u8>, tag: u32, pass: &Pass, ticket: &[u8]) {
+    let expires_at_ms = pass.grant.expires_s.saturating_mul(1000);
+    let renewed = Renewed { expires_at_ms, ticket_length: 0 };
+    let appended = renewed.append(out, Address { flags: 0, tag, target: pass.user.0 }, ticket);
+    debug_assert_eq!(appended, Ok(()));
 }
 
 /// Appends the answer to a `Ping`.

@@ -31,14 +31,17 @@ fn the_first_frame_is_a_hello() {
     for &kind in Kind::ALL {
         let expected = match kind {
             Kind::Hello => Ok(Request::Hello),
+            Kind::Resume => Ok(Request::Resume),
             _ => Err(Code::HelloExpected),
         };
         assert_eq!(admit(State::Greeting, kind), expected, "{kind:?}");
     }
     let ignorable = Header { flags: IGNORABLE, ..header(0x7777, 0, USER) };
     assert_eq!(admit_header(State::Greeting, ignorable), Err(Code::HelloExpected));
-    let untagged = header(Kind::Hello.number(), 0, USER);
-    assert_eq!(admit_header(State::Greeting, untagged), Err(Code::TagMismatch));
+    for kind in [Kind::Hello, Kind::Resume] {
+        let untagged = header(kind.number(), 0, USER);
+        assert_eq!(admit_header(State::Greeting, untagged), Err(Code::TagMismatch));
+    }
 }
 
 #[test]
@@ -60,6 +63,7 @@ fn an_open_session_takes_what_a_client_may_send() {
             Kind::Read => Ok(Request::Read),
             Kind::Ack => Ok(Request::Ack),
             Kind::Resync => Ok(Request::Resync),
+            Kind::Renew => Ok(Request::Renew),
             _ => Err(Code::KindNotAllowed),
         };
         assert_eq!(admit(State::Open, kind), expected, "{kind:?}");
@@ -86,7 +90,7 @@ fn an_unknown_kind_is_a_fault_unless_it_may_be_passed_over() {
 
 #[test]
 fn acknowledgements_are_for_oneself() {
-    for kind in [Kind::Ack, Kind::Resync, Kind::Read] {
+    for kind in [Kind::Ack, Kind::Resync, Kind::Read, Kind::Renew] {
         let tag = u32::from(kind.tag() == Tag::Request);
         let foreign = header(kind.number(), tag, USER + 1);
         assert_eq!(admit_header(State::Open, foreign), Err(Code::NotYours));

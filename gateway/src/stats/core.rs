@@ -33,6 +33,10 @@ pub(crate) struct CoreCounts {
     pub(crate) probes: u64,
     /// Connections closed because nothing came from them.
     pub(crate) silent: u64,
+    /// Sessions of them that were opened by a ticket.
+    pub(crate) resumed: u64,
+    /// New tokens that open sessions have brought.
+    pub(crate) renewed: u64,
     /// Tokens that named a key that is not in the set.
     pub(crate) unknown_keys: u64,
     /// Requests refused.

@@ -33,6 +33,10 @@ pub struct Stats {
     pub received_bytes_total: u64,
     /// Bytes written to connections.
     pub sent_bytes_total: u64,
+    /// Sessions of them that were opened by a ticket.
+    pub resumed_total: u64,
+    /// New tokens that open sessions have brought.
+    pub renewed_total: u64,
     /// Tokens that named a key that is not in the set: it may have to be fetched again.
     pub unknown_keys_total: u64,
     /// Entries offered to sessions, repeats included.
@@ -116,6 +120,8 @@ impl Stats {
         self.handshakes.overdue_total += counts.handshakes_overdue;
         self.handshakes.shed_total += counts.handshakes_shed;
         self.logins_total += counts.logins;
+        self.resumed_total += counts.resumed;
+        self.renewed_total += counts.renewed;
         self.unknown_keys_total += counts.unknown_keys;
         self.received_bytes_total += counts.received_bytes;
         self.sent_bytes_total += counts.sent_bytes;

@@ -18,6 +18,8 @@ use answerback_proto::kind::{
 use answerback_proto::limits::FRAME_BYTES_HARD_MAX;
 use rustls::{ClientConfig, ClientConnection, Stream};
 
+use answerback_proto::ticket::EXPORTER_LABEL;
+
 use crate::token::token;
 
 /// A test that waits longer has failed.
@@ -204,6 +206,21 @@ impl Client {
         (received.header, received.read())
     }
 
+    /// What TLS exports for a proof; zeros on plain TCP.
+    pub(crate) fn exported(&self) -> [u8; 32] {
+        let exported = self.cover.as_ref().map_or(Ok([0; 32]), |cover| {
+            cover.export_keying_material([0; 32], EXPORTER_LABEL, None)
+        });
+        exported.unwrap()
+    }
+
+    /// The next frame is a `Welcome`: the ticket of the session.
+    pub(crate) fn expect_ticket(&mut self) -> Vec<u8> {
+        let received = self.next().expect("a frame");
+        assert_eq!(received.header.kind(), Some(Kind::Welcome), "{received:?}");
+        Welcome::read(&received.envelope).unwrap().1.secret().to_vec()
+    }
+
     /// The next frame, if it is of this kind; it waits otherwise.
     pub(crate) fn next_of<E: Envelope>(&mut self) -> Option<E> {
         let received = self.next().expect("a frame");
@@ -274,7 +291,7 @@ impl Received {
     /// Its envelope, which must be of this kind.
     pub(crate) fn read<E: Envelope>(&self) -> E {
         assert_eq!(self.header.kind(), Some(E::KIND), "{self:?}");
-        let archived = if matches!(E::KIND, Kind::Welcome | Kind::Delivered) {
+        let archived = if matches!(E::KIND, Kind::Welcome | Kind::Delivered | Kind::Renewed) {
             access::<E>(&self.envelope).unwrap().0
         } else {
             access_exact::<E>(&self.envelope).unwrap()

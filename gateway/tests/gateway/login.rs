@@ -104,6 +104,20 @@ fn another_version_is_refused() {
     assert_eq!(refused, (Code::VersionUnsupported, Kind::Hello.number(), 1));
 }
 
+/// It only answers a `Renew`.
+#[test]
+fn who_never_renews_need_not_know_the_answer() {
+    let running = Running::start(1);
+    let mut bytes = Vec::new();
+    let mut kinds = server_kinds();
+    kinds.retain(|kind| *kind != Kind::Renewed);
+    let address = Address { flags: 0, tag: 1, target: USER };
+    hello(1).append(&mut bytes, address, &kinds, &token(USER, 1)).unwrap();
+    let mut client = Client::connect(running.address);
+    client.write(&bytes);
+    client.expect::<Welcome>();
+}
+
 #[test]
 fn a_connection_that_begins_otherwise_is_refused() {
     let running = Running::start(1);

@@ -14,7 +14,7 @@ use answerback_gateway::{
 use answerback_proto::id::{Generation, UserId};
 
 use crate::journal::MemoryJournal;
-use crate::token::verifier;
+use crate::token::{sealing_keys, verifier};
 
 const PARTITIONS: u16 = 16;
 
@@ -82,7 +82,8 @@ impl Running {
         let listening_there = Listening::bind(&config, cores, false).unwrap();
         let thread = thread::spawn(move || {
             let backend = Backend { table, shards, journal: disk.clone(), reader: disk };
-            let credentials = Credentials { verifier: verifier(), certificate };
+            let credentials =
+                Credentials { verifier: verifier(), sealing_keys: sealing_keys(1), certificate };
             serve(config, listening_there, backend, credentials, &handle, &commands, |address| {
                 told.send(address).unwrap();
             })

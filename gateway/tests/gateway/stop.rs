@@ -13,7 +13,7 @@ use answerback_proto::kind::{Accepted, CaughtUp, Delivered, GoAway, Hello, Refus
 use crate::client::{Client, hello};
 use crate::journal::MemoryJournal;
 use crate::running::{Running, config, table};
-use crate::token::verifier;
+use crate::token::{sealing_keys, verifier};
 
 const ALICE: u128 = 1;
 const BOB: u128 = 2;
@@ -175,7 +175,8 @@ fn serve_briefly(config: GatewayConfig, shards: Option<Vec<Shard>>) -> Result<()
     let shards = shards.unwrap_or_else(|| load(&journal, table));
     let backend = Backend { table, shards, journal: journal.clone(), reader: journal };
     let listening = Listening::bind(&config, 1, false)?;
-    let credentials = Credentials { verifier: verifier(), certificate: None };
+    let credentials =
+        Credentials { verifier: verifier(), sealing_keys: sealing_keys(1), certificate: None };
     serve(config, listening, backend, credentials, &stop, &Control::new(), |_| {})
 }
 

@@ -15,6 +15,7 @@ use rustls::{ClientConfig, HandshakeKind, RootCertStore};
 
 use crate::client::{Client, hello};
 use crate::running::{Running, config};
+use crate::ticket::Resumption;
 
 const ALICE: u128 = 1;
 const BOB: u128 = 2;
@@ -237,4 +238,26 @@ fn a_message_waits_for_a_client_that_was_not_there() {
     bob.say_hello(BOB, Hello { connection_counter: 2, ..hello(1) });
     bob.expect::<Welcome>();
     assert_eq!(bob.expect_message().2, b"for later");
+}
+
+/// A proof is for one connection under its cover, and a ticket alone is no proof.
+#[test]
+fn a_ticket_is_proven_on_each_connection_anew() {
+    for cores in [1, 4] {
+        let (running, clients) = start(cores, config());
+        for user in ALICE..ALICE + 8 {
+            let mut first = Client::connect_covered(running.address, &clients);
+            first.say_hello(user, hello(1));
+            let ticket = first.expect_ticket();
+            let over = |exported| Resumption::over((user, 1), 2, &ticket, &exported);
+            let mut good = Client::connect_covered(running.address, &clients);
+            for wrong in [first.exported(), good.exported(), [0; 32]] {
+                let mut another = Client::connect_covered(running.address, &clients);
+                another.write(&over(wrong).frame());
+                assert_eq!(another.expect_error().0, Code::TicketInvalid);
+            }
+            good.write(&over(good.exported()).frame());
+            good.expect_ticket();
+        }
+    }
 }

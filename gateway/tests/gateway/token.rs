@@ -1,6 +1,6 @@
 //! The account service of these tests.
 
-use answerback_gateway::Verifier;
+use answerback_gateway::{SealingKeys, Verifier};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ed25519_dalek::SigningKey;
@@ -32,6 +32,11 @@ pub(crate) fn verifier_of(seeds: &[u8]) -> Verifier {
     };
     let keys: Vec<_> = seeds.iter().map(jwk).collect();
     Verifier::from_jwks(&json!({ "keys": keys }).to_string()).unwrap()
+}
+
+/// What boxes with this secret seal tickets with.
+pub(crate) fn sealing_keys(secret: u8) -> SealingKeys {
+    SealingKeys::from_secrets(&[[secret; 32]]).unwrap()
 }
 
 /// A good token.
