@@ -50,6 +50,16 @@ pub enum Planted {
     AppliedUnread,
     /// What a device has already had expires all the same.
     DeliveredExpires,
+    /// What is void of a user's tokens is not in a checkpoint.
+    RevocationsNotPersisted,
+    /// A token that is void is forgotten before it expires.
+    RevocationForgotten,
+    /// A session goes on whose token is void.
+    RevokedGoesOn,
+    /// A ticket is good although a newer one was shown.
+    OldTicketTaken,
+    /// Which ticket of a device is the newest is not in a checkpoint.
+    TicketNotPersisted,
 }
 
 thread_local! {

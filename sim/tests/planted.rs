@@ -40,6 +40,11 @@ fn every_bug_of_a_shard_is_noticed() {
         InShard::HelloMovesCursor,
         InShard::AppliedUnread,
         InShard::DeliveredExpires,
+        InShard::RevocationsNotPersisted,
+        InShard::RevocationForgotten,
+        InShard::RevokedGoesOn,
+        InShard::OldTicketTaken,
+        InShard::TicketNotPersisted,
     ];
     let mut missed = Vec::new();
     for bug in bugs {

@@ -203,7 +203,7 @@ impl Sessions {
 
     /// All sessions of a user end, and may come back with what is still good.
     pub(crate) fn recheck(&mut self, user: UserId, effects: &mut VecDeque<Effect>) {
-        while let Some(ended) = self.live.take(user, |_| true) {
+        while let Some(ended) = self.live.take(user, |_| !planted!(RevokedGoesOn)) {
             let (to, code) = (ended.session, Code::SessionRecheck);
             effects.push_back(Effect::Close { to, tag: 0, kind: None, code });
         }

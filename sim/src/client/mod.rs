@@ -2,7 +2,9 @@
 
 mod store;
 mod take;
+pub(crate) mod wallet;
 
+use answerback_directory::shard::Grant;
 use answerback_proto::id::{DeviceId, Sequence, UserId};
 use answerback_sdk::session::{ClientSession, Credit, Outgoing};
 use fastrand::Rng;
@@ -74,9 +76,10 @@ impl Client {
     }
 
     /// Opens a connection; the counter is raised and stored before it.
-    pub(crate) fn connect(&mut self) {
+    pub(crate) fn connect(&mut self, now_s: u64, is_honest: bool, random: &mut Rng) {
         self.store.connection_counter += 1;
-        self.session.handle_connected(self.store.connection_counter, "");
+        let grant = self.store.wallet.show(now_s, is_honest, random);
+        self.session.handle_connected(self.store.connection_counter, &wallet::write(&grant));
         self.connection = Some(Connection::default());
         self.connections += 1;
         self.is_stirred = true;
@@ -212,6 +215,11 @@ impl Client {
     pub(crate) fn is_at_a_loss(&self) -> bool {
         let has_forgotten = self.session.undecided() == 0 && !self.store.undecided.is_empty();
         self.is_stuck || self.was_asked || has_forgotten
+    }
+
+    /// What somebody may have copied of what it logs in with.
+    pub(crate) fn copied(&self, random: &mut Rng) -> Option<Grant> {
+        self.store.wallet.any(random)
     }
 
     pub(crate) fn session(&self) -> &ClientSession {

@@ -5,10 +5,13 @@ use std::collections::BTreeMap;
 use answerback_proto::id::{DeviceId, Generation, Position, Sequence, UserId};
 use answerback_sdk::session::{ClientSession, Credit, DeviceState, Outgoing, ReadMark};
 
+use super::wallet::Wallet;
+
 /// The database of one device.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Store {
     pub(super) connection_counter: u64,
+    pub(super) wallet: Wallet,
     pub(super) generation: Generation,
     pub(super) cursor: Position,
     /// Messages without a decision.

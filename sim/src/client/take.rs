@@ -2,7 +2,7 @@
 
 use std::collections::btree_map::Entry;
 
-use answerback_proto::code::Code;
+use answerback_proto::code::{Class, Code};
 use answerback_proto::id::{DeviceId, Position, Sequence, UserId};
 use answerback_sdk::session::{self, EntryBody, Event};
 
@@ -38,7 +38,9 @@ impl Client {
                 ));
                 let is_new = self.store.generation.0 == 0;
                 let stored = (!is_new).then_some(self.store.cursor);
-                let welcomed = Welcomed { cursor, stored, has_lapsed: lapsed };
+                let counter = self.store.connection_counter;
+                let welcomed = Welcomed { cursor, stored, has_lapsed: lapsed, counter };
+                self.store.wallet.handle_welcome(counter);
                 (self.store.generation, self.store.cursor) = (generation, cursor);
                 model.handle_opened(device, welcomed)
             }
@@ -105,7 +107,10 @@ impl Client {
         if matches!(code, Code::DeviceRevoked | Code::DeviceRolledBack) {
             self.usage = Use::Gone;
         }
-        model.handle_closed(self.device, code)
+        if code.class() == Class::Reauthenticate {
+            self.store.wallet.handle_refused();
+        }
+        model.handle_closed(self.device, self.store.connection_counter, code)
     }
 
     fn take_entry(&mut self, entry: &session::Entry) {

@@ -1,7 +1,7 @@
 //! From a connection's bytes to the shards.
 
 use answerback_directory::limits::BUSY_RETRY_AFTER_MS;
-use answerback_directory::shard::{Answer, Grant, Opening, Origin, SessionRef, reply};
+use answerback_directory::shard::{Answer, Effect, Opening, Origin, SessionRef, reply};
 use answerback_proto::access::{kind_of, read};
 use answerback_proto::code::Code;
 use answerback_proto::encode::{Address, append_frame};
@@ -11,6 +11,7 @@ use answerback_proto::kind::{End, Hello, Kind, Ping, Pong, Recall, Send};
 use answerback_proto::limits::FRAME_BYTES_MAX;
 
 use super::{Front, Letter, Request};
+use crate::client::wallet;
 use crate::model::Breach;
 
 impl Front {
@@ -20,6 +21,7 @@ impl Front {
         slot: u32,
         generation: u32,
         bytes: &[u8],
+        wall_s: u64,
     ) -> Result<(), Breach> {
         let broken = |code: Code| Breach(format!("a client broke the protocol: {}", code.name()));
         let Some(known) = self.slots.get_mut(slot as usize) else { return Ok(()) };
@@ -29,17 +31,17 @@ impl Front {
         let mut rest = bytes;
         let mut frames = std::mem::take(&mut known.frames);
         while let Some(frame) = frames.next_frame(&mut rest, FRAME_BYTES_MAX).map_err(broken)? {
-            self.frame(slot, &frame).map_err(broken)?;
+            self.frame(slot, &frame, wall_s).map_err(broken)?;
         }
         self.slots[slot as usize].frames = frames;
         Ok(())
     }
 
-    fn frame(&mut self, slot: u32, frame: &Frame<'_>) -> Result<(), Code> {
+    fn frame(&mut self, slot: u32, frame: &Frame<'_>, wall_s: u64) -> Result<(), Code> {
         let Some(kind) = kind_of(&frame.header, End::Client)? else { return Ok(()) };
         let (tag, target) = (frame.header.tag, UserId(frame.header.target));
         if kind == Kind::Hello {
-            return self.hello(slot, tag, target, frame);
+            return self.hello(slot, frame, wall_s);
         }
         let known = &mut self.slots[slot as usize];
         let (user, device) = known.owner.ok_or(Code::HelloExpected)?;
@@ -62,17 +64,24 @@ impl Front {
         Ok(())
     }
 
-    fn hello(&mut self, slot: u32, tag: u32, user: UserId, frame: &Frame<'_>) -> Result<(), Code> {
-        let (hello, _) = Hello::read(frame.envelope)?;
+    fn hello(&mut self, slot: u32, frame: &Frame<'_>, wall_s: u64) -> Result<(), Code> {
+        let (hello, tail) = Hello::read(frame.envelope)?;
+        let (tag, user) = (frame.header.tag, UserId(frame.header.target));
+        let grant = wallet::read(tail.secret()).ok_or(Code::TokenInvalid)?;
         let device = DeviceId(hello.device);
         let core = self.table.core_of(self.table.partition_of(user));
         let known = &mut self.slots[slot as usize];
         known.core = core;
-        known.owner = Some((user, device));
         let session = SessionRef { core, slot, generation: known.generation };
+        if grant.expires_s <= wall_s {
+            let code = Code::TokenExpired;
+            self.say(Effect::Close { to: session, tag, kind: Some(Kind::Hello), code });
+            return Ok(());
+        }
+        (known.owner, known.grant) = (Some((user, device)), grant);
         let opening = Opening {
             origin: Origin { session, tag, user, device, copies: false },
-            grant: Grant::default(),
+            grant,
             connection_counter: hello.connection_counter,
             generation: Generation(hello.generation),
             cursor: Position(hello.cursor),

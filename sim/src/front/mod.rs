@@ -14,7 +14,7 @@ use answerback_directory::partition_table::PartitionTable;
 use answerback_directory::recovery::load_shards;
 use answerback_directory::shard::checkpoint::Checkpoint;
 use answerback_directory::shard::{
-    Effect, Load, Loaded, Mail, Origin, Residency, SessionRef, Shard,
+    Effect, Grant, Load, Loaded, Mail, Origin, Residency, SessionRef, Shard,
 };
 use answerback_proto::frame_buffer::FrameBuffer;
 use answerback_proto::id::{DeviceId, Generation, Offset, PartitionId, UserId};
@@ -59,6 +59,8 @@ struct Slot {
     /// Which of the client's connections it is.
     generation: u32,
     owner: Option<(UserId, DeviceId)>,
+    /// What it came with.
+    grant: Grant,
     core: u16,
     /// Whether what it sends is copied to the user's other devices.
     copies: bool,
@@ -197,6 +199,16 @@ impl Front {
         self.home(user).handle_purge_user(user, 1);
     }
 
+    /// An operator declares tokens void.
+    pub(crate) fn revoke_tokens(&mut self, user: UserId, issued_before_s: u64) {
+        self.home(user).handle_revoke_tokens(user, issued_before_s, 1);
+    }
+
+    /// An operator declares one token void.
+    pub(crate) fn revoke_token(&mut self, user: UserId, of: &Grant) {
+        self.home(user).handle_revoke_token(user, of.token, of.expires_s, 1);
+    }
+
     /// An operator says that the clock is right.
     pub(crate) fn confirm_clock(&mut self) {
         self.shards.iter_mut().for_each(|shard| shard.handle_confirm_clock(1));
@@ -234,6 +246,13 @@ impl Front {
                  {checkpoints} checkpoints are under way, and the partitions {busy:?} busy"
             )
         })
+    }
+
+    /// The devices that are let in, and what with; as of all that is durable, once nothing
+    /// moves.
+    pub(crate) fn sessions(&self) -> impl Iterator<Item = (DeviceId, &Grant)> {
+        let open = self.slots.iter().filter(|slot| slot.is_open && !slot.is_closing);
+        open.filter_map(|slot| Some((slot.owner?.1, &slot.grant)))
     }
 
     fn home(&mut self, user: UserId) -> &mut Shard {

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use answerback_proto::code::Code;
 use answerback_proto::id::{DeviceId, UserId};
 
 use super::message::MessageNumber;
+use super::tokens::Void;
 
 /// No time at all.
 pub(super) const NEVER: u64 = u64::MAX;
@@ -31,6 +33,8 @@ pub(super) struct Account {
     pub(super) chats: Vec<Chat>,
     /// Other ends of chats with a missing number.
     pub(super) gaps: Vec<UserId>,
+    /// What its devices may not come with any more.
+    pub(super) void: Void,
 }
 
 #[derive(Clone, Debug)]
@@ -114,6 +118,10 @@ pub(super) struct Device {
     pub(super) standing: Standing,
     pub(super) cursor: u64,
     pub(super) counter: u64,
+    /// The oldest of its tickets that is good.
+    pub(super) ticket: u64,
+    /// The counter of its last login, and what became of it.
+    pub(super) last_login: Option<(u64, Result<(), Code>)>,
     /// Where it started, or started again after it had lapsed.
     pub(super) start: u64,
     pub(super) attempts: Option<(u64, u16, u64)>,
@@ -149,6 +157,8 @@ impl Device {
             standing: Standing::Unknown,
             cursor: 0,
             counter: 0,
+            ticket: 0,
+            last_login: None,
             start: 0,
             attempts: None,
             sent: vec![Vec::new(); users],
@@ -176,6 +186,7 @@ impl Account {
             devices: Vec::new(),
             chats: (0..users).map(|_| Chat::default()).collect(),
             gaps: Vec::new(),
+            void: Void::default(),
         }
     }
 

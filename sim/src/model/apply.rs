@@ -2,7 +2,7 @@
 
 use answerback_proto::id::{DeviceId, PartitionId, Sequence, UserId};
 use answerback_proto::limits::LIFE_MAX_S;
-use answerback_proto::record::{Batch, COPIES, Login, PlacedRecord, Post, RecallPost, Record};
+use answerback_proto::record::{Batch, COPIES, PlacedRecord, Post, RecallPost, Record};
 
 use super::account::{Posted, Standing};
 use super::message::MessageNumber;
@@ -52,6 +52,10 @@ impl Model {
             Record::RevokeUser(revoke) => self.revoke_user(UserId(revoke.user)),
             Record::PurgeUser(purge) => self.purge(UserId(purge.user)),
             Record::Login(login) => self.login(login),
+            Record::RevokeTokens(record) => {
+                self.revoke_tokens(UserId(record.user), record.issued_before_s);
+            }
+            Record::RevokeToken(record) => self.revoke_token(record),
             Record::Revoke(revoke) => self.revoke(UserId(revoke.user), DeviceId(revoke.device)),
             Record::Post(post) => {
                 let posted = self.posted(post, 0, &placed.payload)?;
@@ -98,11 +102,7 @@ impl Model {
                 return self.take_part(at, numbers!(part), body, about.user);
             }
             Record::ApplyVersion(_) | Record::StateDigest(_) | Record::NewGeneration(_) => {}
-            Record::Message(_)
-            | Record::Connect(_)
-            | Record::RevokeTokens(_)
-            | Record::RevokeToken(_)
-            | Record::Repair(_) => {
+            Record::Message(_) | Record::Connect(_) | Record::Repair(_) => {
                 return Err(Breach(format!("a record that nobody writes: {:?}", placed.record)));
             }
         }
@@ -115,36 +115,6 @@ impl Model {
         home.clock_ms = before_ms.max(now_ms);
         let jump_ms = u64::from(home.settings.clock_jump_s) * 1000;
         home.is_clock_doubted |= before_ms > 0 && home.clock_ms - before_ms > jump_ms;
-    }
-
-    fn login(&mut self, login: &Login) {
-        let (user, id) = (UserId(login.user), DeviceId(login.device));
-        let devices_max = usize::from(self.home(user).settings.devices_max);
-        let account = self.account(user);
-        let (floor, is_purging) = (account.floor, account.is_purging);
-        let is_revoked = |id: &&DeviceId| self.device(**id).standing == Standing::Revoked;
-        let revoked = account.devices.iter().filter(is_revoked).count();
-        let is_full = account.devices.len() - revoked >= devices_max || revoked >= 10 * devices_max;
-        let device = self.device_mut(id);
-        match device.standing {
-            Standing::Unknown if is_full || is_purging => return,
-            Standing::Revoked => return,
-            Standing::Active | Standing::Lapsed if login.connection_counter <= device.counter => {
-                return;
-            }
-            Standing::Unknown | Standing::Lapsed => {
-                (device.cursor, device.start) = (floor, floor);
-            }
-            Standing::Active => {}
-        }
-        let is_new = device.standing == Standing::Unknown;
-        device.standing = Standing::Active;
-        device.counter = login.connection_counter;
-        let account = self.account_mut(user);
-        if is_new {
-            account.devices.push(id);
-            account.exists = true;
-        }
     }
 
     fn revoke(&mut self, user: UserId, id: DeviceId) {

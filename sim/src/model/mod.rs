@@ -15,6 +15,7 @@ mod parts;
 mod purge;
 mod settled;
 mod time;
+mod tokens;
 mod told;
 
 use std::fmt;

@@ -87,7 +87,7 @@ impl Model {
         if up_to == last {
             account.is_purging = false;
             account.floor = last;
-            account.due_ms = NEVER;
+            account.due_ms = account.void.due_ms().unwrap_or(NEVER);
         }
         Ok(())
     }

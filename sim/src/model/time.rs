@@ -31,6 +31,7 @@ impl Model {
         for (peer, device) in gaps {
             self.close_gap(user, peer, device)?;
         }
+        self.account_mut(user).void.forget(now_ms);
         self.lapse(user, now_ms);
         self.let_leave(user);
         self.account_mut(user).due_ms = self.next_due_ms(user);
@@ -114,6 +115,6 @@ impl Model {
         let gaps = directions.map(|direction| direction.gap_since_ms).filter(|ms| *ms > 0);
         let due_ms =
             expiry_ms.chain(lapses.map(|ms| ms + lapse_ms)).chain(gaps.map(|ms| ms + gap_ms));
-        due_ms.min().unwrap_or(NEVER)
+        due_ms.chain(account.void.due_ms()).min().unwrap_or(NEVER)
     }
 }

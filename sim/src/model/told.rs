@@ -16,6 +16,8 @@ pub(crate) struct Welcomed {
     /// What the device had stored; none where it is new.
     pub(crate) stored: Option<Position>,
     pub(crate) has_lapsed: bool,
+    /// Of the connection.
+    pub(crate) counter: u64,
 }
 
 impl Model {
@@ -30,8 +32,11 @@ impl Model {
     /// A session starts where the home and the device agree, and behind nothing that the
     /// device lacks, unless that is told.
     pub(crate) fn handle_opened(&mut self, id: DeviceId, welcomed: Welcomed) -> Result<(), Breach> {
-        let Welcomed { cursor, stored, has_lapsed } = welcomed;
+        let Welcomed { cursor, stored, has_lapsed, counter } = welcomed;
         let device = self.device_mut(id);
+        require(device.was_answered(counter, Ok(())), || {
+            format!("device {id} is let in, and its login came to {:?}", device.last_login)
+        })?;
         device.session_cursor = cursor.0;
         require(cursor.0 <= device.cursor.max(device.start), || {
             format!("device {id} starts at {cursor}, and had acknowledged {}", device.cursor)
@@ -90,13 +95,22 @@ impl Model {
     }
 
     /// A device was closed for good.
-    pub(crate) fn handle_closed(&self, id: DeviceId, code: Code) -> Result<(), Breach> {
+    pub(crate) fn handle_closed(
+        &self,
+        id: DeviceId,
+        counter: u64,
+        code: Code,
+    ) -> Result<(), Breach> {
         let device = self.device(id);
         let is_right = match code {
+            Code::TokenRevoked | Code::TicketInvalid => device.was_answered(counter, Err(code)),
+            Code::SessionRecheck => !self.account(device.user).void.is_empty(),
             Code::DeviceRevoked => device.standing == Standing::Revoked,
             Code::DeviceRolledBack => device.is_rolled_back,
             Code::TooManyDevices => device.standing == Standing::Unknown,
             Code::Busy => self.account(device.user).was_purged,
+            // The box's shell finds that, not a shard.
+            Code::TokenExpired => true,
             _ => matches!(code, Code::SessionReplaced | Code::ProbeUnanswered | Code::SessionMoved),
         };
         require(is_right, || {

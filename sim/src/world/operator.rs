@@ -53,6 +53,24 @@ impl World {
         }
     }
 
+    /// Something that a device logs in with was stolen.
+    pub(super) fn revoke_tokens(&mut self, at: usize) {
+        let Some(front) = &mut self.front else { return };
+        let client = &self.clients[at];
+        let (user, now_s) = (client.user, self.wall_ms / 1000);
+        match client.copied(&mut self.random) {
+            Some(grant) if self.random.bool() => {
+                self.trace.say(format_args!("a token of user {user} is void: {grant:?}"));
+                front.revoke_token(user, &grant);
+            }
+            _ => {
+                let before_s = now_s - self.random.u64(..60);
+                self.trace.say(format_args!("tokens of user {user} before {before_s} are void"));
+                front.revoke_tokens(user, before_s);
+            }
+        }
+    }
+
     /// The operator confirms a clock that jumped, and revokes what nobody uses any more; a
     /// device that was told to be none becomes another.
     pub(super) fn operate(&mut self) {

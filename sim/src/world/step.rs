@@ -42,6 +42,7 @@ pub(super) enum Step {
     Revoke,
     AddUser,
     EndUser,
+    RevokeTokens,
 }
 
 /// Steps that a world without faults takes, and how often each.
@@ -81,7 +82,11 @@ const TROUBLE: &[(Step, u32)] = &[
     (Step::Revoke, 1),
     (Step::AddUser, 1),
     (Step::EndUser, 1),
+    (Step::RevokeTokens, 2),
 ];
+
+/// A look goes over all that moves.
+const STEPS_BETWEEN_LOOKS: u32 = 16;
 
 const fn total(weights: &[(Step, u32)]) -> u32 {
     let (mut sum, mut at) = (0, 0);
@@ -134,8 +139,22 @@ impl World {
             Step::Revoke => self.revoke(at),
             Step::AddUser => self.add_user(),
             Step::EndUser => self.end_user(),
+            Step::RevokeTokens => self.revoke_tokens(at),
         }
-        self.pass_on()
+        self.pass_on()?;
+        if self.outcome.steps.is_multiple_of(STEPS_BETWEEN_LOOKS) {
+            self.look_at_sessions()
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Once nothing moves in the box, nobody is there who should not be.
+    fn look_at_sessions(&self) -> Result<(), Breach> {
+        let Some(front) = self.front.as_ref().filter(|front| front.unsettled().is_none()) else {
+            return Ok(());
+        };
+        front.sessions().try_for_each(|(device, grant)| self.model.check_session(device, grant))
     }
 
     fn draw(&mut self) -> Step {
@@ -188,7 +207,7 @@ impl World {
         if let Some(front) =
             self.front.as_mut().filter(|_| !stays_away && client.usage != Use::Gone)
         {
-            client.connect();
+            client.connect(self.wall_ms / 1000, self.is_settling, &mut self.random);
             front.open(client.slot, client.connections);
             let (user, device) = (client.user, client.device);
             self.trace.say(format_args!("user {user}'s device {device} connects"));
@@ -206,7 +225,7 @@ impl World {
             let (device, count) = (client.device, bytes.len());
             self.trace.say(format_args!("{count} bytes of device {device} reach the box"));
         }
-        front.receive(client.slot, client.connections, bytes)
+        front.receive(client.slot, client.connections, bytes, self.wall_ms / 1000)
     }
 
     fn arrive_at_client(&mut self, at: usize) -> Result<(), Breach> {

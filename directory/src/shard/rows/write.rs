@@ -90,7 +90,9 @@ impl Writer {
         let id = user.id.0.to_be_bytes();
         self.key(&[&id]).u64(user.inbox.next_position().0).u64(user.floor.0);
         self.u32(user.live).u32(user.above).u32(user.messages).u64(user.bytes).u64(user.due_ms);
-        if let Some(void) = user.revocations() {
+        if let Some(void) = user.revocations()
+            && !planted!(RevocationsNotPersisted)
+        {
             self.u8(TOKENS).u64(void.issued_before_s).u8(void.tokens.len() as u8);
             for revoked in &void.tokens {
                 self.u128(revoked.token.0).u64(revoked.expires_s);
@@ -137,7 +139,7 @@ impl Writer {
         if let Some(attempts) = &device.attempts {
             self.u64(attempts.position.0).u16(attempts.count).u64(attempts.first_ms);
         }
-        if device.ticket > 0 {
+        if device.ticket > 0 && !planted!(TicketNotPersisted) {
             self.u64(device.ticket);
         }
         self.put(Table::Device);
