@@ -11,6 +11,7 @@ mod reports;
 mod restart;
 mod sessions;
 mod time;
+mod tokens;
 mod views;
 
 use std::collections::BTreeMap;
