@@ -253,14 +253,15 @@ fn of_a_user_who_never_was_there_is_nothing_to_revoke() {
 fn a_session_may_go_on_with_another_token_unless_that_is_void() {
     let mut at = Box::new();
     let b = at.come(PHONE, 5, token(1, 100)).unwrap();
-    assert_eq!(at.home(B).check_grant(B, &token(2, 10)), Ok(()));
+    assert_eq!(at.home(B).check_grant(B, PHONE, &token(2, 10)), Ok(5));
     at.revoke(2, EXPIRES_S);
     at.revoke_older(50);
     let home = at.home(B);
-    assert_eq!(home.check_grant(B, &token(2, 10)), Err(Code::TokenRevoked));
-    assert_eq!(home.check_grant(B, &token(3, 51)), Err(Code::TokenRevoked));
-    assert_eq!(home.check_grant(B, &token(3, 50)), Ok(()));
+    assert_eq!(home.check_grant(B, PHONE, &token(2, 10)), Err(Code::TokenRevoked));
+    assert_eq!(home.check_grant(B, PHONE, &token(3, 51)), Err(Code::TokenRevoked));
+    assert_eq!(home.check_grant(B, PHONE, &token(3, 50)), Ok(5));
+    assert_eq!(home.check_grant(B, LATE, &token(3, 50)), Err(Code::SessionRecheck));
     let nobody = UserId(77);
-    assert_eq!(at.home(nobody).check_grant(nobody, &token(3, 0)), Err(Code::SessionRecheck));
+    assert_eq!(at.home(nobody).check_grant(nobody, PHONE, &token(3, 0)), Err(Code::SessionRecheck));
     assert_eq!(at.closed(b), Some(Code::SessionRecheck));
 }
