@@ -80,6 +80,8 @@ enum Command {
     DevKeys(command::dev_keys::Arguments),
     /// Print a token for a user's device.
     Token(command::token::Arguments),
+    /// Print the pin of a box's key.
+    Pin(command::pin::Arguments),
     /// Chat in the terminal.
     Chat(command::chat::Arguments),
     /// Send messages, and wait until they are durable or delivered.
@@ -108,6 +110,7 @@ fn main() -> ExitCode {
         Command::Clock(command) => command::operate::clock::run(&command),
         Command::DevKeys(arguments) => command::dev_keys::run(&arguments),
         Command::Token(arguments) => command::token::run(&arguments),
+        Command::Pin(arguments) => command::pin::run(&arguments),
         Command::Chat(arguments) => command::chat::run(&arguments),
         Command::Send(arguments) => command::send::run(&arguments),
         Command::Recv(arguments) => command::recv::run(&arguments),

@@ -6,8 +6,11 @@ use std::path::{Path, PathBuf};
 
 use answerback_proto::id::{DeviceId, UserId};
 use answerback_sdk::storage::Storage;
+use answerback_sdk::transport::Connector;
 use answerback_sdk::{self as sdk, ConnectionState, TokenSource};
 use clap::Args;
+
+use super::security::SecurityArguments;
 
 use crate::exit::Failure;
 use crate::keys::Signer;
@@ -15,6 +18,9 @@ use crate::random;
 
 /// A token that is minted here lives longer than a command.
 const TOKEN_HOURS: u32 = 24;
+
+/// What may be told of whom to trust.
+const HINT_UNTRUSTED: &str = "; see --tls, --ca, --pin, --server-name";
 
 /// Who, where to, and with which token.
 #[derive(Args)]
@@ -43,6 +49,8 @@ pub(crate) struct DeviceArguments {
     /// ~/.local/state/answerback.
     #[arg(long, value_name = "DIR")]
     state: Option<PathBuf>,
+    #[command(flatten)]
+    security: SecurityArguments,
 }
 
 impl DeviceArguments {
@@ -53,13 +61,18 @@ impl DeviceArguments {
     pub(crate) fn open(&self) -> Result<sdk::Client, Failure> {
         let (device, path) = self.device_and_file()?;
         let tokens = match &self.token {
-            Some(token) => Tokens::Given(token.clone()),
+            Some(token) => {
+                // Who gives a token wants to see what becomes of it, not of an older ticket.
+                Storage::open(&path, self.user, device)?.forget_ticket()?;
+                Tokens::Given(token.clone())
+            }
             None => {
                 let signer = Box::new(Signer::open(&self.keys)?);
                 Tokens::Minted { signer, user: self.user, device }
             }
         };
-        let options = sdk::Options::new(self.addr.clone(), self.user, device, path);
+        let mut options = sdk::Options::new(self.addr.clone(), self.user, device, path);
+        options.security = self.security.security()?;
         Ok(sdk::Client::open(options, Box::new(tokens))?)
     }
 
@@ -73,9 +86,12 @@ impl DeviceArguments {
             match client.connection()? {
                 ConnectionState::Online => return Ok(client),
                 ConnectionState::Stopped { error } => return Err(error.into()),
-                ConnectionState::Offline { reason, .. } => {
-                    let is_nobody = reason.starts_with("cannot connect");
-                    let hint = if is_nobody { "; is the box running?" } else { "" };
+                ConnectionState::Offline { reason, is_untrusted, .. } => {
+                    let hint = match reason.starts_with("cannot connect") {
+                        true if is_untrusted => HINT_UNTRUSTED,
+                        true => "; is the box running?",
+                        false => "",
+                    };
                     return Err(Failure::new(format_args!("{reason}{hint}")));
                 }
                 ConnectionState::Connecting => drop(client.next_event(u64::MAX)),
@@ -83,14 +99,15 @@ impl DeviceArguments {
         }
     }
 
-    /// What a session without a client needs: the address, the device's file, a token.
+    /// What a session without a client needs: the way to the box, the device's file, a token.
     ///
     /// # Errors
-    /// The file cannot be used, there is no key.
-    pub(crate) fn without_client(&self) -> Result<(&str, Storage, String), Failure> {
+    /// The file cannot be used, there is no key, nobody could be trusted.
+    pub(crate) fn without_client(&self) -> Result<(Connector, Storage, String), Failure> {
         let (device, path) = self.device_and_file()?;
         let token = self.token_of(device)?;
-        Ok((&self.addr, Storage::open(&path, self.user, device)?, token))
+        let connector = Connector::new(&self.addr, &self.security.security()?)?;
+        Ok((connector, Storage::open(&path, self.user, device)?, token))
     }
 
     fn device_and_file(&self) -> Result<(DeviceId, PathBuf), Failure> {

@@ -1,51 +1,49 @@
 //! A session that takes nothing: what waits is shown, and waits on.
 //!
-//! The session is driven here over a blocking socket, without the library's client, since that
-//! stores and acknowledges all that comes.
+//! The session is driven here, without the library's client, since that stores and acknowledges
+//! all that comes.
 
-use std::io::{self, ErrorKind, Read, Write};
-use std::net::TcpStream;
 use std::time::Duration;
 
 use answerback_proto::code::Code;
 use answerback_sdk::session::{ClientSession, DeviceState, Entry, Event};
+use answerback_sdk::transport::Stream;
 
 use super::device::DeviceArguments;
 use crate::clock::Clock;
 use crate::exit::Failure;
 
-/// One read takes this much.
-const READ_BYTES: usize = 64 * 1024;
-
 /// An open session.
 pub(crate) struct Look {
     session: ClientSession,
-    stream: TcpStream,
+    stream: Stream,
+    out: Vec<u8>,
     clock: Clock,
 }
 
 impl Look {
     /// Connects.
     pub(crate) fn open(device: &DeviceArguments) -> Result<Self, Failure> {
-        let (address, mut storage, token) = device.without_client()?;
+        let (connector, mut storage, token) = device.without_client()?;
         // What this device has to send waits for a client.
         let state = storage.device_state()?;
         let state = DeviceState { undecided: Vec::new(), unnoted_reads: Vec::new(), ..state };
-        let stream = TcpStream::connect(address).map_err(|error| {
+        let stream = connector.connect().map_err(|error| {
+            let address = connector.address();
             Failure::new(format_args!("cannot connect to {address}: {error}; is the box running?"))
         })?;
         let mut session = ClientSession::new(state);
         session.handle_connected(storage.raise_connection_counter()?, &token);
-        Ok(Self { session, stream, clock: Clock::new() })
+        Ok(Self { session, stream, out: Vec::new(), clock: Clock::new() })
     }
 
     /// Waits for entries, at most so long.
     pub(crate) fn next_entries(&mut self, timeout: Duration) -> Result<Vec<Entry>, Failure> {
         let now_ms = self.clock.elapsed().as_millis() as u64;
         self.session.handle_timeout(now_ms);
-        let mut out = Vec::new();
-        while self.session.poll_transmit(&mut out) {}
-        self.stream.write_all(&out)?;
+        while self.session.poll_transmit(&mut self.out) {}
+        let written = self.stream.write(&self.out)?;
+        self.out.drain(..written);
         let until_timeout = self.session.poll_timeout().map_or(Duration::MAX, |due_ms| {
             Duration::from_millis(due_ms.saturating_sub(now_ms).max(1))
         });
@@ -67,26 +65,17 @@ impl Look {
     }
 
     fn read(&mut self, timeout: Duration) -> Result<(), Failure> {
-        let mut received = vec![0; READ_BYTES];
-        self.stream.set_read_timeout(Some(timeout))?;
-        match self.stream.read(&mut received) {
-            Ok(0) => Err(io::Error::from(ErrorKind::UnexpectedEof).into()),
-            Ok(length) => {
-                received.truncate(length);
-                let now_ms = self.clock.elapsed().as_millis() as u64;
-                Ok(self.session.handle_received(now_ms, &received)?)
-            }
-            Err(error) if is_nothing_yet(error.kind()) => Ok(()),
-            Err(error) => Err(error.into()),
+        self.stream.wait(!self.out.is_empty(), timeout)?;
+        let received = self.stream.read()?;
+        if !received.is_empty() {
+            let now_ms = self.clock.elapsed().as_millis() as u64;
+            self.session.handle_received(now_ms, received)?;
         }
+        Ok(())
     }
 }
 
 fn closed(code: u16) -> Failure {
     let name = Code::from_number(code).map_or("no code of this version", Code::name);
     Failure::new(format_args!("the box closed the session: {name} ({code})"))
-}
-
-fn is_nothing_yet(kind: ErrorKind) -> bool {
-    matches!(kind, ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted)
 }

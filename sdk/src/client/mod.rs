@@ -28,7 +28,7 @@ pub use options::{Options, TokenSource};
 
 use crate::session::{Mode, ReadMark};
 use crate::storage::{ChatMessage, Draft};
-use crate::transport::{Connector, Security, bell, host_of};
+use crate::transport::{Connector, Distrust, bell, host_of};
 use device::Device;
 use shared::Shared;
 use worker::Worker;
@@ -351,7 +351,7 @@ fn check(options: &Options) -> Result<(), Error> {
     if let Ok(address) = host.parse()
         && !options.security.allows(address)
     {
-        return Err(Error::usage(Security::refusal(host)));
+        return Err(Error::usage(Distrust::Plain(host.to_owned()).to_string()));
     }
     if options.user == UserId(0) || options.device.0 == 0 {
         return Err(Error::usage("user and device are not 0"));

@@ -181,6 +181,15 @@ impl Storage {
         reads::mark(&self.connection, ReadMark { peer, device, up_to })
     }
 
+    /// Throws the resume ticket away: the next session wants a token.
+    ///
+    /// # Errors
+    /// Where the file cannot be written.
+    pub fn forget_ticket(&mut self) -> Result<(), StorageError> {
+        self.connection.execute("UPDATE device SET ticket = NULL", [])?;
+        Ok(())
+    }
+
     /// Begins to store the events of one read.
     ///
     /// # Errors

@@ -51,6 +51,11 @@ impl Connector {
         Ok(Self { address, security, tls })
     }
 
+    /// Where to.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
     /// Opens a connection, however long that takes.
     ///
     /// # Errors
@@ -87,8 +92,8 @@ impl Connector {
         is_wanted: &dyn Fn() -> bool,
     ) -> Result<Stream, ConnectError> {
         if !self.security.allows(address.ip()) {
-            let refusal = Security::refusal(host_of(&self.address));
-            return Err(io::Error::new(ErrorKind::PermissionDenied, refusal).into());
+            let host = host_of(&self.address).to_owned();
+            return Err(ConnectError::Untrusted(Distrust::Plain(host)));
         }
         let socket = socket::open(address, sleeper, is_wanted)?;
         let begin = |(config, name): &(Arc<_>, ServerName<'static>)| {

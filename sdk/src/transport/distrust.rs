@@ -14,6 +14,8 @@ pub enum Distrust {
     OtherKey(Pin),
     /// Its certificate is not good: why.
     Certificate(String),
+    /// It is another machine, this host, and plain TCP to one was not asked for.
+    Plain(String),
     /// It does not speak the protocol over TLS 1.3: what it does instead.
     Protocol(String),
 }
@@ -93,6 +95,9 @@ impl fmt::Display for Distrust {
                 write!(f, "its key has the pin {pin}, which is none of those given")
             }
             Self::Certificate(why) => write!(f, "its certificate is not trusted: {why}"),
+            Self::Plain(host) => {
+                write!(f, "{host} is another machine: use TLS, or ask for plaintext")
+            }
             Self::Protocol(what) => write!(f, "{what}; is this the address of a box?"),
         }
     }

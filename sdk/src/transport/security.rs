@@ -58,15 +58,8 @@ impl std::error::Error for UnusableSecurity {}
 impl Security {
     /// Whether an address of a host may be dialled.
     pub(crate) fn allows(&self, address: IpAddr) -> bool {
-        !matches!(self, Self::Loopback) || address.to_canonical().is_loopback()
-    }
-
-    /// What is said about an address that may not be.
-    pub(crate) fn refusal(host: &str) -> String {
-        format!(
-            "{host} is another machine, and plain TCP was not asked for: use TLS, or \
-             Security::Plaintext"
-        )
+        let address = address.to_canonical();
+        !matches!(self, Self::Loopback) || address.is_loopback() || address.is_unspecified()
     }
 }
 
@@ -89,7 +82,7 @@ mod tests {
     #[test]
     fn without_a_word_plain_tcp_goes_to_this_machine_alone() {
         let allowed = |security: Security| {
-            ["127.0.0.1", "127.8.9.1", "::1", "::ffff:127.0.0.1", "192.0.2.1", "::2", "10.0.0.1"]
+            ["127.8.9.1", "::1", "::ffff:127.0.0.1", "0.0.0.0", "192.0.2.1", "::2", "10.0.0.1"]
                 .map(|address| security.allows(address.parse().unwrap()))
         };
         assert_eq!(allowed(Security::default()), [true, true, true, true, false, false, false]);

@@ -78,12 +78,13 @@ impl Stream {
         self.tls.as_ref().is_some_and(|tls| tls.wants_write())
     }
 
-    /// Waits until something came, at most so long.
+    /// Waits until something came, or something can be written where that is wanted; at most so
+    /// long.
     ///
     /// # Errors
     /// What the system says.
-    pub fn wait(&self, timeout: Duration) -> io::Result<()> {
-        wait_for(&self.socket, self.wants_to_write(), timeout)
+    pub fn wait(&self, wants_to_write: bool, timeout: Duration) -> io::Result<()> {
+        wait_for(&self.socket, wants_to_write || self.wants_to_write(), timeout)
     }
 
     /// What only the two ends of this connection know, for the proof of a resume ticket; zeros

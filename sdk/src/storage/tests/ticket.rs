@@ -24,6 +24,16 @@ fn the_last_ticket_is_kept_until_it_is_void() {
 }
 
 #[test]
+fn a_ticket_can_be_forgotten() {
+    let file = File::new();
+    let mut storage = file.open();
+    record(&mut storage, &[Event::Ticket(Some(ticket(b"first")))]);
+    storage.forget_ticket().unwrap();
+    drop(storage);
+    assert_eq!(kept(&file), None);
+}
+
+#[test]
 fn a_ticket_is_stored_with_what_came_beside_it_or_not_at_all() {
     let file = File::new();
     let mut storage = file.open();
