@@ -78,7 +78,7 @@ pub enum Halt {
 
 #[derive(Debug)]
 enum Phase {
-    /// Nothing was tried yet.
+    /// Nothing was tried yet that could have failed.
     Fresh,
     Resting {
         until_ms: u64,
@@ -360,7 +360,9 @@ impl Link {
             (Some(Class::Reauthenticate | Class::FixRequest), Phase::Opening { .. })
                 if self.is_by_ticket =>
             {
-                self.disconnect(now_ms, reason);
+                self.session.handle_disconnected();
+                self.is_close_due = true;
+                self.phase = Phase::Fresh;
             }
             (Some(Class::FixRequest | Class::UpgradeApp | Class::Gone), _) => {
                 self.stop(Halt::Code(code));

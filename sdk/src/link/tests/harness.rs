@@ -93,6 +93,8 @@ pub(super) struct World {
     pub(super) resumes: Vec<u64>,
     pub(super) renewals: Vec<u64>,
     pub(super) events: Vec<Event>,
+    /// Whether somebody who looked saw that it waits for another attempt.
+    pub(super) was_offline: bool,
 }
 
 impl World {
@@ -139,6 +141,7 @@ impl World {
             resumes: Vec::new(),
             renewals: Vec::new(),
             events: Vec::new(),
+            was_offline: false,
         }
     }
 
@@ -228,6 +231,7 @@ impl World {
         self.receive();
         self.link.handle_timeout(self.now_ms);
         self.take_events();
+        self.was_offline |= matches!(self.link.state(), LinkState::Offline { .. });
         while let Some(step) = self.link.poll_step(self.now_ms) {
             match step {
                 Step::Close => {

@@ -55,9 +55,12 @@ fn what_refuses_a_ticket_is_met_with_a_token_at_once_and_does_not_count() {
         let mut world = online(3, HOUR);
         world.ticket_refusal = Some(code);
         world.hang_up();
+        world.run_for(world.latency_ms + 50);
+        world.was_offline = false;
         world.run_for(1_000);
         assert!(world.is_online(), "{}", code.name());
         assert_eq!(seen(&world), (2, 1), "{}", code.name());
+        assert!(!world.was_offline, "nobody needs to know, {}", code.name());
         let (refused, dials) = (world.closes[1], &world.dials);
         assert_eq!(dials[2], refused, "at once: {dials:?}, {}", code.name());
         // The ticket of that session is another one.
