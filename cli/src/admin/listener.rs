@@ -1,6 +1,6 @@
 //! The sockets of the admin listener. A client may be slow, send rubbish or never end: it has a
-//! few seconds, one request and a small buffer, and makes room for the next one when there are
-//! too many.
+//! few seconds, one handshake and one request with a small buffer, and makes room for the next
+//! one when there are too many.
 
 use std::collections::VecDeque;
 use std::io;
@@ -12,16 +12,20 @@ use axum::Router;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
 
+use super::access::Access;
 use super::routes::{self, Seen};
 use crate::exit::Failure;
 
 /// As many at once; the oldest goes for one more.
 const CONNECTIONS_MAX: usize = 64;
-/// How long a client may take for its request line and headers.
+/// How long a client may take for its handshake, and again for its request line and headers.
 const HEADERS_DEADLINE: Duration = Duration::from_secs(2);
 /// And for all, the answer fetched.
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -48,11 +52,12 @@ impl Listener {
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
         let (end, ended) = oneshot::channel();
+        let access = seen.access.clone();
         let thread = thread::Builder::new().name("admin".to_owned()).spawn(move || {
             runtime.block_on(async {
                 tokio::select! {
                     _ = ended => {}
-                    () = serve(listener, routes::router(seen)) => {}
+                    () = serve(listener, &access, routes::router(seen)) => {}
                 }
             });
         })?;
@@ -76,7 +81,7 @@ impl Drop for Listener {
 }
 
 /// Ends only where the system does not let it listen any more.
-async fn serve(listener: TcpListener, router: Router) {
+async fn serve(listener: TcpListener, access: &Access, router: Router) {
     let Ok(listener) = tokio::net::TcpListener::from_std(listener) else { return };
     let mut connections: VecDeque<AbortHandle> = VecDeque::new();
     loop {
@@ -90,19 +95,33 @@ async fn serve(listener: TcpListener, router: Router) {
         {
             oldest.abort();
         }
-        connections.push_back(tokio::spawn(answer(stream, router.clone())).abort_handle());
+        let acceptor = access.tls().map(TlsAcceptor::from);
+        let answering = tokio::spawn(timeout(DEADLINE, answer(stream, acceptor, router.clone())));
+        connections.push_back(answering.abort_handle());
     }
 }
 
-/// One request. A client that breaks the rules, or is too slow, is closed.
-async fn answer(stream: TcpStream, router: Router) {
+/// A handshake where there has to be one, then a request. A client that breaks the rules, or is
+/// too slow, is closed.
+async fn answer(stream: TcpStream, acceptor: Option<TlsAcceptor>, router: Router) {
+    match acceptor {
+        None => answer_request(stream, router).await,
+        Some(acceptor) => {
+            if let Ok(Ok(stream)) = timeout(HEADERS_DEADLINE, acceptor.accept(stream)).await {
+                answer_request(stream, router).await;
+            }
+        }
+    }
+}
+
+async fn answer_request(stream: impl AsyncRead + AsyncWrite + Unpin, router: Router) {
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADERS_DEADLINE)
         .keep_alive(false)
         .max_buf_size(BUFFER_BYTES)
         .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
-    let _ = tokio::time::timeout(DEADLINE, connection).await;
+    let _ = connection.await;
 }
 
 fn cannot_listen(address: SocketAddr, error: &io::Error) -> Failure {

@@ -1,5 +1,5 @@
-//! The admin listener of a box: plain HTTP for probes and for Prometheus, on a thread of its own
-//! that shares nothing with a core.
+//! The admin listener of a box: HTTP for probes and for Prometheus, on a thread of its own that
+//! shares nothing with a core.
 //!
 //! ```text
 //! GET /live     200 while the process runs; reads nothing else
@@ -7,9 +7,11 @@
 //! GET /metrics  OpenMetrics, of the last look of the thread "watch"
 //! ```
 //! It answers from the first moment of a start to the last of a stop. Whoever reaches it sees
-//! figures and no ids, and can change nothing; it belongs on the loopback address or in a
-//! network of the operator's all the same.
+//! figures and no ids, and can change nothing. It is plain on a loopback address; elsewhere it
+//! has a certificate, and `/metrics` wants a token. Probes need none, since what sends them can
+//! rarely keep a secret, and learn one word.
 
+mod access;
 mod listener;
 mod metrics;
 mod readiness;
@@ -20,12 +22,14 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::str::FromStr;
 
 use crate::clock::Clock;
+use crate::config::Configuration;
 use crate::exit::Failure;
 use crate::watch::{Watch, WatchView};
 
 use listener::Listener;
 use routes::Seen;
 
+pub(crate) use access::Access;
 pub(crate) use readiness::{Phase, Readiness};
 
 /// Where it listens, if anywhere.
@@ -42,23 +46,25 @@ pub(crate) enum AdminListen {
 #[derive(Debug)]
 pub(crate) struct Admin {
     readiness: Readiness,
+    access: Access,
     listener: Option<Listener>,
     watch: Watch,
 }
 
 impl Admin {
     /// Answers from now on, as a box that starts.
-    pub(crate) fn start(listen: AdminListen, clock: Clock) -> Result<Self, Failure> {
-        let readiness = Readiness::default();
+    pub(crate) fn start(configuration: &Configuration, clock: Clock) -> Result<Self, Failure> {
+        let (readiness, access) = (Readiness::default(), Access::read(configuration)?);
         let watch = Watch::start(clock)?;
-        let listener = match listen {
+        let listener = match configuration.admin_listen {
             AdminListen::None => None,
             AdminListen::At(address) => {
-                let seen = Seen { readiness: readiness.clone(), watch: watch.view() };
+                let (readiness, access) = (readiness.clone(), access.clone());
+                let seen = Seen { readiness, watch: watch.view(), access };
                 Some(Listener::start(address, seen)?)
             }
         };
-        Ok(Self { readiness, listener, watch })
+        Ok(Self { readiness, access, listener, watch })
     }
 
     /// Where it listens.
@@ -69,6 +75,11 @@ impl Admin {
     /// The box's phase, to be moved on.
     pub(crate) fn readiness(&self) -> Readiness {
         self.readiness.clone()
+    }
+
+    /// What it asks of who looks, to be read again.
+    pub(crate) fn access(&self) -> Access {
+        self.access.clone()
     }
 
     /// What looks at the box, to be given more to look at.

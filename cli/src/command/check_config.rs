@@ -5,7 +5,7 @@ use std::io::Write;
 use clap::Args;
 use serde_json::{Value, json};
 
-use crate::config::{Flags, KEYS, Key, Mistakes, Resolved, unreadable_keys};
+use crate::config::{Flags, KEYS, Key, Mistakes, Resolved, unusable_files};
 use crate::exit::Failure;
 
 const EXAMPLE: &str = "\
@@ -34,7 +34,7 @@ pub(crate) struct Arguments {
 
 /// Prints the settings or the mistakes.
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let resolved = arguments.flags.layers.resolve().map(with_keys_looked_for);
+    let resolved = arguments.flags.layers.resolve().map(with_files_looked_for);
     if arguments.json {
         let (told, outcome) = match resolved {
             Ok(resolved) => (settings_as_json(&resolved), Ok(())),
@@ -48,8 +48,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     Ok(())
 }
 
-fn with_keys_looked_for(mut resolved: Resolved) -> Resolved {
-    resolved.warnings.extend(unreadable_keys(&resolved.configuration));
+fn with_files_looked_for(mut resolved: Resolved) -> Resolved {
+    resolved.warnings.extend(unusable_files(&resolved.configuration));
     resolved
 }
 

@@ -6,11 +6,14 @@ use std::thread;
 use answerback_store::FreeSpace;
 use rustix::process::{Resource, getrlimit};
 
+use super::field::Plaintext;
 use super::keys::{KEYS, find};
 use super::layers::Resolved;
 use super::mistake::{Mistake, Origin};
 use super::{Configuration, Key};
 use crate::admin::AdminListen;
+use crate::credentials::{KeySource, TlsFiles};
+use crate::secrets;
 
 /// What no box can run with.
 pub(super) fn contradictions(resolved: &Resolved) -> Vec<Mistake> {
@@ -21,7 +24,49 @@ pub(super) fn contradictions(resolved: &Resolved) -> Vec<Mistake> {
     if gateway.heartbeat_min_s > gateway.heartbeat_max_s {
         mistakes.push(reversed(resolved, "gateway.heartbeat_min_s", "gateway.heartbeat_max_s"));
     }
+    mistakes.extend(half_pair(&configuration.tls, "gateway"));
+    mistakes.extend(half_pair(&configuration.admin_tls, "admin"));
+    mistakes.extend(plain_for_others(resolved));
+    mistakes.extend(open_figures(resolved));
     mistakes
+}
+
+fn half_pair(files: &TlsFiles, section: &str) -> Option<Mistake> {
+    let (missing, there) = match (&files.certificate, &files.key) {
+        (Some(_), None) => ("tls_key", "tls_certificate"),
+        (None, Some(_)) => ("tls_certificate", "tls_key"),
+        _ => return None,
+    };
+    let text = format!("{section}.{missing} is missing: {section}.{there} is of no use without");
+    Some(Mistake { origin: None, text })
+}
+
+fn plain_for_others(resolved: &Resolved) -> Option<Mistake> {
+    let configuration = &resolved.configuration;
+    let is_safe = configuration.gateway.listen.ip().is_loopback()
+        || configuration.tls.both().is_some()
+        || configuration.plaintext == Plaintext::Everywhere;
+    let text = "can be reached by other machines, and there is no TLS: set \
+                gateway.tls_certificate and gateway.tls_key, or, behind a TLS proxy, \
+                gateway.plaintext = \"everywhere\"";
+    (!is_safe).then(|| of_address(resolved, "gateway.listen", text))
+}
+
+fn open_figures(resolved: &Resolved) -> Option<Mistake> {
+    let configuration = &resolved.configuration;
+    let AdminListen::At(listen) = configuration.admin_listen else { return None };
+    let is_safe = listen.ip().is_loopback()
+        || (configuration.admin_tls.both().is_some() && configuration.admin_token.is_some());
+    let text = "can be reached by other machines: set admin.tls_certificate, admin.tls_key and \
+                admin.token, or listen on a loopback address";
+    (!is_safe).then(|| of_address(resolved, "admin.listen", text))
+}
+
+fn of_address(resolved: &Resolved, name: &str, text: &str) -> Mistake {
+    let key = find(name);
+    let address = key.map(|key| key.show(&resolved.configuration)).unwrap_or_default();
+    let origin = key.map(|key| resolved.origin(key).clone());
+    Mistake { origin, text: format!("{name} = {address} {text}") }
 }
 
 fn missing(key: &Key) -> Mistake {
@@ -47,7 +92,6 @@ pub(super) fn warnings(resolved: &Resolved) -> Vec<String> {
     let configuration = &resolved.configuration;
     [
         open_to_others(configuration),
-        open_figures(configuration),
         too_little_space(configuration),
         idle_cores(configuration),
         missing_processor(configuration),
@@ -60,21 +104,10 @@ pub(super) fn warnings(resolved: &Resolved) -> Vec<String> {
 
 fn open_to_others(configuration: &Configuration) -> Option<String> {
     let listen = configuration.gateway.listen;
-    (!listen.ip().is_loopback()).then(|| {
+    (!listen.ip().is_loopback() && configuration.tls.both().is_none()).then(|| {
         format!(
             "gateway.listen = {listen} can be reached by other machines, and there is no TLS: \
-             tokens and messages can be read on the way; put a TLS proxy or a private network \
-             before it"
-        )
-    })
-}
-
-fn open_figures(configuration: &Configuration) -> Option<String> {
-    let AdminListen::At(listen) = configuration.admin_listen else { return None };
-    (!listen.ip().is_loopback()).then(|| {
-        format!(
-            "admin.listen = {listen} can be reached by other machines: whoever does reads the \
-             box's figures; let only your monitoring through"
+             whoever is not behind your TLS proxy has tokens and messages read on the way"
         )
     })
 }
@@ -97,11 +130,22 @@ fn or_here(path: &Path) -> &Path {
     if path.as_os_str().is_empty() { Path::new(".") } else { path }
 }
 
-/// A box that is started tells the same as its failure.
-pub(crate) fn unreadable_keys(configuration: &Configuration) -> Option<String> {
-    let jwks = &configuration.jwks;
-    let error = std::fs::File::open(jwks).err()?;
-    Some(format!("box.jwks: {} cannot be read: {error}", jwks.display()))
+/// Files that are of no use. A box that is started tells the same as its failure.
+pub(crate) fn unusable_files(configuration: &Configuration) -> Vec<String> {
+    let keys = match &configuration.jwks {
+        KeySource::File(jwks) => {
+            let error = std::fs::File::open(jwks).err();
+            error.map(|error| format!("box.jwks: {} cannot be read: {error}", jwks.display()))
+        }
+        KeySource::Url(_) => None,
+    };
+    let pairs = [(&configuration.tls, "gateway"), (&configuration.admin_tls, "admin")];
+    let pairs = pairs.into_iter().filter_map(|(files, section)| files.read(section).err());
+    let token = configuration.admin_token.as_deref();
+    let token =
+        token.and_then(|path| secrets::read(path).err()).map(|error| error.of("admin.token"));
+    let lines = pairs.chain(token).map(|failure| failure.line().to_owned());
+    keys.into_iter().chain(lines).collect()
 }
 
 fn idle_cores(configuration: &Configuration) -> Option<String> {

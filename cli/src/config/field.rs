@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use crate::admin::AdminListen;
+use crate::credentials::{KeySource, TicketKeyFile};
 
 /// A field that a key sets. What it takes is what the key allows
 /// ([`super::key::Allowed`]), and what it shows it takes again.
@@ -52,6 +53,10 @@ trait Absent: Field + Default {
     const WORD: &'static str;
 }
 
+impl Absent for PathBuf {
+    const WORD: &'static str = NONE;
+}
+
 impl Absent for u16 {
     const WORD: &'static str = AUTO;
 }
@@ -76,6 +81,30 @@ impl<T: Absent> Field for Option<T> {
 
     fn show(&self) -> String {
         self.as_ref().map_or_else(|| T::WORD.to_owned(), Field::show)
+    }
+}
+
+impl Field for KeySource {
+    fn set(&mut self, text: &str) -> bool {
+        Self::parse(text).map(|source| *self = source).is_some()
+    }
+
+    fn show(&self) -> String {
+        self.to_string()
+    }
+}
+
+impl Field for TicketKeyFile {
+    fn set(&mut self, text: &str) -> bool {
+        *self = if text == AUTO { Self::InData } else { Self::At(text.into()) };
+        true
+    }
+
+    fn show(&self) -> String {
+        match self {
+            Self::InData => AUTO.to_owned(),
+            Self::At(path) => path.show(),
+        }
     }
 }
 
@@ -133,6 +162,34 @@ impl Field for LogFilter {
 
     fn show(&self) -> String {
         self.0.clone()
+    }
+}
+
+/// Where connections without TLS are taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Plaintext {
+    /// From this machine alone.
+    Loopback,
+    /// From whoever reaches the address.
+    Everywhere,
+}
+
+impl Plaintext {
+    pub(super) const NAMES: &[&str] = &["loopback", "everywhere"];
+}
+
+impl Field for Plaintext {
+    fn set(&mut self, text: &str) -> bool {
+        let words = [Self::Loopback, Self::Everywhere];
+        words.into_iter().find(|word| word.show() == text).map(|word| *self = word).is_some()
+    }
+
+    fn show(&self) -> String {
+        match self {
+            Self::Loopback => "loopback",
+            Self::Everywhere => "everywhere",
+        }
+        .to_owned()
     }
 }
 

@@ -89,7 +89,7 @@ impl Reading<'_> {
         let origin = self.origin(span.start);
         match as_text(key.allowed, value) {
             Some(text) => {
-                let text = if key.allowed == Allowed::Path { self.place(&text) } else { text };
+                let text = if key.allowed.is_path(&text) { self.place(&text) } else { text };
                 self.said.push(Said { key, text, origin });
             }
             None => {

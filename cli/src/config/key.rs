@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 
 use super::Configuration;
 use super::field::{AUTO, Field, LEVELS, LogFilter, NONE};
+use crate::credentials::KeySource;
 
 /// What the names in the environment begin with.
 pub(crate) const PREFIX: &str = "ANSWERBACK_";
@@ -110,6 +111,12 @@ pub(crate) enum Allowed {
     AddressOrNone,
     /// A file or a directory.
     Path,
+    /// The same, or none.
+    PathOrNone,
+    /// The same, or one that the box knows.
+    PathOrAuto,
+    /// A file, or where it is fetched.
+    PathOrUrl,
     /// Processors.
     Cpus,
     /// What is logged.
@@ -130,7 +137,8 @@ impl Allowed {
             }
             Self::Address => text.parse::<SocketAddr>().is_ok(),
             Self::AddressOrNone => text == NONE || Self::Address.has(text),
-            Self::Path => !text.is_empty(),
+            Self::Path | Self::PathOrNone | Self::PathOrAuto => !text.is_empty(),
+            Self::PathOrUrl => KeySource::parse(text).is_some(),
             Self::Cpus => text == NONE || text.split(',').all(|cpu| Self::CPU.has(cpu.trim())),
             Self::Filter => LogFilter::default().set(text),
             Self::Word(words) => words.contains(&text),
@@ -139,6 +147,17 @@ impl Allowed {
 
     /// Linux counts no more processors.
     const CPU: Self = Self::Number(0, 1023);
+
+    /// Whether a text in the file is a path, and not a word in place of one.
+    pub(super) fn is_path(self, text: &str) -> bool {
+        match self {
+            Self::Path => true,
+            Self::PathOrNone => text != NONE,
+            Self::PathOrAuto => text != AUTO,
+            Self::PathOrUrl => !text.contains("://"),
+            _ => false,
+        }
+    }
 
     /// Whether a number in the file is written without quotes.
     pub(super) const fn is_number(self) -> bool {
@@ -157,6 +176,11 @@ impl fmt::Display for Allowed {
             Self::Address => f.write_str("an address with a port, as \"127.0.0.1:7400\""),
             Self::AddressOrNone => write!(f, "{}, or \"{NONE}\"", Self::Address),
             Self::Path => f.write_str("a path"),
+            Self::PathOrNone => write!(f, "a path, or \"{NONE}\""),
+            Self::PathOrAuto => write!(f, "a path, or \"{AUTO}\""),
+            Self::PathOrUrl => {
+                f.write_str("a path, or an https:// URL (http:// only of this machine)")
+            }
             Self::Cpus => write!(f, "a list of processors, as 0,2, or \"{NONE}\""),
             Self::Filter => {
                 write!(f, "LEVEL or LEVEL,TARGET=LEVEL,… where a LEVEL is {}", one_of(LEVELS))

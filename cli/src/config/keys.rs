@@ -3,9 +3,10 @@
 use answerback_directory::limits::OPEN_BYTES_MAX;
 use answerback_proto::limits::{FRAME_BYTES_BEFORE_AUTH_MAX, FRAME_BYTES_HARD_MAX, PARTITIONS_MAX};
 
-use super::field::LogFormat;
+use super::field::{LogFormat, Plaintext};
 use super::key::Allowed::{
-    Address, AddressOrNone, Cpus, Filter, Number, NumberOrAuto, Path, PowerOfTwo, Word,
+    Address, AddressOrNone, Cpus, Filter, Number, NumberOrAuto, Path, PathOrAuto, PathOrNone,
+    PathOrUrl, PowerOfTwo, Word,
 };
 use super::key::Key;
 
@@ -18,10 +19,20 @@ pub(crate) static KEYS: &[Key] = &[
         .flag("data", "DIR")
         .required()
         .means("The data directory; made where it is missing"),
-    Key::new("box.jwks", Path, |c| &mut c.jwks)
+    Key::new("box.jwks", PathOrUrl, |c| &mut c.jwks)
         .flag("jwks", "FILE")
         .required()
         .means("The public keys of the tokens that are let in, a JSON Web Key Set"),
+    Key::new("box.jwks_ca", PathOrNone, |c| &mut c.jwks_ca).means(
+        "Certificates that vouch for the server of that URL; none is the authorities of the web",
+    ),
+    Key::new("box.jwks_period_s", Number(1, DAY), |c| &mut c.jwks_period_s)
+        .reloads()
+        .means("How often the key set is fetched from its URL, or its file looked at"),
+    Key::new("box.ticket_keys", PathOrAuto, |c| &mut c.ticket_keys).means(
+        "A file with what seals resume tickets, 32 bytes a line, the newest first; auto is \
+         ticket.keys in the data directory, made where it is missing",
+    ),
     Key::new("box.partitions", PowerOfTwo(PARTITIONS_MAX as u64), |c| &mut c.partitions)
         .flag("partitions", "N")
         .means("Partitions of a new data directory; an existing one keeps its own"),
@@ -51,6 +62,15 @@ pub(crate) static KEYS: &[Key] = &[
     Key::new("gateway.listen", Address, |c| &mut c.gateway.listen)
         .flag("listen", "ADDR")
         .means("Where clients connect; port 0 takes any free one"),
+    Key::new("gateway.tls_certificate", PathOrNone, |c| &mut c.tls.certificate)
+        .flag("tls-certificate", "FILE")
+        .means("The chain of certificates that clients know the box by, PEM"),
+    Key::new("gateway.tls_key", PathOrNone, |c| &mut c.tls.key)
+        .flag("tls-key", "FILE")
+        .means("Its private key, PEM; only the box's user may read it"),
+    Key::new("gateway.plaintext", Word(Plaintext::NAMES), |c| &mut c.plaintext).means(
+        "Where a box without a certificate may listen; everywhere is for one behind a TLS proxy",
+    ),
     Key::new("gateway.connections_max", Number(1, 10_000_000), |c| &mut c.gateway.connections_max)
         .flag("connections-max", "N")
         .reloads()
@@ -158,6 +178,14 @@ pub(crate) static KEYS: &[Key] = &[
     Key::new("admin.listen", AddressOrNone, |c| &mut c.admin_listen)
         .flag("admin-listen", "ADDR")
         .means("Where Prometheus and probes are answered over HTTP; port 0 takes any free one"),
+    Key::new("admin.tls_certificate", PathOrNone, |c| &mut c.admin_tls.certificate).means(
+        "The chain of certificates of that listener, PEM; beyond loopback it needs one",
+    ),
+    Key::new("admin.tls_key", PathOrNone, |c| &mut c.admin_tls.key)
+        .means("Its private key, PEM; only the box's user may read it"),
+    Key::new("admin.token", PathOrNone, |c| &mut c.admin_token).means(
+        "A file with the bearer token that /metrics wants; beyond loopback it needs one",
+    ),
     Key::new("log.level", Filter, |c| &mut c.log_level)
         .flag("log-level", "FILTER")
         .reloads()

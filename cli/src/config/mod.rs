@@ -29,8 +29,8 @@ use std::path::PathBuf;
 use answerback_gateway::GatewayConfig;
 use answerback_proto::limits::PARTITIONS_DEFAULT;
 
-pub(crate) use check::unreadable_keys;
-pub(crate) use field::{LogFilter, LogFormat};
+pub(crate) use check::unusable_files;
+pub(crate) use field::{LogFilter, LogFormat, Plaintext};
 pub(crate) use flags::Flags;
 pub(crate) use key::Key;
 pub(crate) use keys::KEYS;
@@ -38,6 +38,7 @@ pub(crate) use layers::{Change, Layers, Resolved};
 pub(crate) use mistake::Mistakes;
 
 use crate::admin::AdminListen;
+use crate::credentials::{KeySource, TicketKeyFile, TlsFiles};
 
 /// All settings of `answerback serve`.
 #[derive(Clone, Debug)]
@@ -45,7 +46,13 @@ pub(crate) struct Configuration {
     /// The data directory; made where it is missing.
     pub(crate) data: PathBuf,
     /// The public keys of the tokens that are let in.
-    pub(crate) jwks: PathBuf,
+    pub(crate) jwks: KeySource,
+    /// Who vouches for whom they are fetched from; none: who vouches for the web.
+    pub(crate) jwks_ca: Option<PathBuf>,
+    /// How often they are fetched.
+    pub(crate) jwks_period_s: u64,
+    /// What seals resume tickets.
+    pub(crate) ticket_keys: TicketKeyFile,
     /// Partitions of a new data directory.
     pub(crate) partitions: u16,
     /// Threads that serve connections; none: one a processor.
@@ -56,8 +63,16 @@ pub(crate) struct Configuration {
     pub(crate) disk_reserve_mib: Option<u64>,
     /// How often what was deleted is erased from the files.
     pub(crate) erase_period_s: u64,
+    /// What clients know the box by.
+    pub(crate) tls: TlsFiles,
+    /// Where it is served without.
+    pub(crate) plaintext: Plaintext,
     /// Where metrics and probes are answered.
     pub(crate) admin_listen: AdminListen,
+    /// What Prometheus knows that place by.
+    pub(crate) admin_tls: TlsFiles,
+    /// What it has to show there.
+    pub(crate) admin_token: Option<PathBuf>,
     /// What is written to the log.
     pub(crate) log_level: LogFilter,
     /// And how.
@@ -70,13 +85,20 @@ impl Default for Configuration {
     fn default() -> Self {
         Self {
             data: PathBuf::new(),
-            jwks: PathBuf::new(),
+            jwks: KeySource::default(),
+            jwks_ca: None,
+            jwks_period_s: 300,
+            ticket_keys: TicketKeyFile::InData,
             partitions: PARTITIONS_DEFAULT,
             cores: None,
             shard_memory_mib: 64,
             disk_reserve_mib: None,
             erase_period_s: 240,
+            tls: TlsFiles::default(),
+            plaintext: Plaintext::Loopback,
             admin_listen: AdminListen::default(),
+            admin_tls: TlsFiles::default(),
+            admin_token: None,
             log_level: LogFilter::default(),
             log_format: LogFormat::Auto,
             gateway: GatewayConfig::default(),

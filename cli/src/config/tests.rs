@@ -89,6 +89,12 @@ fn examples(allowed: Allowed) -> (Vec<String>, Vec<String>) {
         Allowed::Address => (owned(&["[::1]:0", "10.0.0.1:7400"]), owned(&["7400", "localhost"])),
         Allowed::AddressOrNone => (owned(&["[::1]:0", "none"]), owned(&["7480", "", "off"])),
         Allowed::Path => (owned(&["a/b"]), owned(&[""])),
+        Allowed::PathOrNone => (owned(&["a/b", "none"]), owned(&[""])),
+        Allowed::PathOrAuto => (owned(&["a/b", "auto"]), owned(&[""])),
+        Allowed::PathOrUrl => (
+            owned(&["a/b", "https://id.example.org/keys", "http://[::1]:1/keys"]),
+            owned(&["", "http://id.example.org/keys", "ftp://[::1]/keys"]),
+        ),
         Allowed::Cpus => (owned(&["none", "0,3", "7"]), owned(&["", "0,", "a", "1024"])),
         Allowed::Filter => (
             owned(&["trace", "info,answerback_gateway=debug", "off"]),
@@ -179,6 +185,34 @@ fn settings_that_contradict_each_other_or_are_missing() {
 }
 
 #[test]
+fn a_box_that_others_reach_has_to_prove_itself() {
+    let mistakes = |arguments: &[&str]| {
+        let resolved = resolve("", &[], &[&NEEDED[..], arguments].concat());
+        resolved.map_or_else(|mistakes| mistakes, |resolved| resolved.warnings)
+    };
+    let pair = ["--tls-certificate", "a.crt", "--tls-key", "a.key"];
+    let lines = mistakes(&["--listen", "0.0.0.0:7400"]);
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    assert!(lines[0].starts_with("--listen: gateway.listen = 0.0.0.0:7400 can be"), "{lines:?}");
+    for word in ["gateway.tls_certificate", "gateway.tls_key", "gateway.plaintext"] {
+        assert!(lines[0].contains(word), "{lines:?}");
+    }
+    assert_eq!(mistakes(&[&["--listen", "0.0.0.0:7400"], &pair[..]].concat()), [""; 0]);
+    assert!(mistakes(&pair[..2])[0].starts_with("gateway.tls_key is missing"));
+    assert!(mistakes(&pair[2..])[0].starts_with("gateway.tls_certificate is missing"));
+
+    let open = ["--admin-listen", "[::]:7480"];
+    let admin = |parts: &[&[&str]]| mistakes(&[&open[..], &parts.concat()].concat());
+    let certificate = &["--set", "admin.tls_certificate=a.crt", "--set", "admin.tls_key=a.key"][..];
+    let token = &["--set", "admin.token=token"][..];
+    for missing in [&[][..], &[certificate], &[token]] {
+        let lines = admin(missing);
+        assert!(lines.len() == 1 && lines[0].contains("admin.listen = [::]:7480"), "{lines:?}");
+    }
+    assert_eq!(admin(&[certificate, token]), [""; 0]);
+}
+
+#[test]
 fn what_others_put_into_the_environment_is_no_mistake() {
     let variables = [
         ("ANSWERBACK_TOKEN", "secret"),
@@ -201,10 +235,9 @@ fn what_is_probably_not_meant_is_warned_of() {
     let warned = |arguments: &[&str]| {
         resolve("", &[], &[&NEEDED[..], arguments].concat()).unwrap().warnings.join("\n")
     };
-    assert!(!warned(&[]).contains("no TLS"));
-    assert!(warned(&["--listen", "0.0.0.0:0"]).contains("there is no TLS"));
-    assert!(warned(&["--admin-listen", "0.0.0.0:0"]).contains("reads the box's figures"));
-    assert!(!warned(&["--admin-listen", "none"]).contains("figures"));
+    let plain = ["--set", "gateway.plaintext=everywhere", "--listen"];
+    assert!(!warned(&[&plain[..], &["[::1]:0"]].concat()).contains("no TLS"));
+    assert!(warned(&[&plain[..], &["0.0.0.0:0"]].concat()).contains("there is no TLS"));
     assert!(warned(&["--disk-reserve-mib", "1000000000"]).contains("no new message"));
     assert!(!warned(&["--disk-reserve-mib", "0"]).contains("no new message"));
     assert!(warned(&["--cores", "8", "--partitions", "4"]).contains("the rest is idle"));
@@ -216,10 +249,17 @@ fn what_is_probably_not_meant_is_warned_of() {
 #[test]
 fn paths_of_a_file_begin_at_the_file() {
     let mut mistakes = Vec::new();
-    let text = "[box]\ndata = \"data\"\njwks = \"/keys/jwks.json\"\n";
-    let said = file::parse(Path::new("/etc/answerback/box.toml"), text, &mut mistakes);
+    let text = "[box]\ndata = \"data\"\njwks = \"/keys/jwks.json\"\nticket_keys = \"auto\"\n\
+                jwks_ca = \"none\"\n[gateway]\ntls_key = \"a.key\"\n";
+    let place = Path::new("/etc/answerback/box.toml");
+    let said = file::parse(place, text, &mut mistakes);
     let texts: Vec<_> = said.iter().map(|said| said.text.as_str()).collect();
-    assert_eq!(texts, ["/etc/answerback/data", "/keys/jwks.json"]);
+    let wanted =
+        ["/etc/answerback/data", "/keys/jwks.json", "auto", "none", "/etc/answerback/a.key"];
+    assert_eq!(texts.iter().copied().collect::<BTreeSet<_>>(), BTreeSet::from(wanted));
+    let url = "https://id.example.org/keys";
+    let said = file::parse(place, &format!("[box]\njwks = \"{url}\"\n"), &mut mistakes);
+    assert_eq!(said.first().map(|said| said.text.as_str()), Some(url), "a URL is no path");
     assert_eq!(mistakes, []);
 }
 

@@ -55,6 +55,9 @@ pub(crate) struct Seen {
     pub(crate) process: ProcessStatus,
     /// Partitions where nothing expires until somebody confirms the clock.
     pub(crate) doubting_partitions: u64,
+    /// What it proves itself and checks others by.
+    #[serde(default)]
+    pub(crate) credentials: Option<CredentialStatus>,
 }
 
 /// Counts since the start, and what waits.
@@ -123,6 +126,18 @@ pub(crate) struct DiskStatus {
     pub(crate) background_errors: u64,
 }
 
+/// Keys of tokens, and certificates.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct CredentialStatus {
+    pub(crate) keys: u64,
+    /// How long ago they were seen to be the newest.
+    pub(crate) keys_age_s: u64,
+    /// How long the first certificate to expire is valid; negative once it is not.
+    pub(crate) certificate_left_s: Option<i64>,
+    /// How many of them could not be renewed.
+    pub(crate) stale: u64,
+}
+
 /// What the process costs.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct ProcessStatus {
@@ -157,6 +172,7 @@ impl Seen {
                 descriptors_max: sample.process.descriptors_max,
             },
             doubting_partitions: sample.doubting_partitions,
+            credentials: credentials(&sample),
         }
     }
 }
@@ -264,6 +280,16 @@ fn outbox(sample: &Sample) -> Option<OutboxStatus> {
         undelivered_bytes: outbox.undelivered_bytes,
         oldest_age_ms: (outbox.oldest_put_at_ms > 0).then(age_ms),
         round_ms: round.lasted.as_millis() as u64,
+    })
+}
+
+fn credentials(sample: &Sample) -> Option<CredentialStatus> {
+    let figures = sample.credentials?;
+    Some(CredentialStatus {
+        keys: figures.keys,
+        keys_age_s: figures.keys_age_s(sample.taken_at),
+        certificate_left_s: figures.certificate_left_s(),
+        stale: figures.stale,
     })
 }
 

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::status::{DiskStatus, Seen, Status, Traffic};
+use super::status::{CredentialStatus, DiskStatus, Seen, Status, Traffic};
 
 /// A living session that takes nothing for so long is no accident of its network.
 const UNACKNOWLEDGED_MS_MAX: u64 = 600_000;
@@ -13,6 +13,8 @@ const COMMIT_P99_MS_MAX: f64 = 50.0;
 const DESCRIPTORS_SHARE_MAX: f64 = 0.8;
 /// A look takes milliseconds and is taken once a second.
 const AGE_MS_MAX: u64 = 10_000;
+/// A certificate is renewed a month before its end as a rule.
+const CERTIFICATE_LEFT_S_MIN: i64 = 14 * 86_400;
 /// So many times the reserve is left when its end is in sight.
 const RESERVES_LEFT: u64 = 2;
 
@@ -37,6 +39,7 @@ pub(super) fn warnings(status: &Status) -> Vec<Warning> {
     let mut found = Vec::new();
     found.extend(seen.traffic.iter().filter_map(quarantine));
     found.extend(seen.disk.iter().flat_map(|disk| disk_warnings(disk, seen)));
+    found.extend(seen.credentials.iter().flat_map(credentials));
     found.extend(clock(seen));
     found.extend(latency(seen));
     found.extend(busy(seen));
@@ -82,6 +85,22 @@ fn disk_warnings(disk: &DiskStatus, seen: &Seen) -> Vec<Warning> {
         ));
     }
     found
+}
+
+fn credentials(credentials: &CredentialStatus) -> Vec<Warning> {
+    let left_s = credentials.certificate_left_s.filter(|left_s| *left_s < CERTIFICATE_LEFT_S_MIN);
+    let expiring = left_s.map(|left_s| {
+        let what = match left_s / 86_400 {
+            _ if left_s < 0 => "a certificate has expired: nobody can connect".to_owned(),
+            days => format!("a certificate expires in {days} days"),
+        };
+        Warning::new(what, "put a new one in its place: it is read within a minute, or at SIGHUP")
+    });
+    let stale = (credentials.stale > 0).then(|| {
+        let what = "a key set or a certificate could not be renewed";
+        Warning::new(what, "the one before is in force; the log says which, and why")
+    });
+    expiring.into_iter().chain(stale).collect()
 }
 
 fn clock(seen: &Seen) -> Option<Warning> {
@@ -193,6 +212,17 @@ mod tests {
         seen.disk.as_mut().unwrap()
     }
 
+    fn with_credentials(change: impl FnOnce(&mut CredentialStatus)) -> String {
+        only(|seen| {
+            let mut credentials = CredentialStatus {
+                certificate_left_s: Some(CERTIFICATE_LEFT_S_MIN),
+                ..CredentialStatus::default()
+            };
+            change(&mut credentials);
+            seen.credentials = Some(credentials);
+        })
+    }
+
     fn rates(seen: &mut Seen) -> &mut Rates {
         seen.rates.as_mut().unwrap()
     }
@@ -215,6 +245,9 @@ mod tests {
         assert!(only(|seen| rates(seen).commit_p99_ms = None).contains("slow"));
         assert!(only(|seen| rates(seen).busy_per_s = 0.1).contains("Busy"));
         assert!(only(|seen| traffic(seen).unacknowledged_ms += 60_000).contains("11 min"));
+        assert!(with_credentials(|had| had.stale = 1).contains("renewed"));
+        assert!(with_credentials(|had| had.certificate_left_s = Some(86_400)).contains("1 days"));
+        assert!(with_credentials(|had| had.certificate_left_s = Some(-1)).contains("expired"));
         assert!(only(|seen| seen.process.open_descriptors = 81).contains("81 of 100"));
         assert!(only(|seen| seen.age_ms = 11_000).contains("11 s old"));
     }

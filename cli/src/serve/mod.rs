@@ -1,6 +1,7 @@
 //! A box: what it opens, the threads beside its cores, its end.
 
 mod reload;
+mod renewing;
 mod signals;
 mod startup;
 mod system;
@@ -10,15 +11,14 @@ use std::io::Write;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use answerback_gateway::{
-    Control, Credentials, Listening, SealingKeys, ServeError, StopHandle, serve,
-};
+use answerback_gateway::{Control, Credentials, Listening, ServeError, StopHandle, serve};
 use answerback_store::{Meta, Store};
 use tracing::{error, info};
 
 use self::reload::Reloader;
+use self::renewing::{FirstRead, read_sealing_keys, renew};
 use self::signals::take_signals;
-use self::startup::{cores, load, new_box, read_keys, reserve_marks};
+use self::startup::{cores, load, new_box, reserve_marks};
 use self::system::raise_descriptor_limit;
 use self::takeover::take_over;
 use crate::admin::{Admin, Phase};
@@ -59,7 +59,7 @@ pub(crate) fn run(start: Start) -> Result<(), Failure> {
 fn open_and_serve(start: Start) -> Result<(), Failure> {
     let Start { layers, configuration, level, takes_over } = start;
     let first = if takes_over { None } else { Some(start_admin(&configuration)?) };
-    let verifier = read_keys(&configuration.jwks)?;
+    let read = FirstRead::read(&configuration)?;
     raise_descriptor_limit();
     let taken = if takes_over { take_over(&configuration)? } else { None };
     let (clock, admin) = match first {
@@ -80,18 +80,24 @@ fn open_and_serve(start: Start) -> Result<(), Failure> {
     let erase_period = Duration::from_secs(configuration.erase_period_s);
     let eraser = Eraser::start(store.clone(), erase_period)?;
     let (commands, stop) = (Control::new(), StopHandle::new());
+    let sealing_keys = read_sealing_keys(&configuration)?;
+    let FirstRead { key_set, verifier, certificate, expires_at_s } = read;
+    let places = (admin.access(), commands.clone(), admin.view());
+    let credentials = renew(&configuration, clock, (key_set, expires_at_s), places)?;
+    let seen = credentials.view();
     let (gateway, data) = (configuration.gateway.clone(), configuration.data.clone());
     let (erase, shards, running) = (eraser.period(), commands.clone(), configuration);
-    let reloader = Reloader { layers, running, level, marks: marks.clone(), erase, shards };
+    let marks_now = marks.clone();
+    let reloader =
+        Reloader { layers, running, level, marks: marks_now, erase, credentials, shards };
     take_signals(&stop, readiness.clone(), reloader)?;
     let listening = match listening {
         Some(listening) => listening,
         None => Listening::bind(&gateway, cores, false)?,
     };
-    admin.watch().attach(Sources::new(store.clone(), commands.clone(), data, marks));
+    admin.watch().attach(Sources::new(store.clone(), commands.clone(), data, marks, seen));
     let mut control = None;
-    let sealing_keys = SealingKeys::random().map_err(Failure::new)?;
-    let credentials = Credentials { verifier, sealing_keys, certificate: None };
+    let credentials = Credentials { verifier, sealing_keys, certificate };
     let served = serve(gateway, listening, backend, credentials, &stop, &commands, |address| {
         let status = status(address, admin.address(), meta, cores, restored_ms);
         let desk = Desk {
@@ -117,7 +123,7 @@ fn open_and_serve(start: Start) -> Result<(), Failure> {
 /// The start is counted from here on, and probes are told of it.
 fn start_admin(configuration: &Configuration) -> Result<(Clock, Admin), Failure> {
     let clock = Clock::new();
-    Ok((clock, Admin::start(configuration.admin_listen, clock)?))
+    Ok((clock, Admin::start(configuration, clock)?))
 }
 
 /// A box that served and no longer does is another alarm than one that never did.

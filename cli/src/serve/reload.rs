@@ -7,6 +7,7 @@ use tracing::{error, info, warn};
 
 use super::startup::reserve_marks;
 use crate::config::{Change, Configuration, Layers, Mistakes, Resolved};
+use crate::credentials::Renewal;
 use crate::erasing::ErasePeriod;
 use crate::exit::Failure;
 use crate::journal::SharedMarks;
@@ -25,6 +26,8 @@ pub(super) struct Reloader {
     pub(super) marks: SharedMarks,
     /// How often is erased.
     pub(super) erase: ErasePeriod,
+    /// What is renewed.
+    pub(super) credentials: Renewal,
     /// The cores and their shards.
     pub(super) shards: Control,
 }
@@ -55,6 +58,7 @@ impl Reloader {
         for key in pending {
             warn!(key, "{key} needs a restart");
         }
+        self.credentials.reload(Duration::from_secs(self.running.jwks_period_s));
         info!(changed = taken.join(" "), "the settings were read again");
     }
 

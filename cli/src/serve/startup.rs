@@ -1,11 +1,11 @@
-//! What a box opens before it listens: keys, data, shards.
+//! What a box opens before it listens: data, shards.
 
 use std::path::Path;
 
 use answerback_directory::partition_table::PartitionTable;
 use answerback_directory::recovery::{Recovered, load_shards};
 use answerback_directory::shard::Residency;
-use answerback_gateway::{Backend, Verifier};
+use answerback_gateway::Backend;
 use answerback_store::{FreeSpace, NewBox, Reader, Reserve, ReserveMarks, Store};
 use tracing::error;
 
@@ -60,19 +60,6 @@ pub(super) fn reserve_marks(configuration: &Configuration) -> Result<ReserveMark
             Ok(ReserveMarks::of_disk(space.total_bytes))
         }
     }
-}
-
-/// Reads the keys of the tokens that are let in.
-pub(super) fn read_keys(path: &Path) -> Result<Verifier, Failure> {
-    let text = std::fs::read_to_string(path).map_err(|error| {
-        Failure::new(format_args!(
-            "cannot read the key set {}: {error}; `answerback dev-keys` makes one for development",
-            path.display()
-        ))
-    })?;
-    Verifier::from_jwks(&text).map_err(|error| {
-        Failure::new(format_args!("the key set {} is of no use: {error}", path.display()))
-    })
 }
 
 fn cannot_measure(data: &Path, error: &std::io::Error) -> Failure {

@@ -9,6 +9,7 @@ use rustix::process::{Resource, getrlimit};
 
 use super::sources::Sources;
 use crate::clock::Clock;
+use crate::credentials::CredentialFigures;
 use crate::process::{Process, own_cpu_us};
 
 /// All that was seen. What is missing could not be seen, or is not there yet.
@@ -21,6 +22,7 @@ pub(crate) struct Sample {
     pub(crate) traffic: Option<Stats>,
     pub(crate) disk: Option<Disk>,
     pub(crate) store: Option<Figures>,
+    pub(crate) credentials: Option<CredentialFigures>,
     pub(crate) outbox: Option<OutboxRound>,
     /// Partitions that doubt their clock, as of the last checkpoints.
     pub(crate) doubting_partitions: u64,

@@ -11,6 +11,7 @@ use answerback_store::{FreeSpace, Store, Sweep, SweepBudget};
 
 use super::sample::{Disk, OutboxRound, Sample};
 use crate::clock::Clock;
+use crate::credentials::CredentialsView;
 use crate::journal::SharedMarks;
 
 /// Of the walk through all inboxes, what a look does: 24 ms of processor time at most in a
@@ -25,18 +26,26 @@ pub(crate) struct Sources {
     table: PartitionTable,
     data: PathBuf,
     marks: SharedMarks,
+    credentials: CredentialsView,
     sweep: Sweep,
     round_began_at: Option<Duration>,
     last_round: Option<OutboxRound>,
 }
 
 impl Sources {
-    /// A box's data, and when its space is low.
-    pub(crate) fn new(store: Store, control: Control, data: PathBuf, marks: SharedMarks) -> Self {
+    /// A box's data, when its space is low, and what it proves itself and checks others by.
+    pub(crate) fn new(
+        store: Store,
+        control: Control,
+        data: PathBuf,
+        marks: SharedMarks,
+        credentials: CredentialsView,
+    ) -> Self {
         let meta = store.meta();
         let table = PartitionTable::new(&meta.secret, meta.partitions, 1);
         let sweep = store.sweep();
-        Self { store, control, table, data, marks, sweep, round_began_at: None, last_round: None }
+        let (round_began_at, last_round) = (None, None);
+        Self { store, control, table, data, marks, credentials, sweep, round_began_at, last_round }
     }
 
     /// Adds all that can be seen. What cannot be read is left out: the storage thread meets
@@ -44,6 +53,7 @@ impl Sources {
     pub(super) fn look(&mut self, clock: &Clock, sample: &mut Sample) {
         let marks = self.marks.read();
         sample.disk = FreeSpace::of(&self.data).ok().map(|space| Disk { space, marks });
+        sample.credentials = Some(self.credentials.read());
         sample.traffic = self.control.stats().ok();
         sample.store = self.store.figures().ok();
         sample.doubting_partitions = self.doubting_partitions();

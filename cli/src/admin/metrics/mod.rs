@@ -3,6 +3,7 @@
 
 mod family;
 mod of_box;
+mod of_credentials;
 mod of_process;
 mod of_traffic;
 
@@ -23,5 +24,6 @@ pub(super) fn families(phase: &Phase, watch: &WatchView) -> Vec<Family> {
     ));
     families.extend(sample.traffic.iter().flat_map(of_traffic::families));
     families.extend(of_box::families(&sample));
+    families.extend(of_credentials::families(&sample));
     families
 }

@@ -250,6 +250,7 @@ mod tests {
             disk: Some(disk),
             process,
             doubting_partitions: 1024,
+            credentials: None,
         };
         let warning = Warning { what: "w".repeat(70), advice: "a".repeat(70) };
         Status {
