@@ -12,6 +12,7 @@ mod command;
 mod config;
 mod control;
 mod credentials;
+mod dev_certificate;
 mod erasing;
 mod exit;
 mod help;
@@ -78,7 +79,7 @@ enum Command {
     /// Say whether the clock is right.
     #[command(subcommand)]
     Clock(command::operate::clock::Command),
-    /// Make the keys that sign tokens for development.
+    /// Make the keys that sign tokens, and a certificate, for development.
     DevKeys(command::dev_keys::Arguments),
     /// Print a token for a user's device.
     Token(command::token::Arguments),
