@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by it")]
 
 pub(crate) mod http;
+pub(crate) mod key_server;
 pub(crate) mod log;
 pub(crate) mod raw;
 
