@@ -19,7 +19,7 @@ use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::version::TLS13;
-use rustls::{ClientConfig, ClientConnection, NamedGroup, RootCertStore};
+use rustls::{CipherSuite, ClientConfig, ClientConnection, NamedGroup, RootCertStore};
 
 use crate::exit::Failure;
 
@@ -55,6 +55,10 @@ impl TlsArguments {
             roots.add(certificate.map_err(Failure::new)?).map_err(Failure::new)?;
         }
         let mut provider = aws_lc_rs::default_provider();
+        // As the SDK does.
+        provider
+            .cipher_suites
+            .sort_by_key(|suite| suite.suite() != CipherSuite::TLS13_AES_128_GCM_SHA256);
         if self.classic {
             provider.kx_groups.retain(|group| group.name() == NamedGroup::X25519);
         }

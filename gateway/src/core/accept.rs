@@ -73,12 +73,7 @@ impl Core {
             return None;
         }
         let heard_s = (self.now_us / 1_000_000) as u32;
-        let has_said = cover.as_ref().is_some_and(|cover| cover.sealed.is_some());
-        let key = table.insert(Connection::new(socket, cover, session, frames, heard_s));
-        if has_said {
-            self.connections.mark(key);
-        }
-        Some(key)
+        Some(table.insert(Connection::new(socket, cover, session, frames, heard_s)))
     }
 
     /// Closes connections whose time is over.

@@ -179,7 +179,11 @@ impl Connections {
         let received = tls.receive(&mut connection.socket, raw, plain, &mut output.bytes);
         if output.unsent() > 0 {
             *sealed = Some(output);
-            mark_dirty(&mut self.dirty, key, connection);
+            // What ends a handshake, a ticket, can wait for the first frame.
+            let is_just_secured = connection.session.state == State::Securing && tls.is_secured();
+            if !is_just_secured {
+                mark_dirty(&mut self.dirty, key, connection);
+            }
         } else {
             self.spare_outputs.give_back(output);
         }
