@@ -103,7 +103,10 @@ fn series(metrics: &Metrics) -> BTreeSet<String> {
 fn metrics() -> Metrics {
     let place = Place::new();
     let data = place.path("data");
-    let server = Server::start(&mut place.serve_with_admin("127.0.0.1:0", &data, "127.0.0.1:0"));
+    let mut command = place.serve_with_admin("127.0.0.1:0", &data, "127.0.0.1:0");
+    command.arg("--tls-certificate").arg(place.keys().join("tls.crt"));
+    command.arg("--tls-key").arg(place.keys().join("tls.key"));
+    let server = Server::start(&mut command);
     let output = answerback().args(["status", "--json", "--data"]).arg(&data).output().unwrap();
     let status = json_lines(&output).remove(0);
     let address = status.get("admin_listen").unwrap().as_str().unwrap().to_owned();
