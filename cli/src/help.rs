@@ -29,7 +29,7 @@ fn groups(command: &Command) -> String {
         let found = names.iter().filter_map(|name| command.find_subcommand(name));
         for subcommand in found {
             let about = subcommand.get_about().map(StyledStr::to_string).unwrap_or_default();
-            let _ = writeln!(text, "  {:<12}{about}", subcommand.get_name());
+            let _ = writeln!(text, "  {:<13}{about}", subcommand.get_name());
         }
         text.push('\n');
     }
