@@ -6,7 +6,7 @@
 //!               │ rule
 //!               │ › input
 //!  status
-//!  keys
+//!  keys, or a remark
 //! ```
 
 use ratatui::layout::{Constraint, Layout, Margin, Rect, Size};
@@ -19,6 +19,9 @@ const WIDE_COLUMNS: u16 = 74;
 const KEYS_ROWS: u16 = 10;
 /// Rows of the input; more of them scroll.
 pub(super) const INPUT_ROWS_MAX: u16 = 6;
+
+/// Rows of a remark; the rest of a longer one is left out.
+const REMARK_ROWS_MAX: u16 = 3;
 
 /// The parts of the screen; one that has no room is empty.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -34,10 +37,11 @@ pub(super) struct Geometry {
 }
 
 impl Geometry {
-    /// For a screen, with a chat open or none.
-    pub(super) fn new(size: Size, has_chat: bool, input_rows: u16) -> Self {
+    /// For a screen, with a chat open or none, and a remark of some rows, or none.
+    pub(super) fn new(size: Size, has_chat: bool, input_rows: u16, remark_rows: u16) -> Self {
         let screen = Rect::new(0, 0, size.width, size.height);
-        let keys_rows = u16::from(size.height >= KEYS_ROWS);
+        let has_keys = size.height >= KEYS_ROWS;
+        let keys_rows = if has_keys { remark_rows.clamp(1, REMARK_ROWS_MAX) } else { 0 };
         let [body, status, keys] = Layout::vertical([
             Constraint::Fill(1),
             Constraint::Length(1),
@@ -79,7 +83,7 @@ mod tests {
 
     #[test]
     fn a_wide_terminal_shows_list_and_chat() {
-        let wide = Geometry::new(Size::new(100, 24), true, 1);
+        let wide = Geometry::new(Size::new(100, 24), true, 1, 1);
         assert_eq!((wide.list, wide.list.bottom()), (Rect::new(0, 0, 28, 22), wide.status.y));
         assert_eq!(wide.conversation, Rect::new(30, 2, 69, 18));
         assert_eq!((wide.input, wide.keys.y), (Rect::new(29, 21, 71, 1), 23));
@@ -87,20 +91,27 @@ mod tests {
 
     #[test]
     fn a_narrow_one_shows_either() {
-        let chat = Geometry::new(Size::new(60, 24), true, 1);
+        let chat = Geometry::new(Size::new(60, 24), true, 1, 1);
         assert!(chat.list.is_empty());
         assert_eq!(chat.conversation, Rect::new(1, 2, 58, 18));
-        let list = Geometry::new(Size::new(60, 24), false, 1);
+        let list = Geometry::new(Size::new(60, 24), false, 1, 1);
         assert!(list.conversation.is_empty());
         assert_eq!((list.list, list.input), (Rect::new(0, 0, 60, 20), Rect::new(0, 21, 60, 1)));
     }
 
     #[test]
     fn what_is_written_takes_half_of_a_low_terminal_at_most() {
-        let high = Geometry::new(Size::new(60, 40), true, 100);
+        let high = Geometry::new(Size::new(60, 40), true, 100, 1);
         assert_eq!(high.input.height, INPUT_ROWS_MAX);
-        let low = Geometry::new(Size::new(60, 8), true, 100);
+        let low = Geometry::new(Size::new(60, 8), true, 100, 1);
         assert_eq!((low.input.height, low.keys.height), (3, 0));
+    }
+
+    #[test]
+    fn a_long_remark_takes_three_rows_at_most() {
+        let rows = |remark_rows| Geometry::new(Size::new(60, 24), true, 1, remark_rows).keys;
+        assert_eq!([0, 1, 2, 3, 9].map(|count| rows(count).height), [1, 1, 2, 3, 3]);
+        assert_eq!(rows(3).bottom(), 24);
     }
 
     #[test]
@@ -108,7 +119,7 @@ mod tests {
         for (width, height) in (0..90).flat_map(|width| (0..15).map(move |height| (width, height)))
         {
             for has_chat in [false, true] {
-                let geometry = Geometry::new(Size::new(width, height), has_chat, 3);
+                let geometry = Geometry::new(Size::new(width, height), has_chat, 3, 1);
                 let screen = Rect::new(0, 0, width, height);
                 for part in [geometry.list, geometry.conversation, geometry.input, geometry.keys] {
                     assert_eq!(part.intersection(screen).area(), part.area(), "{part} in {screen}");

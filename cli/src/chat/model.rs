@@ -142,7 +142,20 @@ impl Model {
     pub(super) fn geometry(&self) -> Geometry {
         let rows = self.input.shown(self.input_columns()).rows.len();
         let rows = u16::try_from(rows).unwrap_or(u16::MAX);
-        Geometry::new(self.size, self.open.is_some(), rows)
+        let remark_rows = u16::try_from(self.remark().len()).unwrap_or(u16::MAX);
+        Geometry::new(self.size, self.open.is_some(), rows, remark_rows)
+    }
+
+    /// What the person should know now, before the keys: in rows, none where that is nothing.
+    pub(super) fn remark(&self) -> Vec<String> {
+        let of_connection = match &self.connection {
+            Connection::Stopped { reason } => Some(reason.clone()),
+            Connection::Offline { reason, .. } => Some(format!("Ctrl-T tries at once · {reason}")),
+            Connection::Connecting | Connection::Online => None,
+        };
+        let columns = usize::from(self.size.width).saturating_sub(1);
+        let remark = self.notice.clone().or(of_connection);
+        remark.map_or(Vec::new(), |line| text::wrap(&text::one_line(&line), columns))
     }
 
     /// The rows of the open chat that are in sight.
@@ -262,7 +275,7 @@ impl Model {
 
     /// The columns behind the prompt.
     fn input_columns(&self) -> usize {
-        let width = Geometry::new(self.size, self.open.is_some(), 1).input.width;
+        let width = Geometry::new(self.size, self.open.is_some(), 1, 1).input.width;
         usize::from(width).saturating_sub(text::width(self.purpose.prompt()))
     }
 

@@ -250,9 +250,11 @@ fn short_id(id: u128) -> String {
 
 fn draw_keys(model: &Model, frame: &mut Frame<'_>, area: Rect) {
     let columns = usize::from(area.width);
-    if let Some(line) = remark(model) {
-        let line = format!(" {}", cut(&one_line(&line), columns.saturating_sub(1)));
-        frame.render_widget(Line::styled(line, model.palette.waiting()), area);
+    let remark = model.remark();
+    if !remark.is_empty() {
+        let rows = remark.iter().map(|row| Line::from(format!(" {row}")));
+        let style = model.palette.waiting();
+        frame.render_widget(Paragraph::new(rows.collect::<Vec<_>>()).style(style), area);
         return;
     }
     let has_failed =
@@ -275,16 +277,6 @@ fn draw_keys(model: &Model, frame: &mut Frame<'_>, area: Rect) {
         spans.extend(more);
     }
     frame.render_widget(Line::from(spans), area);
-}
-
-/// What the person should know now, before the keys.
-fn remark(model: &Model) -> Option<String> {
-    let of_connection = match &model.connection {
-        Connection::Stopped { reason } => Some(reason.clone()),
-        Connection::Offline { reason, .. } => Some(format!("Ctrl-T tries at once · {reason}")),
-        Connection::Connecting | Connection::Online => None,
-    };
-    model.notice.clone().or(of_connection)
 }
 
 fn spans_width(spans: &[Span<'_>]) -> usize {

@@ -233,3 +233,27 @@ fn a_device_is_used_by_one_command_at_a_time() {
     assert_eq!(code, 1);
     assert!(line.contains("in use by another process"), "{line}");
 }
+
+/// A place whose box has the certificate that its keys came with.
+#[test]
+fn over_tls_a_chat_goes_on_or_says_why_it_does_not() {
+    let place = Place::new();
+    add_users(&place, &["--create", "1", "2"]);
+    let certificate = place.keys().join("tls.crt").display().to_string();
+    let mut command = place.serve("127.0.0.1:0");
+    command.args(["--tls-certificate", &certificate]);
+    let server = Server::start(command.arg("--tls-key").arg(place.keys().join("tls.key")));
+
+    let trusting = chat(&place, &server, 1, &["--to", "2", "--ca", &certificate]);
+    let mut alice = Terminal::run(&place, "alice", WIDE, &trusting);
+    alice.wait_for("● online");
+    alice.enter("hello");
+    alice.wait_for_row("hello", " ✓");
+
+    let doubting = chat(&place, &server, 2, &["--tls"]);
+    let bob = Terminal::run(&place, "bob", WIDE, &doubting);
+    let screen = bob.wait_for("offline, trying again");
+    let words: Vec<_> = screen.split_whitespace().collect();
+    let why = "its certificate is not trusted: nobody whom this app trusts has signed it";
+    assert!(words.join(" ").contains(why), "{screen}");
+}
