@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! cargo run --example echo -- 127.0.0.1:7400 USER DEVICE FILE TOKEN
+//! cargo run --example echo -- chat.example:7400 USER DEVICE FILE TOKEN tls
 //! ```
 //! Messages that came while it was away are answered at the next start, each once: a message
 //! counts as done only when its answer is in the file.
@@ -9,7 +10,9 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use answerback_sdk::{Client, ClientEvent, ConnectionState, Error, Options, TokenSource};
+use answerback_sdk::{
+    Client, ClientEvent, ConnectionState, Error, Options, Security, Tls, TokenSource,
+};
 
 /// Messages that are taken at a time.
 const TOGETHER: u32 = 64;
@@ -24,15 +27,18 @@ impl TokenSource for Given {
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [address, user, device, file, token] = arguments.as_slice() else {
-        eprintln!("usage: echo HOST:PORT USER DEVICE FILE TOKEN");
+    let [address, user, device, file, token, more @ ..] = arguments.as_slice() else {
+        eprintln!("usage: echo HOST:PORT USER DEVICE FILE TOKEN [tls]");
         return ExitCode::from(2);
     };
     let (Ok(user), Ok(device)) = (user.parse(), device.parse()) else {
         eprintln!("user and device are numbers, or UUIDs");
         return ExitCode::from(2);
     };
-    let options = Options::new(address.clone(), user, device, PathBuf::from(file));
+    let mut options = Options::new(address.clone(), user, device, PathBuf::from(file));
+    if more.iter().any(|word| word == "tls") {
+        options.security = Security::Tls(Tls::default());
+    }
     match Client::open(options, Box::new(Given(token.clone()))).and_then(|client| echo(&client)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

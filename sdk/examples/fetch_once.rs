@@ -2,12 +2,13 @@
 //!
 //! ```text
 //! cargo run --example fetch_once -- 127.0.0.1:7400 USER DEVICE FILE TOKEN
+//! cargo run --example fetch_once -- chat.example:7400 USER DEVICE FILE TOKEN tls
 //! ```
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use answerback_sdk::{Options, TokenSource, fetch_once};
+use answerback_sdk::{Options, Security, Tls, TokenSource, fetch_once};
 
 /// A push extension has some 30 seconds.
 const DEADLINE_MS: u64 = 25_000;
@@ -22,15 +23,18 @@ impl TokenSource for Given {
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [address, user, device, file, token] = arguments.as_slice() else {
-        eprintln!("usage: fetch_once HOST:PORT USER DEVICE FILE TOKEN");
+    let [address, user, device, file, token, more @ ..] = arguments.as_slice() else {
+        eprintln!("usage: fetch_once HOST:PORT USER DEVICE FILE TOKEN [tls]");
         return ExitCode::from(2);
     };
     let (Ok(user), Ok(device)) = (user.parse(), device.parse()) else {
         eprintln!("user and device are numbers, or UUIDs");
         return ExitCode::from(2);
     };
-    let options = Options::new(address.clone(), user, device, PathBuf::from(file));
+    let mut options = Options::new(address.clone(), user, device, PathBuf::from(file));
+    if more.iter().any(|word| word == "tls") {
+        options.security = Security::Tls(Tls::default());
+    }
     match fetch_once(options, Box::new(Given(token.clone())), DEADLINE_MS) {
         Ok(fetched) => {
             println!("stored {}, complete: {}", fetched.stored_count, fetched.is_complete);
