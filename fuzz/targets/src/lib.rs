@@ -12,6 +12,7 @@ pub mod frame_buffer;
 pub mod hello;
 mod number;
 pub mod record;
+pub mod resume;
 pub mod seeds;
 pub mod session;
 pub mod shard;
@@ -34,6 +35,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "envelope", run: envelope::run },
     Target { name: "record", run: record::run },
     Target { name: "hello", run: hello::run },
+    Target { name: "resume", run: resume::run },
     Target { name: "shard", run: shard::run },
     Target { name: "session", run: session::run },
 ];

@@ -18,6 +18,7 @@ pub fn of(target: &str) -> Vec<Vec<u8>> {
         "envelope" => envelopes(),
         "record" => batches(),
         "hello" => crate::hello::seeds(),
+        "resume" => crate::resume::seeds(),
         _ => Vec::new(),
     }
 }

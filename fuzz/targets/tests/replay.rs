@@ -43,7 +43,7 @@ macro_rules! replayed {
     };
 }
 
-replayed! { frame_buffer envelope record hello shard session }
+replayed! { frame_buffer envelope record hello resume shard session }
 
 #[test]
 fn the_corpus_stays_small() {

@@ -105,7 +105,7 @@ impl SealingKeys {
 
     /// Appends the content, sealed. None where the system has no random numbers; nothing is
     /// appended then.
-    pub(super) fn seal(&self, content: &[u8], out: &mut Vec<u8>) -> Option<()> {
+    pub(crate) fn seal(&self, content: &[u8], out: &mut Vec<u8>) -> Option<()> {
         let [newest, ..] = self.keys.as_ref() else { return None };
         let mut nonce = [0; NONCE_LEN];
         rand::fill(&mut nonce).ok()?;

@@ -29,7 +29,7 @@ fn verifier(seed: u8) -> Verifier {
 /// A `Resume` by the ticket of a session whose token was signed by the first key.
 fn resume(keys: &SealingKeys) -> Vec<u8> {
     let grant = Grant { issued_s: 0, expires_s: EXPIRES_S, token: TokenId(9), ticket: None };
-    let pass = Pass { user: USER, device: DEVICE, grant, key: verifier(1).any_mark() };
+    let pass = Pass { user: USER, device: DEVICE, grant, key: verifier(1).any_mark().unwrap() };
     let mut ticket = Vec::new();
     issue(keys, &pass, 3, &mut ticket);
     let ticket = Ticket::read(&ticket).unwrap();
