@@ -46,6 +46,13 @@ fn of_connections(stats: &Stats) -> Vec<Family> {
             stats.handshakes.shed_total,
         ),
         total("answerback_logins", "Sessions opened.", stats.logins_total),
+        total("answerback_logins_by_ticket", "Of them, without a token.", stats.resumed_total),
+        total("answerback_renewals", "New tokens that open sessions brought.", stats.renewed_total),
+        total(
+            "answerback_unknown_keys",
+            "Tokens that named a key that is not in the set.",
+            stats.unknown_keys_total,
+        ),
         total(
             "answerback_received_bytes",
             "Bytes read from connections.",
