@@ -32,8 +32,20 @@ struct Claims<'a> {
     sub: String,
     device: String,
     iat: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    nbf: Option<u64>,
     exp: u64,
     aud: &'a str,
+    jti: &'a str,
+}
+
+/// What a token may say besides whom it is for and how long.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Terms {
+    /// Its name, by which it can be revoked; none for one that nobody else has.
+    pub(crate) jti: Option<String>,
+    /// It is not valid before, s since 1970.
+    pub(crate) not_before_s: Option<u64>,
 }
 
 #[derive(Serialize)]
@@ -84,13 +96,31 @@ impl Signer {
         device: DeviceId,
         hours: u32,
     ) -> Result<String, Failure> {
-        let now = unix_s();
+        self.token_on(user, device, hours, &Terms::default())
+    }
+
+    /// The same, on terms. It is valid for so many hours from now, or from when it begins.
+    pub(crate) fn token_on(
+        &self,
+        user: UserId,
+        device: DeviceId,
+        hours: u32,
+        terms: &Terms,
+    ) -> Result<String, Failure> {
+        let now_s = unix_s();
+        let begins_s = terms.not_before_s.unwrap_or(now_s);
+        let jti = match &terms.jti {
+            Some(jti) => jti.clone(),
+            None => URL_SAFE_NO_PAD.encode(random::bytes::<16>()?),
+        };
         let claims = Claims {
             sub: user.to_string(),
             device: device.to_string(),
-            iat: now,
-            exp: now + u64::from(hours) * 3600,
+            iat: now_s,
+            nbf: terms.not_before_s,
+            exp: begins_s.max(now_s).saturating_add(u64::from(hours) * 3600),
             aud: AUDIENCE,
+            jti: &jti,
         };
         Ok(jsonwebtoken::encode(&self.header, &claims, &self.key)?)
     }

@@ -20,6 +20,7 @@ mod inspection;
 mod journal;
 mod keys;
 mod logs;
+mod moment;
 mod process;
 mod random;
 mod secrets;

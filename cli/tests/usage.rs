@@ -85,6 +85,25 @@ fn a_token_is_signed_by_the_key_of_the_set() {
     assert_eq!((&claims["sub"], &claims["device"]), (&"1".into(), &"7".into()));
     let life = claims["exp"].as_u64().unwrap() - claims["iat"].as_u64().unwrap();
     assert_eq!(life, 2 * 3600);
+    assert!(!claims["jti"].as_str().unwrap().is_empty());
+}
+
+#[test]
+fn a_token_may_have_a_name_and_a_beginning() {
+    let place = Place::new();
+    let print = |jti: &str| {
+        let arguments = ["token", "--user", "1", "--hours", "2", "--jti", jti];
+        let mut command = answerback();
+        command.args(arguments).args(["--not-before", "2100-01-01T00:00:00Z", "--keys"]);
+        command.arg(place.keys()).output().unwrap()
+    };
+    let token = String::from_utf8(print("mine").stdout).unwrap();
+    let claims = jsonwebtoken::dangerous::insecure_decode_claims::<Value>(token.trim()).unwrap();
+    let begins_s = 4_102_444_800_u64;
+    assert_eq!((&claims["jti"], &claims["nbf"]), (&"mine".into(), &begins_s.into()));
+    assert_eq!(claims["exp"], begins_s + 2 * 3600);
+    assert_eq!(print("").status.code(), Some(2));
+    assert_eq!(print(&"x".repeat(129)).status.code(), Some(2));
 }
 
 #[test]

@@ -2,7 +2,6 @@
 
 mod add;
 mod list;
-mod moment;
 mod purge;
 mod revoke;
 mod revoke_token;

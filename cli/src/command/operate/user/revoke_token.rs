@@ -7,10 +7,10 @@ use answerback_proto::id::{TokenId, UserId};
 use clap::Args;
 
 use super::super::Operator;
-use super::moment::{self, Moment};
 use super::{is_being_purged, no_such_yet};
 use crate::control::Outcome;
 use crate::exit::Failure;
+use crate::moment::{self, Moment};
 
 const EXAMPLE: &str = "\
 The token is not taken any more, nor is a resume ticket that came from it. The user's connections

@@ -7,10 +7,10 @@ use answerback_proto::id::UserId;
 use clap::Args;
 
 use super::super::Operator;
-use super::moment::{self, Moment};
 use super::{is_being_purged, no_such_yet};
 use crate::control::Outcome;
 use crate::exit::Failure;
+use crate::moment::{self, Moment};
 
 const EXAMPLE: &str = "\
 Tokens of the user that were made (`iat`) before a moment are not taken any more, nor is a token

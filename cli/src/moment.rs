@@ -8,12 +8,14 @@ use crate::clock;
 
 /// A second since 1970.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Moment {
-    pub(super) unix_s: u64,
+pub(crate) struct Moment {
+    /// Its number.
+    pub(crate) unix_s: u64,
 }
 
 impl Moment {
-    pub(super) fn now() -> Self {
+    /// This one.
+    pub(crate) fn now() -> Self {
         Self { unix_s: clock::unix_s() }
     }
 }
@@ -29,7 +31,7 @@ impl fmt::Display for Moment {
 }
 
 /// Reads a time of RFC 3339, or seconds since 1970, as tokens have them.
-pub(super) fn parse(text: &str) -> Result<Moment, String> {
+pub(crate) fn parse(text: &str) -> Result<Moment, String> {
     if let Ok(unix_s) = text.parse() {
         return Ok(Moment { unix_s });
     }
