@@ -12,7 +12,7 @@ use super::layers::Resolved;
 use super::mistake::{Mistake, Origin};
 use super::{Configuration, Key};
 use crate::admin::AdminListen;
-use crate::credentials::{KeySource, TlsFiles};
+use crate::credentials::{KeySource, TicketKeyFile, TlsFiles};
 use crate::secrets;
 
 /// What no box can run with.
@@ -144,7 +144,11 @@ pub(crate) fn unusable_files(configuration: &Configuration) -> Vec<String> {
     let token = configuration.admin_token.as_deref();
     let token =
         token.and_then(|path| secrets::read(path).err()).map(|error| error.of("admin.token"));
-    let lines = pairs.chain(token).map(|failure| failure.line().to_owned());
+    let tickets = match &configuration.ticket_keys {
+        TicketKeyFile::At(_) => configuration.ticket_keys.read(&configuration.data).err(),
+        TicketKeyFile::InData => None,
+    };
+    let lines = pairs.chain(token).chain(tickets).map(|failure| failure.line().to_owned());
     keys.into_iter().chain(lines).collect()
 }
 

@@ -66,7 +66,18 @@ impl KeySet {
     /// # Errors
     /// Where there is none.
     pub(crate) fn open(configuration: &Configuration) -> Result<(Self, Verifier), Failure> {
-        let mut set = Self {
+        let mut set = Self::unread(configuration);
+        let verifier = match set.source.clone() {
+            KeySource::File(path) => set.read_first(&path)?,
+            KeySource::Url(url) => set.fetch_first(&url)?,
+        };
+        set.key_count = verifier.key_count();
+        Ok((set, verifier))
+    }
+
+    /// None yet, of the configured source.
+    pub(super) fn unread(configuration: &Configuration) -> Self {
+        Self {
             source: configuration.jwks.clone(),
             authorities: configuration.jwks_ca.clone(),
             cache: configuration.data.join(CACHE),
@@ -74,13 +85,7 @@ impl KeySet {
             key_count: 0,
             stamp: None,
             age_at_start: None,
-        };
-        let verifier = match set.source.clone() {
-            KeySource::File(path) => set.read_first(&path)?,
-            KeySource::Url(url) => set.fetch_first(&url)?,
-        };
-        set.key_count = verifier.key_count();
-        Ok((set, verifier))
+        }
     }
 
     /// How many keys are in force.

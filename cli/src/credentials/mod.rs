@@ -251,3 +251,58 @@ impl fmt::Debug for Renewed {
         f.debug_struct("Renewed").field("key_set", &self.key_set).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use super::*;
+    use crate::config::Configuration;
+
+    /// A worker whose server has just been asked, and its counter of unknown keys.
+    fn worker(source: KeySource, period_s: u64) -> (Worker, Arc<AtomicU64>) {
+        let unknown = Arc::new(AtomicU64::new(7));
+        let counter = Arc::clone(&unknown);
+        let configuration = Configuration { jwks: source, ..Configuration::default() };
+        let renewed = Renewed {
+            key_set: KeySet::unread(&configuration),
+            period: Duration::from_secs(period_s),
+            take_keys: Box::new(|_| true),
+            unknown_keys: Box::new(move || counter.load(Ordering::Relaxed)),
+            files: Vec::new(),
+        };
+        let worker = Worker {
+            clock: Clock::new(),
+            renewed,
+            view: CredentialsView::default(),
+            keys_asked_at: Duration::ZERO,
+            keys_seen_at_s: 0,
+            are_keys_stale: false,
+            unknown_before: 7,
+            files_seen_at: Duration::ZERO,
+        };
+        (worker, unknown)
+    }
+
+    #[test]
+    fn a_server_is_asked_sooner_where_a_key_is_missing_or_it_failed() {
+        let remote = || KeySource::Url("https://id.example.org/keys".to_owned());
+        let (mut worker, unknown) = worker(remote(), 300);
+        assert_eq!(worker.keys_wait(), Duration::from_secs(300));
+        unknown.store(8, Ordering::Relaxed);
+        assert_eq!(worker.keys_wait(), AGAIN, "a token names a key that is not there");
+        worker.unknown_before = 8;
+        assert_eq!(worker.keys_wait(), Duration::from_secs(300), "which that server does not have");
+        worker.are_keys_stale = true;
+        assert_eq!(worker.keys_wait(), AGAIN);
+        worker.renewed.period = Duration::from_secs(1);
+        assert_eq!(worker.keys_wait(), Duration::from_secs(1), "never later than it was told");
+    }
+
+    #[test]
+    fn a_file_is_looked_at_every_minute_at_least() {
+        let (worker, _) = worker(KeySource::File("keys.json".into()), 3600);
+        assert_eq!(worker.keys_wait(), FILES_PERIOD_MAX);
+    }
+}
