@@ -8,6 +8,9 @@ use answerback_proto::limits::{
     FRAME_BYTES_BEFORE_AUTH_MAX, FRAME_BYTES_HARD_MAX, FRAME_BYTES_MAX,
 };
 use answerback_proto::record::Settings;
+use ipnet::IpNet;
+
+use crate::admission::PrefixLengths;
 
 /// The settings of [`crate::serve`].
 #[derive(Clone, Debug)]
@@ -18,12 +21,26 @@ pub struct GatewayConfig {
     pub frame_bytes_max: u32,
     /// Connections that may be open at once, over all cores; more are closed unheard.
     pub connections_max: u32,
+    /// Connections that may be open from one network; 0 is any number.
+    pub connections_per_prefix: u32,
+    /// How long the prefix of a network is.
+    pub prefix_bits: PrefixLengths,
+    /// Connections that are taken in a second, over all cores; 0 is any number.
+    pub accepts_per_s: u32,
+    /// Peers that say whom they connect, by the PROXY protocol.
+    pub proxy_from: Vec<IpNet>,
     /// How long a handshake of TLS may take, ms.
     pub tls_deadline_ms: u64,
     /// Handshakes of TLS that may be under way at once, over all cores; more wait.
     pub handshakes_max: u32,
     /// How long a connection may take to send its `Hello`, ms.
     pub hello_deadline_ms: u64,
+    /// How long a frame may take from its first byte to its last, ms.
+    pub frame_deadline_ms: u64,
+    /// How long a peer may take nothing of what it is sent, ms.
+    pub write_stall_ms: u64,
+    /// How much devices and users may send.
+    pub rates: RateConfig,
     /// The shortest interval of pings that clients are told, s.
     pub heartbeat_min_s: u16,
     /// The longest interval of pings; who is silent for half as long again is closed, s.
@@ -46,6 +63,35 @@ pub struct GatewayConfig {
     pub unconfirmed_ms: u32,
 }
 
+/// How much a device, and a user with all devices, may send; 0 is any amount.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RateConfig {
+    /// So many seconds' worth may be saved; 0: there is no such limit at all.
+    pub burst_s: u32,
+    /// Requests of a device that are journaled, a second.
+    pub device_messages_per_s: u32,
+    /// Bytes of their frames.
+    pub device_bytes_per_s: u32,
+    /// Those requests of all devices of a user.
+    pub user_messages_per_s: u32,
+    /// Bytes of their frames.
+    pub user_bytes_per_s: u32,
+}
+
+impl Default for RateConfig {
+    /// No human reaches it, nor does an app that sends what was queued for days; a loop without
+    /// an end does, and a load generator.
+    fn default() -> Self {
+        Self {
+            burst_s: 10,
+            device_messages_per_s: 100,
+            device_bytes_per_s: 1024 * 1024,
+            user_messages_per_s: 300,
+            user_bytes_per_s: 3 * 1024 * 1024,
+        }
+    }
+}
+
 /// Measured (docs/ARCHITECTURE.md): shorter costs more of the processor, and with longer
 /// ones RocksDB flushes a journal that is about to be trimmed, while messages wait.
 const CHECKPOINT_PERIOD_MS: u64 = 1000;
@@ -56,9 +102,16 @@ impl Default for GatewayConfig {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 7400)),
             frame_bytes_max: FRAME_BYTES_MAX,
             connections_max: 1_000_000,
+            connections_per_prefix: 0,
+            prefix_bits: PrefixLengths { ipv4: 32, ipv6: 64 },
+            accepts_per_s: 0,
+            proxy_from: Vec::new(),
             tls_deadline_ms: 5000,
             handshakes_max: 1024,
             hello_deadline_ms: 5000,
+            frame_deadline_ms: 30_000,
+            write_stall_ms: 10_000,
+            rates: RateConfig::default(),
             heartbeat_min_s: 30,
             heartbeat_max_s: 300,
             commit: CommitPolicy::default(),

@@ -16,6 +16,7 @@
 //! (`directory` does) and knows no disk: it is generic over `directory::ports`; its
 //! storage thread and its reader threads are the places that wait for it.
 
+mod admission;
 mod auth;
 mod clock;
 mod config;
@@ -32,9 +33,11 @@ mod stats;
 mod storage;
 mod transport;
 
+pub use admission::{PROXY_HEADER_BYTES_MAX, PrefixLengths};
 pub use auth::{KeySetError, SealingError, SealingKeys, Verifier};
-pub use config::GatewayConfig;
+pub use config::{GatewayConfig, RateConfig};
 pub use control::{Command, Control, Unanswered};
+pub use limits::{OUT_BYTES_MAX, REQUESTS_UNANSWERED_MAX, SESSION_CREDIT_BYTES_MAX};
 pub use serve::{Backend, Credentials, Listening, ServeError, StopHandle, serve};
 pub use stats::{COMMIT_SECONDS, HandshakeStats, SessionInfo, Stats, StorageStats};
 pub use transport::tls::{Certificate, CertificateError, PROTOCOL};

@@ -47,13 +47,13 @@ pub(crate) const EXHAUSTION_ALARM_MS: u64 = 60_000;
 pub(crate) const ACCEPT_BACKLOG: i32 = 4096;
 
 /// A connection with more unsent output is not read.
-pub(crate) const OUT_BYTES_MAX: usize = 256 * 1024;
+pub const OUT_BYTES_MAX: usize = 256 * 1024;
 /// It is read again once there is less than this.
 pub(crate) const OUT_BYTES_RESUME: usize = OUT_BYTES_MAX / 2;
 /// A connection with as many requests without an answer is not read.
-pub(crate) const REQUESTS_UNANSWERED_MAX: u16 = 4096;
+pub const REQUESTS_UNANSWERED_MAX: u16 = 4096;
 /// Entries' bytes that a session may have under way, whatever its `Hello` asked for.
-pub(crate) const SESSION_CREDIT_BYTES_MAX: u32 = 256 * 1024;
+pub const SESSION_CREDIT_BYTES_MAX: u32 = 256 * 1024;
 
 /// Empty outputs that a core keeps for the next connection with something to say.
 pub(crate) const SPARE_OUTPUTS_MAX: usize = 1024;
@@ -64,6 +64,8 @@ pub(crate) const SPARE_OUTPUT_BYTES_MAX: usize = 16 * 1024;
 pub(crate) const QUARANTINE_RETRY_AFTER_MS: u32 = 60_000;
 /// When to try again where the disk is nearly full.
 pub(crate) const DISK_RETRY_AFTER_MS: u32 = 10_000;
+/// When to try again where the box has as much in memory as it may.
+pub(crate) const MEMORY_RETRY_AFTER_MS: u32 = 5000;
 /// When to connect again after a `Draining`: the first; the others follow after it.
 pub(crate) const DRAINING_DELAY_MS: u32 = 1000;
 /// Sessions of a box that come back in a millisecond: half of what a core can log in.

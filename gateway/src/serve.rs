@@ -19,6 +19,7 @@ use answerback_proto::id::PartitionId;
 use rustix::thread::{CpuSet, sched_setaffinity};
 use tracing::warn;
 
+use crate::admission::{AcceptRate, Prefixes};
 use crate::auth::{SealingKeys, Verifier};
 use crate::config::GatewayConfig;
 use crate::control::Control;
@@ -194,7 +195,7 @@ pub fn serve<J: Journal + 'static, R: StateReader + 'static>(
     if listeners.len() != usize::from(cores) {
         return Err(ServeError::Config("there must be one listener a core"));
     }
-    let seats = Seats::new();
+    let (seats, prefixes, accept_rate) = (Seats::new(), Prefixes::default(), AcceptRate::new());
     let is_disk_low = Arc::new(AtomicBool::new(false));
     let mut storage = Storage::new(journal, Arc::clone(&is_disk_low));
     let mut readers = reader_threads(reader, config.reader_threads.max(1));
@@ -209,7 +210,10 @@ pub fn serve<J: Journal + 'static, R: StateReader + 'static>(
         sealing_keys,
         stop: stop.clone(),
         seats,
+        prefixes,
+        accept_rate,
         is_disk_low,
+        is_memory_low: control.memory_flag(),
     });
     let config = Arc::new(config);
     let threads = (&mut storage, readers.as_mut_slice());

@@ -1,5 +1,5 @@
-//! A process that runs out of descriptors: it goes on with what it has, says so, and takes
-//! new connections once there are descriptors again. Alone in its process, whose limit it
+//! A process that runs out of descriptors: it goes on with what it has, says so, closes who
+//! connects at once, and takes new connections once there are descriptors again. Alone in its process, whose limit it
 //! sets.
 #![expect(clippy::unwrap_used, reason = "a test fails by it")]
 
@@ -143,15 +143,26 @@ fn a_box_without_descriptors_waits_for_some() {
     let before = getrlimit(Resource::Nofile);
     let low = first.try_clone().map(|probe| std::os::fd::AsRawFd::as_raw_fd(&probe)).unwrap();
     // Room for some of our own ends, and not for as many of the box's.
-    let current = Some(u64::try_from(low).unwrap() + 9);
-    setrlimit(Resource::Nofile, Rlimit { current, ..before }).unwrap();
+    let limit = |count| Rlimit { current: Some(u64::try_from(low).unwrap() + count), ..before };
+    let mut count = 9;
+    setrlimit(Resource::Nofile, limit(count)).unwrap();
     let mut held = Vec::new();
-    while let Ok(socket) = TcpStream::connect(address) {
+    // One after the other, so that it is the box that finds no descriptor.
+    loop {
+        let Ok(mut socket) = TcpStream::connect(address) else {
+            count += 1;
+            setrlimit(Resource::Nofile, limit(count)).unwrap();
+            continue;
+        };
+        if !is_served(&mut socket) {
+            break;
+        }
         held.push(socket);
     }
     let alarm = raised.recv_timeout(Duration::from_secs(30)).expect("an alarm");
     assert_eq!(alarm, "accept_exhausted");
     assert!(is_served(&mut first), "who is there is served");
+    assert!(!is_served(&mut TcpStream::connect(address).unwrap()), "it can close another");
 
     setrlimit(Resource::Nofile, before).unwrap();
     let mut late = TcpStream::connect(address).unwrap();

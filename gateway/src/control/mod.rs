@@ -3,6 +3,7 @@
 mod desk;
 
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -58,6 +59,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 #[derive(Clone, Default)]
 pub struct Control {
     inner: Arc<Mutex<Option<Inner>>>,
+    is_memory_low: Arc<AtomicBool>,
 }
 
 #[derive(Clone)]
@@ -187,6 +189,18 @@ impl Control {
             desk.put(Asked::SealingKeys(keys.clone()));
         }
         Ok(())
+    }
+
+    /// Has the box take no new messages and let nobody in until it may again, since it has as
+    /// much in memory as it may have. What it has taken goes on.
+    pub fn set_memory_low(&self, is_low: bool) {
+        // A core that reads the older word for a moment does no harm.
+        self.is_memory_low.store(is_low, Ordering::Relaxed);
+    }
+
+    /// What [`Control::set_memory_low`] sets.
+    pub(crate) fn memory_flag(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.is_memory_low)
     }
 
     fn inner(&self) -> Result<Inner, Unanswered> {

@@ -1,9 +1,12 @@
 //! Connections come, and those that say nothing go.
 
+use std::io;
+use std::net::SocketAddr;
+
 use answerback_proto::code::Code;
 use answerback_proto::frame_buffer::FrameBuffer;
 use mio::net::TcpStream;
-use tracing::error;
+use tracing::{debug, error};
 
 use super::Core;
 use super::connection::{Connection, Cover};
@@ -11,6 +14,7 @@ use crate::limits::{ACCEPTS_PER_TICK, SILENCE_SCAN_MAX_S};
 use crate::reactor::listener::Accepted;
 use crate::reactor::slot::SlotKey;
 use crate::session::{Fault, Session, State};
+use crate::stats::Shed;
 
 impl Core {
     /// Takes new connections, as many as a tick may.
@@ -22,7 +26,8 @@ impl Core {
             }
             let Some(listener) = self.reactor.listener() else { return };
             match listener.accept(now_ms) {
-                Accepted::Socket(socket) => self.welcome_socket(socket),
+                Accepted::Socket(socket, peer) => self.welcome_socket(socket, peer),
+                Accepted::TurnedAway(told) => self.handle_turned_away(told),
                 Accepted::Failed => {}
                 Accepted::Nothing => return,
                 Accepted::Exhausted(error) => {
@@ -39,16 +44,31 @@ impl Core {
         Some(due_ms.max(self.handshake_room_due_ms()))
     }
 
-    fn welcome_socket(&mut self, socket: TcpStream) {
-        if !self.shared.seats.take(self.config.connections_max) {
-            return;
+    fn handle_turned_away(&mut self, told: Option<io::Error>) {
+        self.counts.shed.count(Shed::Descriptors);
+        if let Some(error) = told {
+            error!(alarm = "accept_exhausted", "who connects is closed at once: {error}");
         }
+    }
+
+    fn welcome_socket(&mut self, socket: TcpStream, peer: SocketAddr) {
+        let entry = match self.let_in(peer) {
+            Ok(entry) => entry,
+            Err(shed) => return self.counts.shed.count(shed),
+        };
         self.counts.connections += 1;
-        if self.handshakes.are_wanted() {
-            return self.begin_handshake(socket);
-        }
-        if let Some(key) = self.insert(socket, None, Session::new(), None) {
-            self.await_hello(key);
+        let key = if self.handshakes.are_wanted() {
+            self.begin_handshake(socket)
+        } else {
+            let key = self.insert(socket, None, Session::new(), None);
+            key.inspect(|&key| self.await_hello(key))
+        };
+        match key {
+            Some(key) => {
+                debug!(%peer, slot = key.index, "a connection is taken");
+                self.note_entry(key, entry);
+            }
+            None => self.let_out(entry.prefix()),
         }
     }
 
@@ -59,7 +79,7 @@ impl Core {
     }
 
     /// Puts a socket that has a seat into the table and watches it. One that cannot be
-    /// watched is closed.
+    /// watched is closed, and whoever brought it lets it out.
     pub(super) fn insert(
         &mut self,
         mut socket: TcpStream,
@@ -69,11 +89,12 @@ impl Core {
     ) -> Option<SlotKey> {
         let table = self.connections.table();
         if self.reactor.watch(&mut socket, table.next_key()).is_err() {
-            self.shared.seats.give_back();
             return None;
         }
         let heard_s = (self.now_us / 1_000_000) as u32;
-        Some(table.insert(Connection::new(socket, cover, session, frames, heard_s)))
+        let key = table.insert(Connection::new(socket, cover, session, None, heard_s));
+        self.connections.keep(key, frames);
+        Some(key)
     }
 
     /// Closes connections whose time is over.
@@ -88,6 +109,7 @@ impl Core {
         while let Some(key) = self.closing_deadlines.pop_due(now_ms) {
             self.close(key);
         }
+        self.close_slow();
         self.close_silent();
         self.close_expired();
     }
@@ -97,9 +119,10 @@ impl Core {
         let hello_ms = self.hello_deadlines.poll_timeout();
         let closing_ms = self.closing_deadlines.poll_timeout();
         let scan_ms = (self.connections.table().count() > 0).then_some(self.silence_scan.1);
-        let handshake_ms = self.handshakes.poll_timeout();
+        let (handshake_ms, slow_ms) = (self.handshakes.poll_timeout(), self.slow.poll_timeout());
         let expiry_ms = self.expiry_due_ms();
-        [hello_ms, closing_ms, scan_ms, handshake_ms, expiry_ms].into_iter().flatten().min()
+        let due_ms = [hello_ms, closing_ms, scan_ms, handshake_ms, slow_ms, expiry_ms];
+        due_ms.into_iter().flatten().min()
     }
 
     pub(super) fn state(&mut self, key: SlotKey) -> Option<State> {

@@ -107,8 +107,10 @@ impl Core {
         CoreStats {
             counts,
             connections: self.connections.table().count() as u64,
+            connections_max: self.config.connections_max.into(),
             shards: self.shards.reports(now_ms),
             quarantined: self.out_of_service(),
+            is_memory_low: self.is_memory_low(),
             is_disk_low: self.shared.is_disk_low.load(Ordering::Relaxed),
             is_draining: self.phase != Phase::Serving,
         }
@@ -143,6 +145,7 @@ impl Core {
     fn reload(&mut self, config: Arc<GatewayConfig>) {
         self.heartbeat_told_max_s = self.heartbeat_told_max_s.max(config.heartbeat_max_s);
         self.gate.set_policy(config.commit);
+        self.rates.reload(&config.rates);
         for partition in self.shared.table.partitions_of(self.core) {
             if let Some(shard) = self.shards.touch(partition) {
                 shard.handle_settings(&config.settings);

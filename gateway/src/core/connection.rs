@@ -4,6 +4,7 @@ use answerback_proto::frame_buffer::FrameBuffer;
 use mio::net::TcpStream;
 
 use super::output::Output;
+use super::slow::Progress;
 use crate::limits::{OUT_BYTES_MAX, OUT_BYTES_RESUME, REQUESTS_UNANSWERED_MAX};
 use crate::session::Session;
 use crate::transport::tls::{Exporter, TlsStream};
@@ -36,10 +37,10 @@ pub(crate) struct Connection {
     pub(crate) is_paused: bool,
     /// It is on the list of those with something to send.
     pub(crate) is_dirty: bool,
-    /// The kernel took no more: an event will say when it does.
-    pub(crate) is_write_blocked: bool,
     /// The peer will send no more, so after the last bytes there is no further event.
     pub(crate) is_read_closed: bool,
+    /// Whether the kernel took no more for it, and whether it goes on, where it may be slow.
+    pub(crate) progress: Progress,
 }
 
 /// TLS over a socket, and what it has encrypted.
@@ -73,8 +74,8 @@ impl Connection {
             has_unread: false,
             is_paused: false,
             is_dirty: false,
-            is_write_blocked: false,
             is_read_closed: false,
+            progress: Progress::default(),
         }
     }
 
@@ -88,6 +89,11 @@ impl Connection {
     /// plain TCP, none where the cover does not say.
     pub(crate) fn exporter(&self) -> Option<Exporter> {
         self.cover.as_ref().map_or(Some(Exporter::default()), |cover| cover.tls.exporter())
+    }
+
+    /// Whether it keeps the beginning of a frame, or of a record.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.frames.is_some() || self.cover.as_ref().is_some_and(|cover| cover.tls.has_begun())
     }
 
     /// Whether it is read now; it pauses with a full output, or too many open requests.

@@ -5,6 +5,8 @@
 
 use std::collections::VecDeque;
 
+use answerback_proto::frame_buffer::FrameBuffer;
+
 use crate::limits::{OUT_BYTES_MAX, READ_BUFFER_BYTES};
 use crate::reactor::Readiness;
 use crate::reactor::slot::{SlotKey, SlotTable};
@@ -14,6 +16,7 @@ use crate::transport::{Received, Sent, plain};
 
 use super::connection::{Connection, Cover};
 use super::output::SpareOutputs;
+use super::slow::Mark;
 
 /// The connections.
 #[derive(Debug)]
@@ -25,6 +28,8 @@ pub(crate) struct Connections {
     /// The ready list of those in a handshake of TLS.
     securing: VecDeque<SlotKey>,
     dirty: Vec<SlotKey>,
+    /// Who may be slow and is not looked at yet.
+    slow: Vec<SlotKey>,
     spare_outputs: SpareOutputs,
     /// Bytes that the kernel took.
     sent_bytes: u64,
@@ -66,6 +71,7 @@ impl Connections {
             greeting: VecDeque::new(),
             securing: VecDeque::new(),
             dirty: Vec::new(),
+            slow: Vec::new(),
             spare_outputs: SpareOutputs::default(),
             sent_bytes: 0,
         }
@@ -96,8 +102,8 @@ impl Connections {
     pub(crate) fn handle_ready(&mut self, readiness: Readiness) {
         let Some(connection) = self.table.find(readiness.key) else { return };
         connection.is_read_closed |= readiness.is_read_closed;
-        if readiness.is_writable && connection.is_write_blocked {
-            connection.is_write_blocked = false;
+        if readiness.is_writable && connection.progress.has(Mark::Blocked) {
+            connection.progress.set(Mark::Blocked, false);
             mark_dirty(&mut self.dirty, readiness.key, connection);
         }
         if readiness.is_readable {
@@ -177,6 +183,7 @@ impl Connections {
         let mut output = sealed.take().unwrap_or_else(|| self.spare_outputs.take());
         let (raw, plain) = (&mut buffers.raw, &mut buffers.plain);
         let received = tls.receive(&mut connection.socket, raw, plain, &mut output.bytes);
+        let has_begun = tls.has_begun();
         if output.unsent() > 0 {
             *sealed = Some(output);
             // What ends a handshake, a ticket, can wait for the first frame.
@@ -186,6 +193,9 @@ impl Connections {
             }
         } else {
             self.spare_outputs.give_back(output);
+        }
+        if has_begun {
+            watch(&mut self.slow, key, connection);
         }
         received
     }
@@ -234,11 +244,25 @@ impl Connections {
         }
     }
 
+    /// Keeps the beginning of a frame that is not whole, where there is one.
+    pub(crate) fn keep(&mut self, key: SlotKey, frames: Option<Box<FrameBuffer>>) {
+        let Some(connection) = self.table.find(key) else { return };
+        connection.frames = frames;
+        if connection.frames.is_some() {
+            watch(&mut self.slow, key, connection);
+        }
+    }
+
+    /// Who may be slow since the last call.
+    pub(crate) fn take_slow(&mut self) -> Vec<SlotKey> {
+        std::mem::take(&mut self.slow)
+    }
+
     /// Writes once what a connection has to send.
     pub(crate) fn write(&mut self, key: SlotKey) -> Written {
         let Some(connection) = self.table.find(key) else { return Written::Going };
         connection.is_dirty = false;
-        if connection.is_write_blocked {
+        if connection.progress.has(Mark::Blocked) {
             return self.handle_written(key);
         }
         if seal(connection, &mut self.spare_outputs).is_err() {
@@ -254,9 +278,12 @@ impl Connections {
             let unsent = output.unsent();
             match plain::send(&mut connection.socket, output.unsent_bytes()) {
                 Sent::Bytes(length) => {
-                    connection.is_write_blocked = length < unsent;
+                    connection.progress.handle_written(length, unsent);
                     self.sent_bytes += length as u64;
                     output.handle_sent(length);
+                    if length < unsent {
+                        watch(&mut self.slow, key, connection);
+                    }
                 }
                 Sent::Ended => return Written::Ended,
             }
@@ -285,6 +312,13 @@ fn mark_dirty(dirty: &mut Vec<SlotKey>, key: SlotKey, connection: &mut Connectio
     if !connection.is_dirty {
         connection.is_dirty = true;
         dirty.push(key);
+    }
+}
+
+fn watch(slow: &mut Vec<SlotKey>, key: SlotKey, connection: &mut Connection) {
+    if !connection.progress.has(Mark::Watched) {
+        connection.progress.set(Mark::Watched, true);
+        slow.push(key);
     }
 }
 

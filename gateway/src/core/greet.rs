@@ -116,13 +116,14 @@ impl Core {
         frames: Option<Box<FrameBuffer>>,
     ) {
         let Some(mut connection) = self.connections.remove(key) else { return };
+        let prefix = self.entrance.take_prefix(key);
         if self.reactor.release(&mut connection.socket).is_err() {
-            return self.shared.seats.give_back();
+            return self.let_out(prefix);
         }
         // Made anew, it may be registered with another poll.
         let socket = mio::net::TcpStream::from_std(connection.socket.into());
         let cover = connection.cover;
-        self.mesh.move_there(core, Arrival { socket, cover, frames, greeting });
+        self.mesh.move_there(core, Arrival { socket, cover, prefix, frames, greeting });
     }
 
     fn fail_greeting(&mut self, key: SlotKey, greeting: &Greeting, code: Code) {

@@ -55,16 +55,14 @@ impl Handshakes {
 
 impl Core {
     /// Covers a new socket.
-    pub(super) fn begin_handshake(&mut self, socket: TcpStream) {
-        let Some(Ok(tls)) = self.handshakes.server.as_ref().map(TlsServer::accept) else {
-            return self.shared.seats.give_back();
-        };
+    pub(super) fn begin_handshake(&mut self, socket: TcpStream) -> Option<SlotKey> {
+        let tls = self.handshakes.server.as_ref()?.accept().ok()?;
         let cover = Box::new(Cover { tls, sealed: None });
-        if let Some(key) = self.insert(socket, Some(cover), Session::securing(), None) {
-            self.handshakes.under_way += 1;
-            let due_ms = self.now_ms().saturating_add(self.config.tls_deadline_ms);
-            self.handshakes.begun.push(due_ms, key);
-        }
+        let key = self.insert(socket, Some(cover), Session::securing(), None)?;
+        self.handshakes.under_way += 1;
+        let due_ms = self.now_ms().saturating_add(self.config.tls_deadline_ms);
+        self.handshakes.begun.push(due_ms, key);
+        Some(key)
     }
 
     /// Whether one more may begin; makes room where the oldest had its time.

@@ -17,6 +17,7 @@ use answerback_proto::frame_buffer::{Frame, FrameBuffer};
 use answerback_proto::header::{HEADER_BYTES, Header};
 use answerback_proto::id::{DeviceId, PartitionId, UserId};
 use answerback_proto::limits::FRAME_BYTES_HARD_MAX;
+use ipnet::IpNet;
 use mio::net::TcpStream;
 
 use super::connection::Cover;
@@ -64,6 +65,8 @@ pub(crate) struct Arrival {
     pub(crate) socket: TcpStream,
     /// Its cover.
     pub(crate) cover: Option<Box<Cover>>,
+    /// The network that it counts to, if to any.
+    pub(crate) prefix: Option<IpNet>,
     /// What came behind `Hello`.
     pub(crate) frames: Option<Box<FrameBuffer>>,
     /// What `Hello` said.

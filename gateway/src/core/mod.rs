@@ -23,6 +23,7 @@ mod connection;
 mod connections;
 mod deadlines;
 mod effects;
+mod entrance;
 mod expiry;
 mod greet;
 mod handshakes;
@@ -33,6 +34,7 @@ mod read;
 mod renew;
 mod seats;
 pub(crate) mod shards;
+mod slow;
 mod stop;
 
 use std::collections::HashMap;
@@ -48,6 +50,7 @@ use answerback_directory::shard::SessionRef;
 use answerback_proto::id::PartitionId;
 use tracing::debug;
 
+use crate::admission::{AcceptRate, Prefixes, Rates};
 use crate::auth::{SealingKeys, Verifier};
 use crate::clock::{Clock, unix_ms};
 use crate::config::GatewayConfig;
@@ -67,6 +70,7 @@ use administer::Tickets;
 use connection::Connection;
 use connections::{Connections, ReadBuffers, Written};
 use deadlines::Deadlines;
+use entrance::Entrance;
 use expiry::Expiries;
 use greet::Greeter;
 use handshakes::Handshakes;
@@ -74,6 +78,7 @@ pub(crate) use mesh::{Link, Mesh};
 use renew::Renewals;
 pub(crate) use seats::Seats;
 pub(crate) use shards::Shards;
+use slow::Slow;
 use stop::Phase;
 
 /// What all cores share, and none changes.
@@ -90,8 +95,14 @@ pub(crate) struct Shared {
     pub(crate) stop: StopHandle,
     /// How many more connections there may be.
     pub(crate) seats: Seats,
+    /// How many connections there are from which network.
+    pub(crate) prefixes: Prefixes,
+    /// How many more may come in this second.
+    pub(crate) accept_rate: AcceptRate,
     /// The disk is nearly full: no new message is taken.
     pub(crate) is_disk_low: Arc<AtomicBool>,
+    /// So is the box's memory: nor is anybody let in.
+    pub(crate) is_memory_low: Arc<AtomicBool>,
 }
 
 /// What a core is made of.
@@ -157,6 +168,8 @@ pub(crate) struct Core {
     gate: CommitGate,
     is_checkpoint_in_flight: bool,
     read_buffers: ReadBuffers,
+    entrance: Entrance,
+    rates: Rates,
     /// Who greeted in this tick.
     greeters: Vec<Greeter>,
     /// Who is let in, if the user's home agrees.
@@ -171,6 +184,8 @@ pub(crate) struct Core {
     hello_deadlines: Deadlines,
     /// Of connections that were told why they close.
     closing_deadlines: Deadlines,
+    /// Connections that may be slow.
+    slow: Slow,
     /// Where the search for silent connections goes on, and when.
     silence_scan: (usize, u64),
     /// A parcel, or something to be read, found its queue full.
@@ -190,6 +205,7 @@ impl Core {
         let sealing_keys = shared.sealing_keys.clone();
         let gate = CommitGate::new(config.commit);
         let heartbeat_told_max_s = config.heartbeat_max_s;
+        let rates = Rates::new(&config.rates);
         Self {
             core,
             config,
@@ -210,6 +226,8 @@ impl Core {
             gate,
             is_checkpoint_in_flight: false,
             read_buffers: ReadBuffers::new(),
+            entrance: Entrance::default(),
+            rates,
             greeters: Vec::new(),
             openings: HashMap::new(),
             renewals: Renewals::default(),
@@ -217,6 +235,7 @@ impl Core {
             handshakes: Handshakes::new(tls),
             hello_deadlines: Deadlines::default(),
             closing_deadlines: Deadlines::default(),
+            slow: Slow::default(),
             silence_scan: (0, 0),
             has_left: false,
             counts: CoreCounts::default(),
@@ -250,6 +269,7 @@ impl Core {
             self.release()?;
             self.freeze();
             self.write_dirty();
+            self.watch_slow();
             self.flush();
             if self.is_stopped() {
                 return Ok(());
@@ -329,7 +349,7 @@ impl Core {
     /// Forgets a connection; its socket closes.
     fn close(&mut self, key: SlotKey) {
         if let Some(Connection { session, .. }) = self.connections.remove(key) {
-            self.shared.seats.give_back();
+            self.let_out_noted(key);
             self.handshakes.handle_left(session.state);
             debug!(user = %session.user, device = %session.device, "a connection is closed");
             self.tell_closed(session, key);

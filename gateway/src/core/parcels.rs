@@ -71,10 +71,14 @@ impl Core {
 
     /// A socket whose user lives here.
     fn handle_arrival(&mut self, arrival: Arrival) {
-        let Arrival { socket, cover, frames, greeting } = arrival;
+        let Arrival { socket, cover, prefix, frames, greeting } = arrival;
         let session = Session::opening(greeting.pass.user, greeting.pass.device);
-        if let Some(key) = self.insert(socket, cover, session, frames) {
-            self.open_here(key, &greeting);
+        match self.insert(socket, cover, session, frames) {
+            Some(key) => {
+                self.entrance.put_prefix(key, prefix);
+                self.open_here(key, &greeting);
+            }
+            None => self.let_out(prefix),
         }
     }
 }

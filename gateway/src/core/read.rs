@@ -13,9 +13,12 @@ use answerback_proto::kind::Kind;
 use super::Core;
 use super::connections::ReadBuffers;
 use super::greet::Greeter;
+use super::slow::Mark;
 use super::stop::Phase;
+use crate::admission::Sender;
 use crate::limits::{
-    DISK_RETRY_AFTER_MS, DRAINING_DELAY_MS, GREETINGS_PER_TICK, READ_BYTES_PER_TICK,
+    DISK_RETRY_AFTER_MS, DRAINING_DELAY_MS, GREETINGS_PER_TICK, MEMORY_RETRY_AFTER_MS,
+    READ_BYTES_PER_TICK,
 };
 use crate::reactor::slot::SlotKey;
 use crate::session::handshake::Claim;
@@ -57,6 +60,9 @@ impl Core {
 
     /// Reads once; says how many bytes came.
     pub(super) fn read(&mut self, key: SlotKey) -> usize {
+        if !self.has_begun(key) {
+            return 0;
+        }
         let mut buffers = std::mem::take(&mut self.read_buffers);
         let length = self.read_into(key, &mut buffers);
         self.read_buffers = buffers;
@@ -111,10 +117,16 @@ impl Core {
         }
         let Some(connection) = self.connections.find(key) else { return };
         let mut frames = connection.frames.take().map_or_else(FrameBuffer::default, |kept| *kept);
+        let (kept, length) = (frames.kept(), received.len());
         let mut claim = None;
         let handled = self.handle_frames(key, &mut frames, &mut received, &mut claim);
         if let Err(fault) = handled {
             return self.fail(key, fault);
+        }
+        if frames.kept() != kept + length
+            && let Some(connection) = self.connections.find(key)
+        {
+            connection.progress.set(Mark::Framed, true);
         }
         // A connection at rest keeps nothing, not even the last frame's memory.
         let frames = (frames.kept() > 0).then(|| Box::new(frames));
@@ -134,9 +146,7 @@ impl Core {
     }
 
     pub(super) fn keep(&mut self, key: SlotKey, frames: Option<Box<FrameBuffer>>) {
-        if let Some(connection) = self.connections.find(key) {
-            connection.frames = frames;
-        }
+        self.connections.keep(key, frames);
     }
 
     fn handle_frames(
@@ -156,6 +166,9 @@ impl Core {
             let next = frames.next_frame(received, frame_bytes_max);
             let Some(frame) = next.map_err(Fault::of_connection)? else { return Ok(()) };
             let handled = match session.admit(&frame) {
+                Ok(Request::Hello | Request::Resume) if self.is_memory_low() => {
+                    Err(Code::MemoryReserve)
+                }
                 Ok(Request::Hello) => self.read_hello(&frame).map(|hello| *claim = Some(hello)),
                 Ok(Request::Resume) => {
                     self.read_resume(key, &frame).map(|resume| *claim = Some(resume))
@@ -207,6 +220,29 @@ impl Core {
         Ok(())
     }
 
+    /// Why a request is not taken, whoever is its target.
+    #[inline]
+    fn refusal(&mut self, origin: &Origin, frame: &Frame<'_>, takes_room: bool) -> Option<Refusal> {
+        let sender = Sender { user: origin.user, device: origin.device };
+        let (code, retry_after_ms) = if self.phase != Phase::Serving {
+            (Code::Draining, DRAINING_DELAY_MS)
+        } else if takes_room && self.is_memory_low() {
+            (Code::MemoryReserve, MEMORY_RETRY_AFTER_MS)
+        } else if takes_room && self.shared.is_disk_low.load(Ordering::Relaxed) {
+            (Code::DiskReserve, DISK_RETRY_AFTER_MS)
+        } else if let Err(wait_ms) = self.rates.admit(sender, frame.header.length, self.now_us) {
+            (Code::RateLimited, wait_ms)
+        } else {
+            return None;
+        };
+        Some(Refusal { code, retry_after_ms })
+    }
+
+    /// Whether nothing is taken that needs more memory.
+    pub(super) fn is_memory_low(&self) -> bool {
+        self.shared.is_memory_low.load(Ordering::Relaxed)
+    }
+
     /// Hands a request to the home of its target, here or on another core, or refuses it.
     #[inline]
     fn ask_home(
@@ -220,10 +256,8 @@ impl Core {
         let partition = self.shared.table.partition_of(target);
         let home = self.shared.table.core_of(partition);
         let takes_room = matches!(kind, Kind::Send | Kind::Recall);
-        let asked = if self.phase != Phase::Serving {
-            Err(Refusal { code: Code::Draining, retry_after_ms: DRAINING_DELAY_MS })
-        } else if takes_room && self.shared.is_disk_low.load(Ordering::Relaxed) {
-            Err(Refusal { code: Code::DiskReserve, retry_after_ms: DISK_RETRY_AFTER_MS })
+        let asked = if let Some(refusal) = self.refusal(&origin, frame, takes_room) {
+            Err(refusal)
         } else if home == self.core {
             let asked = self.shards.handle_request(partition, kind, origin, frame);
             asked.map_err(Refusal::busy)

@@ -7,13 +7,20 @@
 //!
 //! What is set on a listening socket is inherited by what it accepts, which saves a system
 //! call a connection.
+//!
+//! A process without descriptors cannot even turn anybody away: who connects would wait in the
+//! kernel and time out. So each listener keeps a spare one, which it gives up to take a
+//! connection and close it.
 
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use mio::event::Source;
 use mio::net::{TcpListener, TcpStream};
+use rustix::event::{EventfdFlags, eventfd};
+use rustix::io::Errno;
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::limits::{ACCEPT_BACKLOG, ACCEPT_PAUSE_MS, EXHAUSTION_ALARM_MS};
@@ -28,17 +35,22 @@ pub(crate) struct Listener {
     paused_until_ms: Option<u64>,
     /// Until then the operator knows of it.
     told_until_ms: u64,
+    /// Given up where there is no other descriptor; none where somebody else took it then.
+    spare: Option<OwnedFd>,
 }
 
 /// What accepting came to.
 #[derive(Debug)]
 pub(crate) enum Accepted {
-    /// A new connection.
-    Socket(TcpStream),
+    /// A new connection, and whose.
+    Socket(TcpStream, SocketAddr),
     /// This one failed; the next may not.
     Failed,
     /// None waits, or accepting rests.
     Nothing,
+    /// There was no descriptor for a connection: it was closed. The operator should know of
+    /// it, unless he was told lately.
+    TurnedAway(Option<io::Error>),
     /// The process ran out of descriptors or memory: accepting rests from now on, which the
     /// operator should know.
     Exhausted(io::Error),
@@ -84,7 +96,8 @@ fn listening_socket(place: Place, is_shared: bool) -> io::Result<Socket> {
 impl Listener {
     fn new(socket: Socket) -> Self {
         let socket = TcpListener::from_std(socket.into());
-        Self { socket, is_ready: true, paused_until_ms: None, told_until_ms: 0 }
+        let spare = spare();
+        Self { socket, is_ready: true, paused_until_ms: None, told_until_ms: 0, spare }
     }
 
     /// What a poll registers.
@@ -109,33 +122,63 @@ impl Listener {
         }
         self.paused_until_ms = None;
         match self.socket.accept() {
-            Ok((socket, _)) => Accepted::Socket(socket),
+            Ok((socket, address)) => {
+                self.spare = self.spare.take().or_else(spare);
+                Accepted::Socket(socket, address)
+            }
             Err(error) => self.handle_error(error, now_ms),
         }
     }
 
     fn handle_error(&mut self, error: io::Error, now_ms: u64) -> Accepted {
+        if !lacks_descriptor(&error) || self.spare.take().is_none() {
+            return self.handle_failure(error, now_ms);
+        }
+        // Without a descriptor the kernel does not even say whether somebody waits.
+        let turned_away = self.socket.accept().map(drop);
+        self.spare = spare();
+        match turned_away {
+            Ok(()) => Accepted::TurnedAway(self.is_news(now_ms).then_some(error)),
+            Err(error) => self.handle_failure(error, now_ms),
+        }
+    }
+
+    fn handle_failure(&mut self, error: io::Error, now_ms: u64) -> Accepted {
         if error.kind() == io::ErrorKind::WouldBlock {
             self.is_ready = false;
             Accepted::Nothing
         } else if is_exhaustion(&error) {
             self.paused_until_ms = Some(now_ms + ACCEPT_PAUSE_MS);
-            if now_ms < self.told_until_ms {
-                return Accepted::Nothing;
-            }
-            self.told_until_ms = now_ms + EXHAUSTION_ALARM_MS;
-            Accepted::Exhausted(error)
+            if self.is_news(now_ms) { Accepted::Exhausted(error) } else { Accepted::Nothing }
         } else {
             Accepted::Failed
         }
     }
+
+    /// Whether the operator was not told of a shortage lately; now he is.
+    fn is_news(&mut self, now_ms: u64) -> bool {
+        let is_news = self.told_until_ms <= now_ms;
+        if is_news {
+            self.told_until_ms = now_ms + EXHAUSTION_ALARM_MS;
+        }
+        is_news
+    }
+}
+
+/// A descriptor of nothing much. Where there is none, it is tried again.
+fn spare() -> Option<OwnedFd> {
+    eventfd(0, EventfdFlags::CLOEXEC).ok()
+}
+
+fn lacks_descriptor(error: &io::Error) -> bool {
+    let code = error.raw_os_error().map(Errno::from_raw_os_error);
+    matches!(code, Some(Errno::MFILE | Errno::NFILE))
 }
 
 /// Errors that the next `accept` would meet too, at once and again.
 fn is_exhaustion(error: &io::Error) -> bool {
-    use rustix::io::Errno;
     let code = error.raw_os_error().map(Errno::from_raw_os_error);
-    matches!(code, Some(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM))
+    lacks_descriptor(error) || matches!(code, Some(Errno::NOBUFS | Errno::NOMEM))
 }
 
 #[cfg(test)]
@@ -175,7 +218,8 @@ mod tests {
     fn what_is_accepted_inherits_what_is_set() {
         let (mut listeners, address) = bind(ANY_PORT, 1).unwrap();
         let _peer = std::net::TcpStream::connect(address).unwrap();
-        let Accepted::Socket(socket) = listeners[0].accept(0) else { panic!("a connection") };
+        let Accepted::Socket(socket, peer) = listeners[0].accept(0) else { panic!("a connection") };
+        assert_eq!(peer.ip(), Ipv4Addr::LOCALHOST);
         let socket = socket2::SockRef::from(&socket);
         assert!(socket.tcp_nodelay().unwrap());
         assert_eq!(socket.tcp_user_timeout().unwrap(), Some(ANY_PORT.unconfirmed));
@@ -185,7 +229,7 @@ mod tests {
     fn accepting_rests_after_the_process_ran_out() {
         let (mut listeners, _address) = bind(ANY_PORT, 1).unwrap();
         let listener = &mut listeners[0];
-        let exhausted = listener.handle_error(io::Error::from_raw_os_error(24), 1000);
+        let exhausted = listener.handle_error(Errno::NOBUFS.into(), 1000);
         assert!(matches!(exhausted, Accepted::Exhausted(_)));
         assert_eq!(listener.poll_timeout(), Some(1000 + ACCEPT_PAUSE_MS));
         assert!(matches!(listener.accept(1000), Accepted::Nothing));
@@ -199,10 +243,36 @@ mod tests {
         let (mut listeners, _address) = bind(ANY_PORT, 1).unwrap();
         let listener = &mut listeners[0];
         let mut is_told = |now_ms| {
-            let accepted = listener.handle_error(io::Error::from_raw_os_error(24), now_ms);
+            let accepted = listener.handle_error(Errno::NOBUFS.into(), now_ms);
             matches!(accepted, Accepted::Exhausted(_))
         };
         let times_ms = (0..=EXHAUSTION_ALARM_MS).step_by(ACCEPT_PAUSE_MS as usize);
         assert_eq!(times_ms.filter(|&now_ms| is_told(1 + now_ms)).count(), 2);
+    }
+
+    /// Whoever is turned away gives his place to the next, and the spare is there again.
+    #[test]
+    fn without_descriptors_who_connects_is_closed() {
+        let (mut listeners, address) = bind(ANY_PORT, 1).unwrap();
+        let listener = &mut listeners[0];
+        for round in 0..3 {
+            let mut peer = std::net::TcpStream::connect(address).unwrap();
+            let accepted = listener.handle_error(Errno::MFILE.into(), 1000);
+            let Accepted::TurnedAway(told) = accepted else { panic!("{accepted:?}") };
+            assert_eq!(told.is_some(), round == 0);
+            assert_eq!(io::Read::read(&mut peer, &mut [0]).unwrap(), 0);
+        }
+        let nobody = listener.handle_error(Errno::NFILE.into(), 1000);
+        assert!(matches!(nobody, Accepted::Nothing), "{nobody:?}");
+        assert_eq!((listener.poll_timeout(), listener.spare.is_some()), (None, true));
+    }
+
+    #[test]
+    fn without_a_spare_descriptor_accepting_rests() {
+        let (mut listeners, _address) = bind(ANY_PORT, 1).unwrap();
+        let listener = &mut listeners[0];
+        listener.spare = None;
+        let exhausted = listener.handle_error(Errno::MFILE.into(), 1000);
+        assert!(matches!(exhausted, Accepted::Exhausted(_)), "{exhausted:?}");
     }
 }

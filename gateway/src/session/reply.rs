@@ -16,6 +16,7 @@ use super::Fault;
 use super::handshake::VERSION;
 use crate::auth::Pass;
 use crate::config::GatewayConfig;
+use crate::limits::MEMORY_RETRY_AFTER_MS;
 
 /// Why no shard took a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,12 +108,12 @@ pub(crate) fn append_pong(out: &mut Vec<u8>, tag: u32, echo: u64) {
 
 /// Appends why the connection closes.
 pub(crate) fn append_error(out: &mut Vec<u8>, fault: Fault) {
-    let retries = fault.code.class() == Class::RetryAfter;
-    let error = Error {
-        code: fault.code.number(),
-        kind: fault.kind,
-        retry_after_ms: if retries { BUSY_RETRY_AFTER_MS } else { 0 },
+    let retry_after_ms = match fault.code {
+        Code::MemoryReserve => MEMORY_RETRY_AFTER_MS,
+        code if code.class() == Class::RetryAfter => BUSY_RETRY_AFTER_MS,
+        _ => 0,
     };
+    let error = Error { code: fault.code.number(), kind: fault.kind, retry_after_ms };
     append_frame(out, Address { flags: 0, tag: fault.tag, target: 0 }, &error, &[], &[]);
 }
 

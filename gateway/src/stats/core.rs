@@ -39,10 +39,63 @@ pub(crate) struct CoreCounts {
     pub(crate) renewed: u64,
     /// Tokens that named a key that is not in the set.
     pub(crate) unknown_keys: u64,
+    /// Connections closed because their peers took nothing.
+    pub(crate) stalled: u64,
+    /// Connections closed unheard.
+    pub(crate) shed: ShedCounts,
     /// Requests refused.
     pub(crate) refused: CodeCounts,
     /// Connections told why they close.
     pub(crate) closed: CodeCounts,
+}
+
+/// Why a connection is closed unheard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Shed {
+    /// The box has as many connections as it may.
+    Seats,
+    /// It took as many in this second as it may.
+    Rate,
+    /// There are as many from its network as may be.
+    Prefix,
+    /// A listed proxy did not say for whom it is.
+    ProxyHeader,
+    /// There was no descriptor for it.
+    Descriptors,
+}
+
+impl Shed {
+    /// Each, with its name.
+    const NAMES: [(Self, &'static str); 5] = [
+        (Self::Seats, "seats"),
+        (Self::Rate, "rate"),
+        (Self::Prefix, "prefix"),
+        (Self::ProxyHeader, "proxy_header"),
+        (Self::Descriptors, "descriptors"),
+    ];
+}
+
+/// How often for each reason.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ShedCounts {
+    counts: [u64; Shed::NAMES.len()],
+}
+
+impl ShedCounts {
+    /// One more.
+    pub(crate) fn count(&mut self, why: Shed) {
+        let mut reasons = Shed::NAMES.iter().zip(&mut self.counts);
+        if let Some((_, count)) = reasons.find(|((reason, _), _)| *reason == why) {
+            *count += 1;
+        }
+    }
+
+    /// Adds all to sums by name; every name is there.
+    pub(crate) fn add_to(&self, sums: &mut BTreeMap<&'static str, u64>) {
+        for ((_, name), count) in Shed::NAMES.iter().zip(self.counts) {
+            *sums.entry(name).or_default() += count;
+        }
+    }
 }
 
 /// How often each code was said; there are few of them.
@@ -73,8 +126,10 @@ impl CodeCounts {
 pub(crate) struct CoreStats {
     pub(crate) counts: CoreCounts,
     pub(crate) connections: u64,
+    pub(crate) connections_max: u64,
     pub(crate) shards: Vec<ShardReport>,
     pub(crate) quarantined: Vec<PartitionId>,
     pub(crate) is_disk_low: bool,
+    pub(crate) is_memory_low: bool,
     pub(crate) is_draining: bool,
 }

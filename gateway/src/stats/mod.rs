@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use answerback_directory::shard::{SessionReport, ShardReport, Totals};
 use answerback_proto::id::PartitionId;
 
-pub(crate) use self::core::{CoreCounts, CoreStats};
+pub(crate) use self::core::{CoreCounts, CoreStats, Shed};
 pub(crate) use storage::StorageMeter;
 pub use storage::{COMMIT_SECONDS, StorageStats};
 
@@ -21,6 +21,8 @@ pub use storage::{COMMIT_SECONDS, StorageStats};
 pub struct Stats {
     /// Open connections, those without a session included.
     pub connections: u64,
+    /// How many there may be.
+    pub connections_max: u64,
     /// Live sessions.
     pub sessions: u64,
     /// Connections taken.
@@ -45,6 +47,10 @@ pub struct Stats {
     pub probes_total: u64,
     /// Connections that were closed because nothing came from them.
     pub silent_total: u64,
+    /// Connections that were closed because their peers took nothing of what they were sent.
+    pub stalled_total: u64,
+    /// Connections that were closed unheard, by the reason's name.
+    pub shed_total: BTreeMap<&'static str, u64>,
     /// What became of messages.
     pub messages: Totals,
     /// Requests that were refused, by the name of the code.
@@ -65,6 +71,8 @@ pub struct Stats {
     pub quarantined: Vec<PartitionId>,
     /// New messages are refused, since the disk is nearly full.
     pub is_disk_low: bool,
+    /// New messages and logins are refused, since the box has as much in memory as it may.
+    pub is_memory_low: bool,
     /// The box stops: it takes no connections any more.
     pub is_draining: bool,
     /// What the storage thread did.
@@ -113,6 +121,7 @@ impl Stats {
     fn add(&mut self, core: &CoreStats) {
         let counts = &core.counts;
         self.connections += core.connections;
+        self.connections_max = self.connections_max.max(core.connections_max);
         self.connections_total += counts.connections;
         self.handshakes.done_total += counts.handshakes;
         self.handshakes.resumed_total += counts.handshakes_resumed;
@@ -128,11 +137,14 @@ impl Stats {
         self.pushed_total += counts.pushed;
         self.probes_total += counts.probes;
         self.silent_total += counts.silent;
+        self.stalled_total += counts.stalled;
+        counts.shed.add_to(&mut self.shed_total);
         counts.refused.add_to(&mut self.refused_total);
         counts.closed.add_to(&mut self.closed_total);
         core.shards.iter().for_each(|report| self.add_shard(report));
         self.quarantined.extend_from_slice(&core.quarantined);
         self.is_disk_low |= core.is_disk_low;
+        self.is_memory_low |= core.is_memory_low;
         self.is_draining |= core.is_draining;
     }
 

@@ -7,6 +7,7 @@
 //! ```
 
 pub(crate) mod plain;
+pub(crate) mod preface;
 pub(crate) mod tls;
 
 /// What a read brought.

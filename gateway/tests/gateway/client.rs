@@ -95,7 +95,11 @@ pub(crate) fn send_frame(tag: u32, to: u128, sequence: u64, payload: &[u8]) -> V
 impl Client {
     /// A connection that has said nothing.
     pub(crate) fn connect(address: SocketAddr) -> Self {
-        let socket = TcpStream::connect(address).unwrap();
+        Self::on(TcpStream::connect(address).unwrap())
+    }
+
+    /// The same, on a socket that is connected.
+    pub(crate) fn on(socket: TcpStream) -> Self {
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
         socket.set_write_timeout(Some(PATIENCE)).unwrap();
         socket.set_nodelay(true).unwrap();
@@ -128,8 +132,7 @@ impl Client {
     /// A session, unless the box closes the connection unheard.
     pub(crate) fn try_login(address: SocketAddr, user: u128) -> Option<Self> {
         let mut client = Self::connect(address);
-        // The box may have closed before it is written.
-        let _ = client.socket.write_all(&hello_frame(user, hello(1), &token(user, 1)));
+        client.try_write(&hello_frame(user, hello(1), &token(user, 1)));
         client.next().map(|_| client)
     }
 
@@ -157,6 +160,11 @@ impl Client {
             Some(cover) => Stream::new(cover, &mut self.socket).read(buffer),
             None => self.socket.read(buffer),
         }
+    }
+
+    /// Sends bytes to a box that may have closed the connection.
+    pub(crate) fn try_write(&mut self, bytes: &[u8]) {
+        let _ = self.socket.write_all(bytes);
     }
 
     /// Sends a message.

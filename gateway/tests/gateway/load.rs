@@ -2,11 +2,12 @@
 
 use std::io::{ErrorKind, Write};
 
+use answerback_gateway::{GatewayConfig, RateConfig};
 use answerback_proto::code::Code;
 use answerback_proto::kind::{Hello, Kind, Ping, Refused, Welcome};
 
 use crate::client::{Client, frame, hello, send_frame};
-use crate::running::Running;
+use crate::running::{Running, config};
 
 #[test]
 fn many_connections_are_served() {
@@ -25,7 +26,9 @@ fn many_connections_are_served() {
 /// sender and everybody else go on; and when he reads at last, all is there, in order.
 #[test]
 fn a_slow_reader_slows_nobody_and_loses_nothing() {
-    let running = Running::start(2);
+    let rates = RateConfig { burst_s: 0, ..RateConfig::default() };
+    let config = GatewayConfig { rates, write_stall_ms: 600_000, ..config() };
+    let running = Running::with(2, config, Default::default());
     let (alice, bob, carol) = (1, 2, 3);
     let mut slow = Client::login(running.address, bob);
     let mut sender = Client::login(running.address, alice);
@@ -49,7 +52,8 @@ fn a_slow_reader_slows_nobody_and_loses_nothing() {
 /// kernel, and he alone stands still.
 #[test]
 fn who_does_not_read_his_answers_is_not_read() {
-    let running = Running::start(1);
+    let config = GatewayConfig { write_stall_ms: 600_000, ..config() };
+    let running = Running::with(1, config, Default::default());
     let mut greedy = Client::login(running.address, 1);
     let mut other = Client::login(running.address, 2);
     greedy.socket.set_nonblocking(true).unwrap();

@@ -4,11 +4,13 @@
 mod chats;
 mod client;
 mod cores;
+mod entrance;
 mod exchange;
 mod faults;
 mod half_open;
 mod identity;
 mod journal;
+mod limits;
 mod load;
 mod login;
 mod renewal;

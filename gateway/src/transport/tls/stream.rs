@@ -90,6 +90,11 @@ impl TlsStream {
         }
     }
 
+    /// Whether it keeps the beginning of a record.
+    pub(crate) fn has_begun(&self) -> bool {
+        !self.kept.is_empty()
+    }
+
     /// Takes the records that are whole.
     fn open(
         &mut self,
