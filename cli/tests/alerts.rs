@@ -22,6 +22,7 @@ const WORDS: &[&str] = &[
     "or",
     "predict_linear",
     "rate",
+    "reason",
     "sum",
 ];
 /// What Prometheus adds by itself.

@@ -1,8 +1,10 @@
 //! How the text of a setting becomes a field of the configuration, and back.
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
+
+use ipnet::IpNet;
 
 use crate::admin::AdminListen;
 use crate::credentials::{KeySource, TicketKeyFile};
@@ -30,7 +32,7 @@ macro_rules! plain_fields {
     )*};
 }
 
-plain_fields!(u16, u32, u64, usize, SocketAddr, AdminListen);
+plain_fields!(u8, u16, u32, u64, usize, SocketAddr, AdminListen);
 
 impl Field for PathBuf {
     fn set(&mut self, text: &str) -> bool {
@@ -123,6 +125,38 @@ impl Field for Vec<usize> {
             [] => NONE.to_owned(),
             numbers => numbers.iter().map(ToString::to_string).collect::<Vec<_>>().join(","),
         }
+    }
+}
+
+/// Addresses and networks of peers.
+impl Field for Vec<IpNet> {
+    fn set(&mut self, text: &str) -> bool {
+        networks(text).map(|networks| *self = networks).is_some()
+    }
+
+    fn show(&self) -> String {
+        let show = |network: &IpNet| match network.prefix_len() == network.max_prefix_len() {
+            true => network.addr().to_string(),
+            false => network.to_string(),
+        };
+        match self.as_slice() {
+            [] => NONE.to_owned(),
+            networks => networks.iter().map(show).collect::<Vec<_>>().join(","),
+        }
+    }
+}
+
+/// The networks of a list; an address is a network of its own. One with bits behind its prefix
+/// is none: which of the two was meant, nobody knows.
+pub(super) fn networks(text: &str) -> Option<Vec<IpNet>> {
+    let network = |text: &str| {
+        let address = text.parse::<IpAddr>().map(IpNet::from);
+        let network = address.or_else(|_| text.parse::<IpNet>()).ok()?;
+        (network.trunc() == network).then_some(network)
+    };
+    match text {
+        NONE => Some(Vec::new()),
+        text => text.split(',').map(|part| network(part.trim())).collect(),
     }
 }
 

@@ -123,14 +123,17 @@ fn as_text(allowed: Allowed, value: &DeValue<'_>) -> Option<String> {
     match value {
         DeValue::Integer(number) if allowed.is_number() => as_decimal(number),
         DeValue::String(text) if !allowed.is_number() || text == AUTO => Some(text.to_string()),
-        DeValue::Array(numbers) if allowed == Allowed::Cpus => as_list(numbers),
+        DeValue::Array(values) if allowed.is_list() => as_list(allowed, values),
         _ => None,
     }
 }
 
-fn as_list(numbers: &DeArray<'_>) -> Option<String> {
-    let number = |value: &DeValue<'_>| value.as_integer().and_then(as_decimal);
-    let texts: Option<Vec<_>> = numbers.iter().map(|value| number(value.get_ref())).collect();
+fn as_list(allowed: Allowed, values: &DeArray<'_>) -> Option<String> {
+    let text = |value: &DeValue<'_>| match allowed {
+        Allowed::Cpus => value.as_integer().and_then(as_decimal),
+        _ => value.as_str().map(ToOwned::to_owned),
+    };
+    let texts: Option<Vec<_>> = values.iter().map(|value| text(value.get_ref())).collect();
     texts.map(|texts| if texts.is_empty() { super::field::NONE.into() } else { texts.join(",") })
 }
 

@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::SocketAddr;
 
 use super::Configuration;
-use super::field::{AUTO, Field, LEVELS, LogFilter, NONE};
+use super::field::{AUTO, Field, LEVELS, LogFilter, NONE, networks};
 use crate::credentials::KeySource;
 
 /// What the names in the environment begin with.
@@ -119,6 +119,8 @@ pub(crate) enum Allowed {
     PathOrUrl,
     /// Processors.
     Cpus,
+    /// Addresses and networks.
+    Networks,
     /// What is logged.
     Filter,
     /// One of these.
@@ -140,6 +142,7 @@ impl Allowed {
             Self::Path | Self::PathOrNone | Self::PathOrAuto => !text.is_empty(),
             Self::PathOrUrl => KeySource::parse(text).is_some(),
             Self::Cpus => text == NONE || text.split(',').all(|cpu| Self::CPU.has(cpu.trim())),
+            Self::Networks => networks(text).is_some(),
             Self::Filter => LogFilter::default().set(text),
             Self::Word(words) => words.contains(&text),
         }
@@ -147,6 +150,11 @@ impl Allowed {
 
     /// Linux counts no more processors.
     const CPU: Self = Self::Number(0, 1023);
+
+    /// Whether several values in the file stand in an array.
+    pub(super) const fn is_list(self) -> bool {
+        matches!(self, Self::Cpus | Self::Networks)
+    }
 
     /// Whether a text in the file is a path, and not a word in place of one.
     pub(super) fn is_path(self, text: &str) -> bool {
@@ -182,6 +190,10 @@ impl fmt::Display for Allowed {
                 f.write_str("a path, or an https:// URL (http:// only of this machine)")
             }
             Self::Cpus => write!(f, "a list of processors, as 0,2, or \"{NONE}\""),
+            Self::Networks => write!(
+                f,
+                "a list of addresses and networks, as 10.0.0.7,10.1.0.0/16, or \"{NONE}\""
+            ),
             Self::Filter => {
                 write!(f, "LEVEL or LEVEL,TARGET=LEVEL,… where a LEVEL is {}", one_of(LEVELS))
             }

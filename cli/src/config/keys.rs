@@ -5,8 +5,8 @@ use answerback_proto::limits::{FRAME_BYTES_BEFORE_AUTH_MAX, FRAME_BYTES_HARD_MAX
 
 use super::field::{LogFormat, Plaintext};
 use super::key::Allowed::{
-    Address, AddressOrNone, Cpus, Filter, Number, NumberOrAuto, Path, PathOrAuto, PathOrNone,
-    PathOrUrl, PowerOfTwo, Word,
+    Address, AddressOrNone, Cpus, Filter, Networks, Number, NumberOrAuto, Path, PathOrAuto,
+    PathOrNone, PathOrUrl, PowerOfTwo, Word,
 };
 use super::key::Key;
 
@@ -45,6 +45,13 @@ pub(crate) static KEYS: &[Key] = &[
     Key::new("box.shard_memory_mib", Number(0, 1 << 20), |c| &mut c.shard_memory_mib)
         .flag("shard-memory-mib", "MIB")
         .means("Memory of a partition for users at rest, read from the disk when they are needed"),
+    Key::new("box.memory_max_mib", NumberOrAuto(64, 1 << 30), |c| &mut c.memory_max_mib)
+        .flag("memory-max-mib", "MIB")
+        .reloads()
+        .means(
+            "Memory of the whole box: above 90 % of it no new message is taken and nobody let in; \
+             auto is what the machine or the container has",
+        ),
     Key::new("box.disk_reserve_mib", NumberOrAuto(0, 1 << 40), |c| &mut c.disk_reserve_mib)
         .flag("disk-reserve-mib", "MIB")
         .reloads()
@@ -75,6 +82,23 @@ pub(crate) static KEYS: &[Key] = &[
         .flag("connections-max", "N")
         .reloads()
         .means("Connections that may be open at once; more are closed unheard"),
+    Key::new("gateway.connections_per_prefix", Number(0, 10_000_000), |c| {
+        &mut c.gateway.connections_per_prefix
+    })
+    .reloads()
+    .means("Those from one network; more are closed unheard, 0 is any number"),
+    Key::new("gateway.prefix_ipv4_bits", Number(8, 32), |c| &mut c.gateway.prefix_bits.ipv4)
+        .reloads()
+        .means("How much of an IPv4 address is a network there"),
+    Key::new("gateway.prefix_ipv6_bits", Number(16, 128), |c| &mut c.gateway.prefix_bits.ipv6)
+        .reloads()
+        .means("How much of an IPv6 address is"),
+    Key::new("gateway.accepts_per_s", Number(0, 1_000_000), |c| &mut c.gateway.accepts_per_s)
+        .reloads()
+        .means("Connections taken in a second; more are closed unheard, 0 is any number"),
+    Key::new("gateway.proxy_from", Networks, |c| &mut c.gateway.proxy_from)
+        .reloads()
+        .means("Peers that begin with the PROXY protocol, version 2, and nobody else may"),
     Key::new("gateway.frame_bytes_max", FRAME_BYTES, |c| &mut c.gateway.frame_bytes_max)
         .means("The longest frame that is taken"),
     Key::new("gateway.tls_deadline_ms", Number(100, 60_000), |c| &mut c.gateway.tls_deadline_ms)
@@ -88,6 +112,39 @@ pub(crate) static KEYS: &[Key] = &[
     })
     .reloads()
     .means("How long a connection may take to send its Hello"),
+    Key::new("gateway.frame_deadline_ms", Number(1000, 600_000), |c| {
+        &mut c.gateway.frame_deadline_ms
+    })
+    .reloads()
+    .means("How long a frame may take from its first byte to its last"),
+    Key::new("gateway.write_stall_ms", Number(1000, 600_000), |c| &mut c.gateway.write_stall_ms)
+        .reloads()
+        .means("Who takes nothing of what waits for him for so long is closed"),
+    Key::new("gateway.rate_burst_s", Number(0, 60), |c| &mut c.gateway.rates.burst_s)
+        .flag("rate-burst-s", "SECONDS")
+        .reloads()
+        .means(
+            "So many seconds' worth of the four rates below may be sent at once; 0 switches all \
+             four off",
+        ),
+    Key::new("gateway.device_messages_per_s", Number(0, 1_000_000), |c| {
+        &mut c.gateway.rates.device_messages_per_s
+    })
+    .reloads()
+    .means("Messages, recalls, skips and reads of a device, a second; 0 is any number"),
+    Key::new("gateway.device_bytes_per_s", RATE_BYTES, |c| {
+        &mut c.gateway.rates.device_bytes_per_s
+    })
+    .reloads()
+    .means("Bytes of their frames"),
+    Key::new("gateway.user_messages_per_s", Number(0, 1_000_000), |c| {
+        &mut c.gateway.rates.user_messages_per_s
+    })
+    .reloads()
+    .means("Those requests of all devices of a user together"),
+    Key::new("gateway.user_bytes_per_s", RATE_BYTES, |c| &mut c.gateway.rates.user_bytes_per_s)
+        .reloads()
+        .means("Bytes of their frames"),
     Key::new("gateway.heartbeat_min_s", Number(1, 65_535), |c| &mut c.gateway.heartbeat_min_s)
         .reloads()
         .means("The shortest interval of pings that clients are told"),
@@ -197,6 +254,8 @@ pub(crate) static KEYS: &[Key] = &[
 
 const FRAME_BYTES: super::key::Allowed =
     Number(FRAME_BYTES_BEFORE_AUTH_MAX as u64, FRAME_BYTES_HARD_MAX as u64);
+
+const RATE_BYTES: super::key::Allowed = Number(0, 1 << 31);
 
 /// The setting of a name.
 pub(crate) fn find(name: &str) -> Option<&'static Key> {

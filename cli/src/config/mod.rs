@@ -59,6 +59,8 @@ pub(crate) struct Configuration {
     pub(crate) cores: Option<u16>,
     /// Memory of a partition for users at rest.
     pub(crate) shard_memory_mib: usize,
+    /// Memory that the box may take; none: what the system has for it.
+    pub(crate) memory_max_mib: Option<u64>,
     /// With less free space no new message is taken; none: by the size of the disk.
     pub(crate) disk_reserve_mib: Option<u64>,
     /// How often what was deleted is erased from the files.
@@ -92,6 +94,7 @@ impl Default for Configuration {
             partitions: PARTITIONS_DEFAULT,
             cores: None,
             shard_memory_mib: 64,
+            memory_max_mib: None,
             disk_reserve_mib: None,
             erase_period_s: 240,
             tls: TlsFiles::default(),

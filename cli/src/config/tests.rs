@@ -96,6 +96,10 @@ fn examples(allowed: Allowed) -> (Vec<String>, Vec<String>) {
             owned(&["", "http://id.example.org/keys", "ftp://[::1]/keys"]),
         ),
         Allowed::Cpus => (owned(&["none", "0,3", "7"]), owned(&["", "0,", "a", "1024"])),
+        Allowed::Networks => (
+            owned(&["none", "10.0.0.7", "10.0.0.7,10.1.0.0/16,fd00::/8", "::1"]),
+            owned(&["", "10.0.0.7,", "10.0.0.7/8", "10.0.0.0/33", "proxy.example"]),
+        ),
         Allowed::Filter => (
             owned(&["trace", "info,answerback_gateway=debug", "off"]),
             owned(&["inf", "", "info,", "=debug", "answerback=loud", "INFO"]),

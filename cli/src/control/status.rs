@@ -64,6 +64,8 @@ pub(crate) struct Seen {
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Traffic {
     pub(crate) connections: u64,
+    #[serde(default)]
+    pub(crate) connections_max: u64,
     pub(crate) sessions: u64,
     pub(crate) logins_total: u64,
     pub(crate) accepted_total: u64,
@@ -77,6 +79,8 @@ pub(crate) struct Traffic {
     pub(crate) unacknowledged_ms: u64,
     pub(crate) quarantined: Vec<u16>,
     pub(crate) is_disk_low: bool,
+    #[serde(default)]
+    pub(crate) is_memory_low: bool,
 }
 
 /// Of the last seconds.
@@ -90,6 +94,9 @@ pub(crate) struct Rates {
     pub(crate) refused_per_s: f64,
     /// Of them, those that were told to try later since the box has too much to do.
     pub(crate) busy_per_s: f64,
+    /// Connections that were closed unheard.
+    #[serde(default)]
+    pub(crate) shed_per_s: f64,
     pub(crate) logins_per_s: f64,
     pub(crate) received_bytes_per_s: f64,
     pub(crate) sent_bytes_per_s: f64,
@@ -142,6 +149,9 @@ pub(crate) struct CredentialStatus {
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct ProcessStatus {
     pub(crate) resident_bytes: u64,
+    /// What the box may take.
+    #[serde(default)]
+    pub(crate) memory_max_bytes: Option<u64>,
     pub(crate) open_descriptors: u64,
     pub(crate) descriptors_max: Option<u64>,
 }
@@ -168,6 +178,7 @@ impl Seen {
             disk: disk(&sample),
             process: ProcessStatus {
                 resident_bytes: sample.process.resident_bytes,
+                memory_max_bytes: sample.memory.map(|memory| memory.max_bytes),
                 open_descriptors: sample.process.open_descriptors,
                 descriptors_max: sample.process.descriptors_max,
             },
@@ -184,6 +195,7 @@ impl From<&Stats> for Traffic {
         };
         Self {
             connections: stats.connections,
+            connections_max: stats.connections_max,
             sessions: stats.sessions,
             logins_total: stats.logins_total,
             accepted_total: stats.messages.accepted,
@@ -197,6 +209,7 @@ impl From<&Stats> for Traffic {
             unacknowledged_ms: stats.unacknowledged_ms,
             quarantined: stats.quarantined.iter().map(|partition| partition.0).collect(),
             is_disk_low: stats.is_disk_low,
+            is_memory_low: stats.is_memory_low,
         }
     }
 }
@@ -222,6 +235,7 @@ impl Rates {
             pushed_per_s: rate(&|stats| stats.pushed_total),
             refused_per_s: rate(&|stats| stats.refused_total.values().sum()),
             busy_per_s: rate(&|stats| stats.refused_total.get("Busy").copied().unwrap_or(0)),
+            shed_per_s: rate(&|stats| stats.shed_total.values().sum()),
             logins_per_s: rate(&|stats| stats.logins_total),
             received_bytes_per_s: rate(&|stats| stats.received_bytes_total),
             sent_bytes_per_s: rate(&|stats| stats.sent_bytes_total),

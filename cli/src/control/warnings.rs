@@ -9,8 +9,8 @@ use super::status::{CredentialStatus, DiskStatus, Seen, Status, Traffic};
 const UNACKNOWLEDGED_MS_MAX: u64 = 600_000;
 /// A disk commits in less than a millisecond, and in 16 at times.
 const COMMIT_P99_MS_MAX: f64 = 50.0;
-/// Of the descriptors, those in use.
-const DESCRIPTORS_SHARE_MAX: f64 = 0.8;
+/// Of descriptors, connections or memory, what is in use.
+const SHARE_MAX: f64 = 0.8;
 /// A look takes milliseconds and is taken once a second.
 const AGE_MS_MAX: u64 = 10_000;
 /// A certificate is renewed a month before its end as a rule.
@@ -38,12 +38,15 @@ pub(super) fn warnings(status: &Status) -> Vec<Warning> {
     let seen = &status.seen;
     let mut found = Vec::new();
     found.extend(seen.traffic.iter().filter_map(quarantine));
+    found.extend(memory(seen));
     found.extend(seen.disk.iter().flat_map(|disk| disk_warnings(disk, seen)));
     found.extend(seen.credentials.iter().flat_map(credentials));
     found.extend(clock(seen));
     found.extend(latency(seen));
     found.extend(busy(seen));
     found.extend(seen.traffic.iter().filter_map(unacknowledged));
+    found.extend(shed(seen));
+    found.extend(seen.traffic.iter().filter_map(connections));
     found.extend(descriptors(seen));
     found.extend((seen.age_ms > AGE_MS_MAX).then(|| {
         Warning::new(
@@ -143,9 +146,49 @@ fn unacknowledged(traffic: &Traffic) -> Option<Warning> {
     })
 }
 
+fn is_near(used: u64, max: u64) -> bool {
+    used as f64 > max as f64 * SHARE_MAX
+}
+
+fn memory(seen: &Seen) -> Option<Warning> {
+    let (used, max) = (seen.process.resident_bytes, seen.process.memory_max_bytes?);
+    let of = format!("{} of {} MiB in memory", used >> 20, max >> 20);
+    if seen.traffic.as_ref().is_some_and(|traffic| traffic.is_memory_low) {
+        Some(Warning::new(
+            format!("new messages and logins are refused: the box has {of}"),
+            "see what grew; give it more memory (box.memory_max_mib), or fewer connections",
+        ))
+    } else {
+        is_near(used, max).then(|| {
+            Warning::new(
+                format!("the box has {of}"),
+                "above 90 % new messages and logins are refused: see what grows",
+            )
+        })
+    }
+}
+
+fn shed(seen: &Seen) -> Option<Warning> {
+    let rates = seen.rates.as_ref().filter(|rates| rates.shed_per_s > 0.0)?;
+    Some(Warning::new(
+        format!("{:.1} connections a second are closed unheard", rates.shed_per_s),
+        "a limit is reached: answerback_shed_connections_total says which, docs/LIMITS.md what to do",
+    ))
+}
+
+fn connections(traffic: &Traffic) -> Option<Warning> {
+    let (open, max) = (traffic.connections, traffic.connections_max);
+    (max > 0 && is_near(open, max)).then(|| {
+        Warning::new(
+            format!("{open} of {max} connections are open"),
+            "raise gateway.connections_max where memory and descriptors allow, or add a box",
+        )
+    })
+}
+
 fn descriptors(seen: &Seen) -> Option<Warning> {
     let (open, max) = (seen.process.open_descriptors, seen.process.descriptors_max?);
-    (open as f64 > max as f64 * DESCRIPTORS_SHARE_MAX).then(|| {
+    is_near(open, max).then(|| {
         Warning::new(
             format!("{open} of {max} descriptors are in use"),
             "raise LimitNOFILE of the service, or connections are closed unheard",
@@ -181,11 +224,17 @@ mod tests {
         let rates =
             Rates { commit_p50_ms: Some(0.5), commit_p99_ms: Some(50.0), ..Rates::default() };
         let process = ProcessStatus {
+            resident_bytes: 80 << 20,
+            memory_max_bytes: Some(100 << 20),
             open_descriptors: 80,
             descriptors_max: Some(100),
-            ..ProcessStatus::default()
         };
-        let traffic = Traffic { unacknowledged_ms: UNACKNOWLEDGED_MS_MAX, ..Traffic::default() };
+        let traffic = Traffic {
+            unacknowledged_ms: UNACKNOWLEDGED_MS_MAX,
+            connections: 80,
+            connections_max: 100,
+            ..Traffic::default()
+        };
         Seen {
             age_ms: AGE_MS_MAX,
             disk: Some(disk),
@@ -248,7 +297,11 @@ mod tests {
         assert!(with_credentials(|had| had.stale = 1).contains("renewed"));
         assert!(with_credentials(|had| had.certificate_left_s = Some(86_400)).contains("1 days"));
         assert!(with_credentials(|had| had.certificate_left_s = Some(-1)).contains("expired"));
-        assert!(only(|seen| seen.process.open_descriptors = 81).contains("81 of 100"));
+        assert!(only(|seen| seen.process.open_descriptors = 81).contains("81 of 100 descr"));
+        assert!(only(|seen| traffic(seen).connections = 81).contains("81 of 100 conn"));
+        assert!(only(|seen| seen.process.resident_bytes += 1 << 20).contains("81 of 100 MiB"));
+        assert!(only(|seen| traffic(seen).is_memory_low = true).contains("refused"));
+        assert!(only(|seen| rates(seen).shed_per_s = 2.5).contains("2.5 connections a second"));
         assert!(only(|seen| seen.age_ms = 11_000).contains("11 s old"));
     }
 }

@@ -29,7 +29,7 @@ use crate::erasing::Eraser;
 use crate::exit::Failure;
 use crate::journal::SharedMarks;
 use crate::logs::LogLevel;
-use crate::watch::Sources;
+use crate::watch::{MemoryCeiling, Sources};
 
 /// What a box starts with.
 #[derive(Debug)]
@@ -74,6 +74,7 @@ fn open_and_serve(start: Start) -> Result<(), Failure> {
     };
     let (meta, cores) = (store.meta(), cores(&configuration, &store));
     let marks = SharedMarks::new(reserve_marks(&configuration)?);
+    let memory = MemoryCeiling::new(configuration.memory_max_mib);
     let backend = load(&configuration, &store, &marks)?;
     let restored_ms = clock.elapsed().as_millis() as u64;
     let socket = ControlSocket::bind(&configuration.data)?;
@@ -87,15 +88,24 @@ fn open_and_serve(start: Start) -> Result<(), Failure> {
     let seen = credentials.view();
     let (gateway, data) = (configuration.gateway.clone(), configuration.data.clone());
     let (erase, shards, running) = (eraser.period(), commands.clone(), configuration);
-    let marks_now = marks.clone();
-    let reloader =
-        Reloader { layers, running, level, marks: marks_now, erase, credentials, shards };
+    let (marks_there, memory_there) = (marks.clone(), memory.clone());
+    let reloader = Reloader {
+        layers,
+        running,
+        level,
+        marks: marks_there,
+        memory: memory_there,
+        erase,
+        credentials,
+        shards,
+    };
     take_signals(&stop, readiness.clone(), reloader)?;
     let listening = match listening {
         Some(listening) => listening,
         None => Listening::bind(&gateway, cores, false)?,
     };
-    admin.watch().attach(Sources::new(store.clone(), commands.clone(), data, marks, seen));
+    let sources = Sources::new(store.clone(), commands.clone(), data, (marks, memory), seen);
+    admin.watch().attach(sources);
     let mut control = None;
     let credentials = Credentials { verifier, sealing_keys, certificate };
     let served = serve(gateway, listening, backend, credentials, &stop, &commands, |address| {

@@ -12,6 +12,7 @@ use crate::erasing::ErasePeriod;
 use crate::exit::Failure;
 use crate::journal::SharedMarks;
 use crate::logs::LogLevel;
+use crate::watch::MemoryCeiling;
 
 /// Where new settings go.
 #[derive(Debug)]
@@ -24,6 +25,8 @@ pub(super) struct Reloader {
     pub(super) level: LogLevel,
     /// When new messages are refused.
     pub(super) marks: SharedMarks,
+    /// And when, since there is no memory.
+    pub(super) memory: MemoryCeiling,
     /// How often is erased.
     pub(super) erase: ErasePeriod,
     /// What is renewed.
@@ -65,6 +68,7 @@ impl Reloader {
     /// The log first, so that it is the new one that tells the rest.
     fn apply(&self, configuration: &Configuration) -> Result<(), Failure> {
         self.level.set(&configuration.log_level)?;
+        self.memory.set(configuration.memory_max_mib);
         self.marks.set(reserve_marks(configuration)?);
         self.erase.set(Duration::from_secs(configuration.erase_period_s));
         Ok(self.shards.reload(configuration.gateway.clone())?)

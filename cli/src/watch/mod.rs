@@ -10,6 +10,7 @@
 //! Whoever is asked reads the last sample and never waits: a disk that hangs, or a core that
 //! does not answer, holds up this thread alone, and is seen by the age of its sample.
 
+mod memory;
 mod sample;
 mod sources;
 
@@ -21,6 +22,7 @@ use std::time::Duration;
 
 use crate::clock::{Clock, unix_ms};
 
+pub(crate) use memory::MemoryCeiling;
 pub(crate) use sample::{Disk, OutboxRound, ProcessFigures, Sample};
 pub(crate) use sources::Sources;
 

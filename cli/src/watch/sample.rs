@@ -7,6 +7,7 @@ use answerback_gateway::Stats;
 use answerback_store::{Figures, FreeSpace, Outbox, ReserveMarks};
 use rustix::process::{Resource, getrlimit};
 
+use super::memory::MemorySeen;
 use super::sources::Sources;
 use crate::clock::Clock;
 use crate::credentials::CredentialFigures;
@@ -20,6 +21,7 @@ pub(crate) struct Sample {
     pub(crate) process: ProcessFigures,
     /// What the cores and the storage thread counted.
     pub(crate) traffic: Option<Stats>,
+    pub(crate) memory: Option<MemorySeen>,
     pub(crate) disk: Option<Disk>,
     pub(crate) store: Option<Figures>,
     pub(crate) credentials: Option<CredentialFigures>,

@@ -8,7 +8,9 @@ use answerback_directory::shard::view;
 use answerback_gateway::Control;
 use answerback_proto::id::PartitionId;
 use answerback_store::{FreeSpace, Store, Sweep, SweepBudget};
+use tracing::{error, info};
 
+use super::memory::{MemoryCeiling, MemorySeen};
 use super::sample::{Disk, OutboxRound, Sample};
 use crate::clock::Clock;
 use crate::credentials::CredentialsView;
@@ -26,6 +28,8 @@ pub(crate) struct Sources {
     table: PartitionTable,
     data: PathBuf,
     marks: SharedMarks,
+    memory: MemoryCeiling,
+    is_memory_low: bool,
     credentials: CredentialsView,
     sweep: Sweep,
     round_began_at: Option<Duration>,
@@ -33,24 +37,38 @@ pub(crate) struct Sources {
 }
 
 impl Sources {
-    /// A box's data, when its space is low, and what it proves itself and checks others by.
+    /// A box's data, when space and memory are low, and what it proves itself and checks others
+    /// by.
     pub(crate) fn new(
         store: Store,
         control: Control,
         data: PathBuf,
-        marks: SharedMarks,
+        (marks, memory): (SharedMarks, MemoryCeiling),
         credentials: CredentialsView,
     ) -> Self {
         let meta = store.meta();
         let table = PartitionTable::new(&meta.secret, meta.partitions, 1);
         let sweep = store.sweep();
         let (round_began_at, last_round) = (None, None);
-        Self { store, control, table, data, marks, credentials, sweep, round_began_at, last_round }
+        Self {
+            store,
+            control,
+            table,
+            data,
+            marks,
+            memory,
+            is_memory_low: false,
+            credentials,
+            sweep,
+            round_began_at,
+            last_round,
+        }
     }
 
     /// Adds all that can be seen. What cannot be read is left out: the storage thread meets
     /// the same fault, and is the one to stop the box.
     pub(super) fn look(&mut self, clock: &Clock, sample: &mut Sample) {
+        sample.memory = Some(self.look_at_memory(sample.process.resident_bytes));
         let marks = self.marks.read();
         sample.disk = FreeSpace::of(&self.data).ok().map(|space| Disk { space, marks });
         sample.credentials = Some(self.credentials.read());
@@ -59,6 +77,17 @@ impl Sources {
         sample.doubting_partitions = self.doubting_partitions();
         self.walk(clock);
         sample.outbox = self.last_round;
+    }
+
+    /// First of all, since the rest may hang on a disk. Cores read it where they take work.
+    fn look_at_memory(&mut self, resident_bytes: u64) -> MemorySeen {
+        let seen = self.memory.look(resident_bytes, self.is_memory_low);
+        if seen.is_low != self.is_memory_low {
+            self.is_memory_low = seen.is_low;
+            self.control.set_memory_low(seen.is_low);
+            tell(seen, resident_bytes);
+        }
+        seen
     }
 
     fn walk(&mut self, clock: &Clock) {
@@ -77,5 +106,19 @@ impl Sources {
             view::is_clock_doubted(&reader, self.table, *partition).unwrap_or(false)
         };
         partitions.filter(doubts).count() as u64
+    }
+}
+
+fn tell(MemorySeen { max_bytes, is_low }: MemorySeen, resident_bytes: u64) {
+    let (has_mib, max_mib) = (resident_bytes >> 20, max_bytes >> 20);
+    if is_low {
+        error!(
+            alarm = "memory_low",
+            has_mib,
+            max_mib,
+            "new messages and logins are refused: the box has {has_mib} of {max_mib} MiB in memory"
+        );
+    } else {
+        info!(has_mib, max_mib, "new messages and logins are taken again");
     }
 }

@@ -47,6 +47,8 @@ fn answerback(programs: &Programs, place: &Path, address: SocketAddr) -> Result<
     command.arg("serve").arg("--data").arg(place.join("data"));
     command.arg("--jwks").arg(keys.join("jwks.json"));
     command.args(["--cores", "1", "--admin-listen", "none", "--listen", &address.to_string()]);
+    // A load is no human's.
+    command.args(["--rate-burst-s", "0"]);
     Ok(command)
 }
 

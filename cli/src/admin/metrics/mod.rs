@@ -2,6 +2,8 @@
 //! values are the names of codes, or nothing.
 
 mod family;
+#[cfg(test)]
+mod limits_page;
 mod of_box;
 mod of_credentials;
 mod of_process;

@@ -27,6 +27,13 @@ pub(super) fn families(sample: &Sample, watch: &WatchView) -> Vec<Family> {
             watch.started_at_ms() as f64 / 1e3,
         ),
     ];
+    families.extend(sample.memory.map(|memory| {
+        Family::count(
+            "answerback_memory_max_bytes",
+            "Memory that the box may take.",
+            memory.max_bytes,
+        )
+    }));
     families.extend(descriptors_max.map(|max| {
         Family::count("process_max_fds", "Descriptors that the process may open.", max)
     }));

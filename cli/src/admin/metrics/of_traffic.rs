@@ -22,6 +22,11 @@ fn of_connections(stats: &Stats) -> Vec<Family> {
             "Open connections, those without a session included.",
             stats.connections,
         ),
+        Family::count(
+            "answerback_connections_max",
+            "Connections that may be open at once.",
+            stats.connections_max,
+        ),
         Family::count("answerback_sessions", "Live sessions.", stats.sessions),
         total("answerback_connections_taken", "Connections taken.", stats.connections_total),
         total("answerback_tls_handshakes", "Handshakes of TLS done.", stats.handshakes.done_total),
@@ -64,6 +69,17 @@ fn of_connections(stats: &Stats) -> Vec<Family> {
             "answerback_silent_connections",
             "Connections closed because nothing came from them.",
             stats.silent_total,
+        ),
+        total(
+            "answerback_stalled_connections",
+            "Connections closed because their peers took nothing of what waited for them.",
+            stats.stalled_total,
+        ),
+        Family::counters(
+            "answerback_shed_connections",
+            "Connections closed unheard, by the reason.",
+            "reason",
+            stats.shed_total.iter().map(|(reason, count)| (*reason, *count)).collect(),
         ),
         by_code(
             "answerback_closed_connections",
@@ -135,6 +151,12 @@ fn of_queues(stats: &Stats) -> Vec<Family> {
             "answerback_quarantined_partitions",
             "Partitions out of service; `answerback status` says which.",
             stats.quarantined.len() as u64,
+        ),
+        Family::flag(
+            "answerback_memory_is_low",
+            "1 while new messages and logins are refused, since the box has as much in memory as \
+             it may.",
+            stats.is_memory_low,
         ),
         Family::flag(
             "answerback_disk_is_low",

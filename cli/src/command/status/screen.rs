@@ -239,6 +239,7 @@ mod tests {
         };
         let process = ProcessStatus {
             resident_bytes: u64::MAX,
+            memory_max_bytes: Some(u64::MAX),
             open_descriptors: 1_073_741_816,
             descriptors_max: Some(1_073_741_816),
         };
