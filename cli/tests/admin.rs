@@ -103,7 +103,7 @@ fn metrics_have_base_units_and_no_ids() {
     for (name, value) in &metrics.samples {
         let labels = name.split_once('{').map_or("", |(_, labels)| labels);
         assert!(
-            ["", "code=", "le=", "version="].iter().any(|label| match *label {
+            ["", "code=", "le=", "reason=", "version="].iter().any(|label| match *label {
                 "" => labels.is_empty(),
                 label => labels.starts_with(label) && !labels.contains(','),
             }),
