@@ -48,6 +48,8 @@ KINDS = {
     "ReadBy": (0x0124, "server", "none", ENTRY + " up_to:8:1 read_at_ms:8"),
     "ReadElsewhere": (0x0125, "server", "none", ENTRY + " up_to:8:1 read_at_ms:8"),
     "Copied": (0x0126, "server", "none", ENTRY + " sequence:8:1 accepted_at_ms:8 content_type:2"),
+    "Done": (0x0130, "server", "answer", "at_ms:8"),
+    "Declined": (0x0131, "server", "answer", "retry_after_ms:4 code:2:1000:6999"),
 }
 NAMES = {number: name for name, (number, *_) in KINDS.items()}
 SECRETS = {"Hello": "token", "Renew": "token", "Resume": "ticket", "Welcome": "ticket", "Renewed": "ticket"}

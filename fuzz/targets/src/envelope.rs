@@ -44,6 +44,8 @@ fn check(kind: Kind, envelope: &[u8]) {
         Kind::Ack => plain::<Ack>(envelope, |_| true),
         Kind::Resync => plain::<Resync>(envelope, |_| true),
         Kind::ReadNoted => plain::<ReadNoted>(envelope, |_| true),
+        Kind::Done => plain::<Done>(envelope, |_| true),
+        Kind::Declined => plain::<Declined>(envelope, |declined| has_class(declined.code)),
         Kind::CaughtUp => plain::<CaughtUp>(envelope, |_| true),
         Kind::Send => plain::<Send>(envelope, |send| send.sequence > 0 && is_life(send.life_s)),
         Kind::Recall => plain::<Recall>(envelope, |recall| {

@@ -89,6 +89,12 @@ impl Refused {
     }
 }
 
+impl Declined {
+    pub(super) fn check_ranges(&self) -> Result<(), Code> {
+        require_class(self.code)
+    }
+}
+
 impl OutOfOrder {
     pub(super) fn check_ranges(&self) -> Result<(), Code> {
         require(1 <= self.expected && self.expected < self.sequence)

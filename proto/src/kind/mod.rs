@@ -2,11 +2,13 @@
 
 mod check;
 mod inbox;
+mod outcome;
 mod send;
 mod session;
 mod tail;
 
 pub use inbox::*;
+pub use outcome::*;
 pub use send::*;
 pub use session::*;
 pub use tail::*;
@@ -197,6 +199,11 @@ kinds! {
     ReadElsewhere = 0x0125, Server, None;
     /// An entry: a message that another device of the user has sent.
     Copied = 0x0126, Server, None;
+
+    /// What was asked for is durable.
+    Done = 0x0130, Server, Answer;
+    /// What was asked for is not done.
+    Declined = 0x0131, Server, Answer;
 }
 
 impl Kind {

@@ -97,6 +97,8 @@ layouts! {
     OutOfOrder / ArchivedOutOfOrder, access::read::<OutOfOrder>, { sequence, expected };
     Skipped / ArchivedSkipped, access::read::<Skipped>, { from, to, accepted };
     ReadNoted / ArchivedReadNoted, access::read::<ReadNoted>, { up_to };
+    Done / ArchivedDone, access::read::<Done>, { at_ms };
+    Declined / ArchivedDeclined, access::read::<Declined>, { retry_after_ms, code };
     Deliver / ArchivedDeliver, access::read::<Deliver>, {
         position, after, device, sequence, accepted_at_ms, content_type,
     };
