@@ -127,8 +127,10 @@ fn a_session_ends_whose_token_is_void_and_another_comes_back() {
     };
     let stolen = receive(&token(&place, "first", 300));
     said(&place, &["revoke-tokens", "2"]);
-    let (code, line) = failure(&stolen.wait_with_output().unwrap());
-    assert!(code == 1 && line.contains("TokenRevoked"), "{line}");
+    let stolen = stolen.wait_with_output().unwrap();
+    let said = String::from_utf8(stolen.stderr).unwrap();
+    assert_eq!(stolen.status.code(), Some(1), "{said}");
+    assert!(said.lines().last().unwrap().contains("TokenRevoked"), "{said}");
     let good = receive(&token(&place, "second", 0));
     assert!(sending.args(["--to", "2", "hello"]).output().unwrap().status.success());
     let received = good.wait_with_output().unwrap();
