@@ -5,7 +5,7 @@ use std::io::{ErrorKind, Write};
 use answerback_gateway::{GatewayConfig, RateConfig};
 use answerback_proto::code::Code;
 use answerback_proto::kind::{
-    Accepted, CaughtUp, Delivered, Error, Kind, OutOfOrder, Ping, Refused, Welcome,
+    Accepted, CaughtUp, Delivered, Error, Kind, OutOfOrder, Ping, Read, ReadNoted, Refused, Welcome,
 };
 
 use crate::client::{Client, frame, hello, send_frame};
@@ -66,6 +66,33 @@ fn who_sends_too_much_is_told_when_to_go_on_and_loses_nothing() {
     }
     let of_alice = (1..=41).map(|_| bob.expect_message()).filter(|(from, ..)| *from == ALICE);
     assert!(of_alice.map(|(_, deliver, _)| deliver.sequence).eq(1..=40));
+}
+
+/// It is counted as a message is, and answered as one.
+#[test]
+fn a_read_of_who_sends_too_much_is_refused_and_noted_afterwards() {
+    let running = start(GatewayConfig { rates: slow_rates(), ..config() });
+    let mut alice = Client::login(running.address, ALICE);
+    let read = Read { peer: BOB, device: 1, up_to: 5 };
+    let frames = (1..=40).map(|tag| frame(tag, ALICE, &read, &[]));
+    alice.write(&frames.collect::<Vec<_>>().concat());
+    let mut refused = 0;
+    for _ in 1..=40 {
+        let answer = alice.next().unwrap();
+        assert_eq!(answer.header.target, ALICE);
+        if answer.header.kind() == Some(Kind::ReadNoted) {
+            continue;
+        }
+        let told: Refused = answer.read();
+        assert_eq!((told.code, told.sequence), (Code::RateLimited.number(), 5));
+        assert!((100..=60_000).contains(&told.retry_after_ms), "{told:?}");
+        refused += 1;
+    }
+    assert!((10..=20).contains(&refused), "{refused}");
+    running.control.reload(config()).unwrap();
+    running.control.stats().unwrap();
+    alice.write(&frame(50, ALICE, &read, &[]));
+    assert_eq!(alice.expect::<ReadNoted>().0.tag, 50);
 }
 
 #[test]

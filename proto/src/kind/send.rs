@@ -28,8 +28,8 @@ pub struct Accepted {
 }
 envelope!(Accepted, ArchivedAccepted, { sequence, accepted_at_ms }, check_ranges);
 
-/// Nothing of the message or the skip is kept; its number is still free. Target: the
-/// recipient. No payload.
+/// Nothing of the message, the skip or the read is kept; its number is still free. Target:
+/// that of the request. No payload.
 #[derive(Archive, Serialize, Clone, Debug, PartialEq, Eq)]
 pub struct Refused {
     /// Its number.

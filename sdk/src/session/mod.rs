@@ -306,7 +306,8 @@ impl ClientSession {
 
     /// When `handle_timeout` wants to be called.
     pub fn poll_timeout(&self) -> Option<u64> {
-        let held = self.chats.values().filter_map(ChatWindow::held_until_ms).min();
+        let held = self.chats.values().filter_map(ChatWindow::held_until_ms);
+        let held = held.chain(self.reads.held_until_ms());
         self.heartbeat.poll_timeout().into_iter().chain(held).min()
     }
 
@@ -315,6 +316,7 @@ impl ClientSession {
     pub fn handle_timeout(&mut self, now_ms: u64) {
         self.now_ms = now_ms;
         self.chats.values_mut().for_each(|chat| chat.handle_timeout(now_ms));
+        self.reads.handle_timeout(now_ms);
         match self.heartbeat.handle_timeout(now_ms) {
             Beat::Rest => {}
             Beat::Ping => {

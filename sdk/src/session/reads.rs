@@ -6,6 +6,9 @@
 //! The server notes no more than what it knows as delivered. Where an acknowledgement was
 //! lost, that is less than what was read, until the entries came once more; so what was not
 //! noted whole before the session has caught up is said once more then.
+//!
+//! It may also refuse a read for a time, since reads are counted with messages: then all of
+//! them wait, for the device has said too much and not one chat of it.
 
 use std::collections::BTreeMap;
 
@@ -41,6 +44,8 @@ struct Pending {
 pub(super) struct Reads {
     pending: BTreeMap<(UserId, DeviceId), Pending>,
     has_caught_up: bool,
+    /// Nothing is said before that time.
+    held_until_ms: Option<u64>,
 }
 
 impl Reads {
@@ -51,8 +56,15 @@ impl Reads {
         pending.up_to = pending.up_to.max(up_to);
     }
 
+    pub(super) fn held_until_ms(&self) -> Option<u64> {
+        self.held_until_ms
+    }
+
     /// The next mark to be written; it is under way from now on.
     pub(super) fn take_due(&mut self) -> Option<ReadMark> {
+        if self.held_until_ms.is_some() {
+            return None;
+        }
         if self.pending.values().filter(|pending| pending.asked.is_some()).count() >= UNDER_WAY_MAX
         {
             return None;
@@ -89,6 +101,18 @@ impl Reads {
         true
     }
 
+    /// The server takes none before that time, and has noted nothing of a mark.
+    pub(super) fn hold(&mut self, mark: ReadMark, until_ms: u64) {
+        if let Some(pending) = self.pending.get_mut(&(mark.peer, mark.device)) {
+            pending.asked = pending.asked.filter(|&asked| asked != mark.up_to);
+        }
+        self.held_until_ms = self.held_until_ms.max(Some(until_ms));
+    }
+
+    pub(super) fn handle_timeout(&mut self, now_ms: u64) {
+        self.held_until_ms.take_if(|until_ms| *until_ms <= now_ms);
+    }
+
     /// All that was there at `Hello` has come and is acknowledged.
     pub(super) fn handle_caught_up(&mut self) {
         self.has_caught_up = true;
@@ -100,6 +124,7 @@ impl Reads {
 
     pub(super) fn forget_connection(&mut self) {
         self.has_caught_up = false;
+        self.held_until_ms = None;
         for pending in self.pending.values_mut() {
             *pending = Pending { asked: None, is_short: false, is_last: false, ..*pending };
         }

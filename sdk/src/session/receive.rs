@@ -137,18 +137,38 @@ impl ClientSession {
 
     fn handle_refused(&mut self, frame: Frame<'_>) -> Result<(), SessionError> {
         let Refused { sequence, retry_after_ms, code } = read(frame.envelope)?;
-        let target = UserId(frame.header.target);
-        let request = self.take_request(frame.header, |request| {
-            matches!(request, Request::Numbers { peer, first, .. }
-                if peer == target && first.0 == sequence)
+        let (target, user) = (UserId(frame.header.target), self.user);
+        let request = self.take_request(frame.header, |request| match request {
+            Request::Numbers { peer, first, .. } => peer == target && first.0 == sequence,
+            Request::Read(mark) => user == target && mark.up_to.0 == sequence,
+            Request::Hello | Request::Renew | Request::Ping => false,
         })?;
-        self.settle_refusal(frame.header.tag, request, code, retry_after_ms);
+        match request {
+            Request::Read(mark) => self.settle_refused_read(mark, code, retry_after_ms),
+            request => self.settle_refusal(frame.header.tag, request, code, retry_after_ms),
+        }
         Ok(())
+    }
+
+    /// Nothing is noted at the server: try again, or say it no more.
+    fn settle_refused_read(&mut self, mark: ReadMark, code: u16, retry_after_ms: u32) {
+        if matches!(Class::of(code), Some(Class::RetrySame | Class::RetryAfter)) {
+            self.reads.hold(mark, self.retry_at_ms(retry_after_ms));
+        } else {
+            self.reads.settle(mark);
+            let ReadMark { peer, device, up_to } = mark;
+            self.events.push_back(Event::ReadNoted { peer, device, up_to });
+        }
+    }
+
+    fn retry_at_ms(&self, retry_after_ms: u32) -> u64 {
+        self.now_ms + u64::from(retry_after_ms.max(RETRY_MS_MIN))
     }
 
     /// Nothing is kept at the server: try again, or tell the app and give the number up.
     fn settle_refusal(&mut self, tag: u32, request: Request, code: u16, retry_after_ms: u32) {
         let Request::Numbers { peer, first, last } = request else { return };
+        let retry_at_ms = self.retry_at_ms(retry_after_ms);
         let Some(chat) = self.chats.get_mut(&peer) else { return };
         if !chat.is_current(first, tag) {
             return;
@@ -156,7 +176,7 @@ impl ClientSession {
         match Class::of(code) {
             Some(Class::RetrySame | Class::RetryAfter) => {
                 chat.go_back(first);
-                chat.hold(self.now_ms + u64::from(retry_after_ms.max(RETRY_MS_MIN)));
+                chat.hold(retry_at_ms);
             }
             _ if chat.is_hole(first) => {
                 chat.decide_holes(first, last);

@@ -159,6 +159,7 @@ impl Watched {
         let answers = |kind| match words.kind {
             Kind::Skipped => kind == Kind::Skip,
             Kind::ReadNoted => kind == Kind::Read,
+            Kind::Refused => matches!(kind, Kind::Send | Kind::Recall | Kind::Skip | Kind::Read),
             Kind::Pong => kind == Kind::Ping,
             Kind::Welcome => kind == Kind::Hello,
             Kind::Error => true,

@@ -44,8 +44,10 @@ impl Parts {
         if kind.number() < Kind::Accepted.number() && kind != Kind::Renewed {
             return self;
         }
-        let is_answered = |one: &Asked| {
-            (one.is_read, one.is_renewal) == (kind == Kind::ReadNoted, kind == Kind::Renewed)
+        // A refusal answers a message or a read.
+        let is_answered = |one: &Asked| match kind {
+            Kind::Refused => !one.is_renewal,
+            _ => (one.is_read, one.is_renewal) == (kind == Kind::ReadNoted, kind == Kind::Renewed),
         };
         let Some(at) = asked.iter().position(is_answered) else {
             return Self { kind: Kind::CaughtUp, tag: 0, ..self };
@@ -54,6 +56,7 @@ impl Parts {
         let numbers = match kind {
             Kind::OutOfOrder if number > 1 => [number, second.clamp(1, number - 1), 0, 0],
             Kind::Skipped => [number, number, 0, 0],
+            Kind::ReadNoted => [second.min(number), 0, 0, 0],
             _ => [number, second, third, 0],
         };
         Self { tag, target, numbers, ..self }
@@ -351,7 +354,8 @@ fn asked(frame: &Written) -> Option<Asked> {
         Written::Send { tag, peer, send, .. } => (*tag, *peer, send.sequence),
         Written::Recall { tag, peer, recall, .. } => (*tag, *peer, recall.sequence),
         Written::Skip { tag, peer, skip } => (*tag, *peer, skip.from),
-        Written::Read { tag, .. } | Written::Renew { tag, .. } => (*tag, ALICE, 0),
+        Written::Read { tag, read } => (*tag, ALICE, read.up_to),
+        Written::Renew { tag, .. } => (*tag, ALICE, 0),
         _ => return None,
     };
     Some(Asked { tag, target, number, is_read, is_renewal })

@@ -57,7 +57,15 @@ fn each_reason_of_a_failed_entry_ends_what_waits() {
 
 #[test]
 fn what_is_refused_for_a_time_goes_again_under_its_number() {
-    for code in [Code::InboxFull, Code::SenderQuota, Code::DiskReserve, Code::Busy] {
+    let codes = [
+        Code::InboxFull,
+        Code::SenderQuota,
+        Code::DiskReserve,
+        Code::MemoryReserve,
+        Code::RateLimited,
+        Code::Busy,
+    ];
+    for code in codes {
         let mut session = opened(0);
         (1..=2).for_each(|sequence| session.send(message(sequence)));
         let sent = sends(&mut session);
@@ -72,7 +80,9 @@ fn what_is_refused_for_a_time_goes_again_under_its_number() {
 
 #[test]
 fn an_error_of_the_connection_closes_it_and_loses_nothing() {
-    for code in [Code::ProbeUnanswered, Code::DeviceRevoked, Code::SessionReplaced] {
+    let codes =
+        [Code::ProbeUnanswered, Code::FrameTooSlow, Code::DeviceRevoked, Code::SessionReplaced];
+    for code in codes {
         let mut session = opened(0);
         session.send(message(1));
         session.read(BOB, DeviceId(22), Sequence(1));

@@ -1,6 +1,7 @@
 //! What a session says of messages that were read, and what it is told.
 
-use answerback_proto::kind::{CaughtUp, Copied, ReadBy, ReadElsewhere, ReadNoted};
+use answerback_proto::code::Code;
+use answerback_proto::kind::{CaughtUp, Copied, ReadBy, ReadElsewhere, ReadNoted, Refused};
 
 use super::super::{EntryBody, ReadMark, SessionError};
 use super::*;
@@ -23,6 +24,16 @@ fn reads(session: &mut ClientSession) -> Vec<(u32, DeviceId, u64)> {
 
 fn note(session: &mut ClientSession, tag: u32, up_to: u64) -> Result<(), SessionError> {
     session.handle_received(0, &frame(tag, ALICE, &ReadNoted { up_to }, &[]))
+}
+
+fn refuse(
+    session: &mut ClientSession,
+    tag: u32,
+    sequence: u64,
+    code: Code,
+) -> Result<(), SessionError> {
+    let refused = Refused { sequence, retry_after_ms: 700, code: code.number() };
+    session.handle_received(0, &frame(tag, ALICE, &refused, &[]))
 }
 
 fn noted(up_to: u64) -> Event {
@@ -183,6 +194,64 @@ fn an_answer_to_a_read_answers_nothing_else() {
     let frames = written(&mut session);
     let [Written::Send { tag, .. }] = frames[..] else { panic!("{frames:?}") };
     assert_eq!(note(&mut session, tag, 1), Err(SessionError::AnswerMismatch(tag)));
+}
+
+#[test]
+fn a_read_that_is_refused_for_a_time_is_said_again_then() {
+    for code in [Code::RateLimited, Code::Busy, Code::Draining] {
+        let mut session = opened(0);
+        session.read(BOB, BOBS, Sequence(3));
+        let (tag, _, _) = reads(&mut session)[0];
+        refuse(&mut session, tag, 3, code).unwrap();
+        session.read(BOB, BOBS_OTHER, Sequence(2));
+        assert_eq!(reads(&mut session), [], "{}: the others would be refused too", code.name());
+        assert_eq!(session.poll_timeout(), Some(700));
+        session.handle_timeout(699);
+        assert_eq!(reads(&mut session), []);
+        session.handle_timeout(700);
+        let said: Vec<_> =
+            reads(&mut session).into_iter().map(|(_, of, up_to)| (of, up_to)).collect();
+        assert_eq!(said, [(BOBS, 3), (BOBS_OTHER, 2)]);
+        assert_eq!(events(&mut session), []);
+    }
+}
+
+#[test]
+fn a_refused_read_goes_again_at_once_on_a_new_connection() {
+    let mut session = opened(0);
+    session.read(BOB, BOBS, Sequence(3));
+    let (tag, _, _) = reads(&mut session)[0];
+    refuse(&mut session, tag, 3, Code::Draining).unwrap();
+    session.handle_disconnected();
+    open(&mut session, 0);
+    assert_eq!(reads(&mut session).len(), 1);
+}
+
+#[test]
+fn a_read_that_is_refused_for_good_is_said_no_more() {
+    let mut session = opened(0);
+    session.read(BOB, BOBS, Sequence(3));
+    let (tag, _, _) = reads(&mut session)[0];
+    refuse(&mut session, tag, 3, Code::UnknownUser).unwrap();
+    assert_eq!(events(&mut session), [noted(3)]);
+    session.handle_disconnected();
+    open(&mut session, 0);
+    assert_eq!(reads(&mut session), []);
+}
+
+#[test]
+fn a_refusal_of_something_else_is_no_answer_to_a_read() {
+    let mut session = opened(0);
+    session.read(BOB, BOBS, Sequence(3));
+    let (tag, _, _) = reads(&mut session)[0];
+    let refused = refuse(&mut session, tag, 4, Code::RateLimited);
+    assert_eq!(refused, Err(SessionError::AnswerMismatch(tag)));
+    open(&mut session, 0);
+    let (tag, _, _) = reads(&mut session)[0];
+    let code = Code::RateLimited.number();
+    let of_a_chat = Refused { sequence: 3, retry_after_ms: 700, code };
+    let refused = session.handle_received(0, &frame(tag, BOB, &of_a_chat, &[]));
+    assert_eq!(refused, Err(SessionError::AnswerMismatch(tag)));
 }
 
 #[test]
