@@ -6,10 +6,10 @@
 //! ```
 //! In production an account service of the operator's holds the private key instead.
 
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::fmt;
+use std::fs;
+use std::io;
+use std::path::Path;
 
 use answerback_proto::id::{DeviceId, UserId};
 use base64::Engine;
@@ -22,7 +22,7 @@ use serde::Serialize;
 
 use crate::clock::unix_s;
 use crate::exit::Failure;
-use crate::random;
+use crate::{random, secrets};
 
 /// Whom tokens are for.
 const AUDIENCE: &str = "answerback";
@@ -74,19 +74,16 @@ impl Signer {
     /// Reads the private key of a directory that `dev-keys` made.
     pub(crate) fn open(directory: &Path) -> Result<Self, Failure> {
         let path = directory.join("dev.pem");
-        let pem = fs::read_to_string(&path).map_err(|error| {
-            Failure::new(format_args!(
-                "cannot read {}: {error}; `answerback dev-keys --dir {}` makes it",
-                path.display(),
-                directory.display()
-            ))
-        })?;
-        let key = SigningKey::from_pkcs8_pem(&pem).map_err(|error| {
-            Failure::new(format_args!("{} is no Ed25519 key: {error}", path.display()))
-        })?;
+        if !path.exists() {
+            let (path, directory) = (path.display(), directory.display());
+            return Err(Failure::new(format_args!(
+                "{path} is missing; `answerback dev-keys --dir {directory}` makes it"
+            )));
+        }
+        let (pem, key) = read(&path)?;
         let mut header = Header::new(Algorithm::EdDSA);
         header.kid = Some(key_id(&key));
-        Ok(Self { header, key: EncodingKey::from_ed_pem(pem.as_bytes())? })
+        Ok(Self { header, key: EncodingKey::from_ed_pem(&pem)? })
     }
 
     /// A token for a user's device.
@@ -134,23 +131,25 @@ pub(crate) fn make(directory: &Path) -> Result<bool, Failure> {
     if is_new {
         let key = SigningKey::from_bytes(&random::bytes()?);
         let pem = key.to_pkcs8_pem(LineEnding::LF).map_err(Failure::new)?;
-        write_new(&private, pem.as_bytes()).map_err(|error| cannot_write(&private, &error))?;
+        secrets::write_new(&private, pem.as_bytes())
+            .map_err(|error| cannot_write(&private, &error))?;
     }
-    let pem = fs::read_to_string(&private).map_err(Failure::new)?;
-    let key = SigningKey::from_pkcs8_pem(&pem).map_err(|error| {
-        Failure::new(format_args!("{} is no Ed25519 key: {error}", private.display()))
-    })?;
+    let (_, key) = read(&private)?;
     let mut set = serde_json::to_string_pretty(&key_set(&key))?;
     set.push('\n');
     fs::write(&public, set).map_err(|error| cannot_write(&public, &error))?;
     Ok(is_new)
 }
 
-/// A file that only its owner may read, never over an existing one.
-fn write_new(path: &PathBuf, bytes: &[u8]) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()
+/// The private key, as it lies there and as it is.
+fn read(path: &Path) -> Result<(Vec<u8>, SigningKey), Failure> {
+    let is_none = |error: &dyn fmt::Display| {
+        Failure::new(format_args!("{} is no Ed25519 key: {error}", path.display()))
+    };
+    let pem = secrets::read(path).map_err(Failure::new)?;
+    let text = str::from_utf8(&pem).map_err(|error| is_none(&error))?;
+    let key = SigningKey::from_pkcs8_pem(text).map_err(|error| is_none(&error))?;
+    Ok((pem, key))
 }
 
 fn key_set(key: &SigningKey) -> KeySet {

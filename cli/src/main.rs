@@ -98,6 +98,8 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    // Whatever a command writes is its user's alone, but for what says otherwise itself.
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     let parsed = Arguments::from_arg_matches(&help::grouped::<Arguments>().get_matches());
     let outcome = match parsed.unwrap_or_else(|error| error.exit()).command {
         Command::Serve(arguments) => command::serve::run(&arguments),

@@ -10,7 +10,7 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
-use common::{Place, Server, answerback, failure, json_lines};
+use common::{Place, Server, answerback, failure, json_lines, mode};
 
 const ANY_PORT: &str = "127.0.0.1:0";
 
@@ -182,6 +182,32 @@ fn a_backup_of_a_stopped_box_is_the_same() {
     let status = answerback().args(["status", "--data"]).arg(place.path("restored")).output();
     let status = String::from_utf8(status.unwrap().stdout).unwrap();
     assert!(status.contains("generation 2"), "{status}");
+}
+
+/// All paths at and below one.
+fn tree(path: PathBuf) -> Vec<PathBuf> {
+    let below = fs::read_dir(&path).into_iter().flatten().map(|entry| entry.unwrap().path());
+    let below: Vec<_> = below.flat_map(tree).collect();
+    [vec![path], below].concat()
+}
+
+/// Whatever the umask is of whoever starts it, and whichever library writes.
+#[test]
+fn what_a_box_writes_nobody_else_may_read() {
+    let place = Place::new();
+    let mut server = Server::serve(&place, 1);
+    place.log_in_once(&server, 2);
+    send(&place, &server, "a secret");
+    is_done(&backup(&place, "monday").output().unwrap());
+    assert!(server.stop().success());
+    is_done(&restore(&place, "monday", "restored").output().unwrap());
+    for directory in ["data", "monday", "restored"] {
+        let paths = tree(place.path(directory));
+        assert!(paths.len() > 5, "{paths:?}");
+        for path in paths {
+            assert_eq!(mode(&path) & 0o077, 0, "{}", path.display());
+        }
+    }
 }
 
 #[test]

@@ -3,6 +3,7 @@
 mod common;
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 
 use common::{Place, answerback, failure, mode};
 use jsonwebtoken::jwk::JwkSet;
@@ -117,6 +118,21 @@ fn keys_that_are_there_stay() {
     assert!(again.status.success());
     assert_eq!(fs::read(&private).unwrap(), first);
     assert!(place.keys().join("jwks.json").exists(), "the public half is made again from it");
+}
+
+#[test]
+fn a_private_key_that_others_may_read_signs_nothing() {
+    let place = Place::new();
+    let private = place.keys().join("dev.pem");
+    fs::set_permissions(&private, fs::Permissions::from_mode(0o644)).unwrap();
+    let token =
+        answerback().args(["token", "--user", "1", "--keys"]).arg(place.keys()).output().unwrap();
+    let made = answerback().arg("dev-keys").arg("--dir").arg(place.keys()).output().unwrap();
+    for output in [token, made] {
+        let (code, line) = failure(&output);
+        assert_eq!(code, 1);
+        assert!(output.stdout.is_empty() && line.contains("chmod 600"), "{line}");
+    }
 }
 
 #[test]

@@ -67,7 +67,7 @@ fn build_in_place<T>(
     refuse_used(to)?;
     let (partial, parent) = (partial_path(to), parent(to));
     remove_if_there(&partial).map_err(failed)?;
-    fs::create_dir(&partial).map_err(failed)?;
+    format::directory_builder().create(&partial).map_err(failed)?;
     let built = build(&partial).and_then(|built| {
         let sync = |path: &Path| File::open(path)?.sync_all();
         let placed = sync(&partial).and_then(|()| fs::rename(&partial, to));
@@ -115,7 +115,7 @@ fn remove_if_there(path: &Path) -> io::Result<()> {
 /// Copies the format file and the RocksDB, and nothing else that may lie there.
 fn copy(backup: &Path, to: &Path) -> io::Result<()> {
     let (from, database) = (backup.join(schema::DIRECTORY), to.join(schema::DIRECTORY));
-    fs::create_dir(&database)?;
+    format::directory_builder().create(&database)?;
     for entry in fs::read_dir(from)? {
         let entry = entry?;
         fs::copy(entry.path(), database.join(entry.file_name()))?;

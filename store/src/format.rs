@@ -5,8 +5,9 @@
 //! are migrated, so that no older binary takes a half of each; `meta` says how far the rows
 //! are.
 
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, DirBuilder, File, TryLockError};
 use std::io::{self, Write};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 
 use crate::error::OpenError;
@@ -24,10 +25,18 @@ const NAME: &str = "answerback data ";
 /// Whoever has what is returned has the directory: RocksDB's own lock comes only after it
 /// has moved files of whoever holds that.
 pub(crate) fn take(path: &Path) -> Result<File, OpenError> {
-    fs::create_dir_all(path).map_err(|error| OpenError::from_io(path, error))?;
+    let made = directory_builder().recursive(true).create(path);
+    made.map_err(|error| OpenError::from_io(path, error))?;
     let directory = lock(path)?;
     check_or_mark(path, &directory)?;
     Ok(directory)
+}
+
+/// Makes directories that nobody but their owner may look into.
+pub(crate) fn directory_builder() -> DirBuilder {
+    let mut builder = DirBuilder::new();
+    builder.mode(0o700);
+    builder
 }
 
 /// As [`take`], of a directory that must hold a box's data.

@@ -5,6 +5,7 @@
 mod common;
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
@@ -79,6 +80,20 @@ fn a_backup_while_commits_go_on_has_all_that_was_committed_before_it() {
         }
         is_done.store(true, Ordering::Relaxed);
     });
+}
+
+#[test]
+fn nobody_else_may_look_into_what_is_made() {
+    let dir = tempfile::tempdir().unwrap();
+    let (data, backup, restored) =
+        (dir.path().join("below/box"), dir.path().join("backup"), dir.path().join("restored"));
+    let (store, _) = committed_store(&data);
+    store.backup(&backup).unwrap();
+    restore(&backup, &restored).unwrap();
+    for path in [&dir.path().join("below"), &data, &backup, &restored] {
+        let mode = fs::metadata(path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o700, "{}", path.display());
+    }
 }
 
 #[test]
