@@ -4,7 +4,7 @@ use answerback_proto::id::{DeviceId, Position, UserId};
 
 use super::{SessionRef, Shard};
 
-/// What became of messages since the start. A replay does not count.
+/// What became of messages and devices since the start. A replay does not count.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Totals {
     /// Accepted into an inbox of this partition.
@@ -13,6 +13,8 @@ pub struct Totals {
     pub delivered: u64,
     /// Ended without delivery, their senders told.
     pub failed: u64,
+    /// Devices that owed for too long, or too much.
+    pub lapsed: u64,
 }
 
 /// How a shard is.

@@ -104,6 +104,7 @@ impl Core {
         let now_ms = self.now_ms();
         let mut counts = self.counts.clone();
         counts.sent_bytes = self.connections.sent_bytes();
+        counts.paused = self.connections.paused();
         CoreStats {
             counts,
             connections: self.connections.table().count() as u64,

@@ -33,6 +33,8 @@ pub(crate) struct Connections {
     spare_outputs: SpareOutputs,
     /// Bytes that the kernel took.
     sent_bytes: u64,
+    /// How often one of them began not to be read.
+    paused: u64,
 }
 
 /// What a core lends to the connection that it reads.
@@ -74,6 +76,7 @@ impl Connections {
             slow: Vec::new(),
             spare_outputs: SpareOutputs::default(),
             sent_bytes: 0,
+            paused: 0,
         }
     }
 
@@ -85,6 +88,11 @@ impl Connections {
     /// Bytes that were written to all of them.
     pub(crate) fn sent_bytes(&self) -> u64 {
         self.sent_bytes
+    }
+
+    /// How often one of them began not to be read, since too much was unsent or unanswered.
+    pub(crate) fn paused(&self) -> u64 {
+        self.paused
     }
 
     /// A connection, if it is still there.
@@ -167,7 +175,9 @@ impl Connections {
     fn take_listed(&mut self, key: SlotKey) -> Option<SlotKey> {
         let connection = self.table.find(key)?;
         connection.is_listed = false;
+        let was_paused = connection.is_paused;
         connection.has_unread = !connection.may_read();
+        self.paused += u64::from(connection.has_unread && !was_paused);
         (!connection.has_unread).then_some(key)
     }
 
@@ -350,6 +360,7 @@ mod tests {
     use mio::net::TcpStream;
 
     use super::*;
+    use crate::limits::REQUESTS_UNANSWERED_MAX;
     use crate::session::Session;
 
     /// Connections in these states, to a listener that takes none.
@@ -376,6 +387,21 @@ mod tests {
         let unsent = connections.find(slow).unwrap().unsent();
         assert!((OUT_BYTES_MAX..=OUT_BYTES_MAX + 100).contains(&unsent), "{unsent}");
         assert!(connections.append(slow, |out| out.push(1)), "what must be said is");
+    }
+
+    #[test]
+    fn each_pause_counts_once() {
+        let (_listener, mut connections, [key]) = connections([State::Open]);
+        let mut is_read_with = |unanswered| {
+            connections.find(key).unwrap().unanswered = unanswered;
+            connections.list(key);
+            (connections.next_ready().is_some(), connections.paused())
+        };
+        assert_eq!(is_read_with(REQUESTS_UNANSWERED_MAX - 1), (true, 0));
+        assert_eq!(is_read_with(REQUESTS_UNANSWERED_MAX), (false, 1));
+        assert_eq!(is_read_with(REQUESTS_UNANSWERED_MAX - 1), (false, 1));
+        assert_eq!(is_read_with(0), (true, 1));
+        assert_eq!(is_read_with(REQUESTS_UNANSWERED_MAX), (false, 2));
     }
 
     #[test]

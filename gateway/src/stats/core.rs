@@ -41,6 +41,8 @@ pub(crate) struct CoreCounts {
     pub(crate) unknown_keys: u64,
     /// Connections closed because their peers took nothing.
     pub(crate) stalled: u64,
+    /// How often a connection began not to be read.
+    pub(crate) paused: u64,
     /// Connections closed unheard.
     pub(crate) shed: ShedCounts,
     /// Requests refused.

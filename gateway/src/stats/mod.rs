@@ -49,9 +49,11 @@ pub struct Stats {
     pub silent_total: u64,
     /// Connections that were closed because their peers took nothing of what they were sent.
     pub stalled_total: u64,
+    /// How often a connection began not to be read, since too much was unsent or unanswered.
+    pub paused_total: u64,
     /// Connections that were closed unheard, by the reason's name.
     pub shed_total: BTreeMap<&'static str, u64>,
-    /// What became of messages.
+    /// What became of messages, and of devices that took none.
     pub messages: Totals,
     /// Requests that were refused, by the name of the code.
     pub refused_total: BTreeMap<&'static str, u64>,
@@ -138,6 +140,7 @@ impl Stats {
         self.probes_total += counts.probes;
         self.silent_total += counts.silent;
         self.stalled_total += counts.stalled;
+        self.paused_total += counts.paused;
         counts.shed.add_to(&mut self.shed_total);
         counts.refused.add_to(&mut self.refused_total);
         counts.closed.add_to(&mut self.closed_total);
@@ -153,6 +156,7 @@ impl Stats {
         self.messages.accepted += report.totals.accepted;
         self.messages.delivered += report.totals.delivered;
         self.messages.failed += report.totals.failed;
+        self.messages.lapsed += report.totals.lapsed;
         self.undecided += report.undecided;
         self.loads += report.loads;
         self.uncheckpointed_bytes += report.uncheckpointed_bytes;

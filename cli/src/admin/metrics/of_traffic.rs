@@ -75,6 +75,12 @@ fn of_connections(stats: &Stats) -> Vec<Family> {
             "Connections closed because their peers took nothing of what waited for them.",
             stats.stalled_total,
         ),
+        total(
+            "answerback_paused_connections",
+            "Times that a connection began not to be read, since as much as may waited to be sent \
+             or answered.",
+            stats.paused_total,
+        ),
         Family::counters(
             "answerback_shed_connections",
             "Connections closed unheard, by the reason.",
@@ -105,6 +111,11 @@ fn of_messages(stats: &Stats) -> Vec<Family> {
             "answerback_messages_failed",
             "Messages that ended without delivery, their senders told.",
             stats.messages.failed,
+        ),
+        total(
+            "answerback_lapsed_devices",
+            "Devices that owed too much, or for too long: inboxes wait for them no more.",
+            stats.messages.lapsed,
         ),
         total(
             "answerback_entries_pushed",

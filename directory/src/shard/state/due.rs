@@ -165,6 +165,7 @@ impl State {
                 device.changed = true;
             }
         }
+        self.totals.lapsed += lapsed.len() as u64;
         if !lapsed.is_empty() {
             consequences.devices_changed.push(acting);
         }

@@ -9,7 +9,7 @@ fn report(at: &mut Box, user: UserId) -> ShardReport {
 }
 
 fn totals(at: &mut Box, user: UserId) -> (u64, u64, u64) {
-    let Totals { accepted, delivered, failed } = report(at, user).totals;
+    let Totals { accepted, delivered, failed, .. } = report(at, user).totals;
     (accepted, delivered, failed)
 }
 
@@ -28,6 +28,25 @@ fn messages_are_counted_by_what_became_of_them() {
     assert_eq!(totals(&mut at, B), (2, 1, 1));
     at.restart();
     assert_eq!(totals(&mut at, B), (0, 0, 0), "a replay is no news");
+}
+
+#[test]
+fn devices_are_counted_that_lapse() {
+    let mut at = Box::with(Settings { device_lag_max: 1, ..SETTINGS });
+    let (a, b) = (at.connect(A, PHONE, 0), at.connect(B, PHONE, 0));
+    at.connect(B, LAPTOP, 0);
+    for sequence in 1..=2 {
+        at.send(a, B, sequence);
+        at.settle();
+        at.ack(b, sequence);
+        at.settle();
+        assert_eq!(report(&mut at, B).totals.lapsed, 0);
+    }
+    at.checkpoint();
+    at.wait(2_000);
+    assert_eq!(report(&mut at, B).totals.lapsed, 1);
+    at.wait(2_000);
+    assert_eq!(report(&mut at, B).totals.lapsed, 1, "once");
 }
 
 #[test]
