@@ -108,7 +108,7 @@ pub(crate) const CHECKPOINT_BYTES_PER_USER: usize = 16 * 1024;
 pub(crate) const CHECKPOINT_PERIODS_MAX: u64 = 8;
 
 /// How long a connection that was told why it closes may take to read it.
-pub(crate) const CLOSING_MS: u64 = 5000;
+pub const CLOSING_MS: u64 = 5000;
 /// The whole table of connections is looked through for silent ones in as many seconds, or less.
 pub(crate) const SILENCE_SCAN_MAX_S: usize = 64;
 /// Rounds in which a tick looks after shards that concern each other.

@@ -24,13 +24,13 @@ use super::routes::{self, Seen};
 use crate::exit::Failure;
 
 /// As many at once; the oldest goes for one more.
-const CONNECTIONS_MAX: usize = 64;
+pub(super) const CONNECTIONS_MAX: usize = 64;
 /// How long a client may take for its handshake, and again for its request line and headers.
-const HEADERS_DEADLINE: Duration = Duration::from_secs(2);
+pub(super) const HEADERS_DEADLINE: Duration = Duration::from_secs(2);
 /// And for all, the answer fetched.
-const DEADLINE: Duration = Duration::from_secs(10);
+pub(super) const DEADLINE: Duration = Duration::from_secs(10);
 /// Request line and headers; hyper takes no less.
-const BUFFER_BYTES: usize = 8192;
+pub(super) const BUFFER_BYTES: usize = 8192;
 /// How long taking connections rests where the system gives none, as without descriptors.
 const REST: Duration = Duration::from_secs(1);
 

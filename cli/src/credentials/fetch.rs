@@ -12,9 +12,9 @@ use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
 use crate::secrets;
 
 /// For all of it: name, connection, handshake, answer.
-const DEADLINE: Duration = Duration::from_secs(10);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(10);
 /// No key set is longer.
-const BYTES_MAX: u64 = 256 * 1024;
+pub(crate) const BYTES_MAX: u64 = 256 * 1024;
 
 /// Asks the server once, whose certificate `authorities` signed, or one of the web's.
 ///

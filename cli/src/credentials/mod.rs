@@ -9,7 +9,7 @@
 //! thread alone waits for servers and disks.
 
 mod certificate;
-mod fetch;
+pub(crate) mod fetch;
 mod figures;
 mod key_set;
 mod source;

@@ -6,24 +6,28 @@ use std::path::Path;
 
 use answerback_directory::limits::{OPEN_BYTES_MAX, UNDECIDED_RECORDS_MAX};
 use answerback_gateway::{
-    OUT_BYTES_MAX, PROXY_HEADER_BYTES_MAX, REQUESTS_UNANSWERED_MAX, SESSION_CREDIT_BYTES_MAX, Stats,
+    CLOSING_MS, OUT_BYTES_MAX, PROXY_HEADER_BYTES_MAX, REQUESTS_UNANSWERED_MAX,
+    SESSION_CREDIT_BYTES_MAX, Stats,
 };
 use answerback_proto::code::Code;
 use answerback_proto::limits::{FRAME_BYTES_BEFORE_AUTH_MAX, FRAME_BYTES_HARD_MAX, UNDECIDED_MAX};
 
 use super::{encode, families};
-use crate::admin::Phase;
+use crate::admin::{Phase, listener};
 use crate::clock::Clock;
 use crate::config::{Configuration, KEYS};
-use crate::watch::Watch;
+use crate::credentials::{CredentialFigures, fetch};
+use crate::watch::{Sample, Watch};
 
 /// Where the number stands.
 enum Bound {
     Setting(&'static str),
     Fixed(u64),
+    /// With the system, under this name there.
+    System(&'static str),
 }
 
-use Bound::{Fixed, Setting};
+use Bound::{Fixed, Setting, System};
 
 /// What whoever reaches it is told.
 enum Told {
@@ -40,6 +44,21 @@ const UNHEARD: Told = Nothing("closed unheard");
 const CLOSED: Told = Nothing("closed");
 const NOT_READ: Told = Nothing("not read until half of it is gone");
 
+/// Nothing counts these: the kernel alone knows of the first, `OutOfOrder` is what every gap is
+/// answered, a peer that does not close is as good as gone, and the admin listener shares
+/// nothing with whoever is asked.
+const UNCOUNTED: [&str; 7] = [
+    "sent bytes are unconfirmed, ms",
+    "undecided numbers of a chat",
+    "until who was told why he is closed has gone, ms",
+    "connections to the admin listener",
+    "a handshake with it, and again a request's headers, ms",
+    "a connection to it in all, ms",
+    "the headers of a request to it, bytes",
+];
+/// Of those.
+const NO_METRIC: &str = "";
+
 /// Of who connects.
 fn of_connections() -> Vec<Limit> {
     const SHED: &str = "answerback_shed_connections_total";
@@ -47,6 +66,7 @@ fn of_connections() -> Vec<Limit> {
         ("connections", Setting("gateway.connections_max"), SHED, UNHEARD),
         ("of them from one network", Setting("gateway.connections_per_prefix"), SHED, UNHEARD),
         ("connections taken in a second", Setting("gateway.accepts_per_s"), SHED, UNHEARD),
+        ("descriptors", System("LimitNOFILE"), SHED, UNHEARD),
         ("the header of a proxy, bytes", Fixed(PROXY_HEADER_BYTES_MAX as u64), SHED, UNHEARD),
         (
             "handshakes of TLS at once",
@@ -66,12 +86,13 @@ fn of_connections() -> Vec<Limit> {
             Fixed(FRAME_BYTES_BEFORE_AUTH_MAX.into()),
             Code::FrameTooLarge,
         ),
-        refusing("devices of a user", Setting("apply.devices_max"), Code::TooManyDevices),
+        closing("devices of a user", Setting("apply.devices_max"), Code::TooManyDevices),
     ]
 }
 
 /// Of who has a session.
 fn of_sessions() -> Vec<Limit> {
+    const PAUSED: &str = "answerback_paused_connections_total";
     vec![
         closing("a frame, bytes", Setting("gateway.frame_bytes_max"), Code::FrameTooLarge),
         closing(
@@ -90,15 +111,16 @@ fn of_sessions() -> Vec<Limit> {
             "answerback_stalled_connections_total",
             CLOSED,
         ),
-        ("sent bytes are unconfirmed, ms", Setting("gateway.unconfirmed_ms"), "", CLOSED),
+        ("sent bytes are unconfirmed, ms", Setting("gateway.unconfirmed_ms"), NO_METRIC, CLOSED),
         (
             "silence, s, and half as long again",
             Setting("gateway.heartbeat_max_s"),
             "answerback_silent_connections_total",
             CLOSED,
         ),
-        ("bytes that wait to be sent", Fixed(OUT_BYTES_MAX as u64), "", NOT_READ),
-        ("requests without an answer", Fixed(REQUESTS_UNANSWERED_MAX.into()), "", NOT_READ),
+        ("until who was told why he is closed has gone, ms", Fixed(CLOSING_MS), NO_METRIC, CLOSED),
+        ("bytes that wait to be sent", Fixed(OUT_BYTES_MAX as u64), PAUSED, NOT_READ),
+        ("requests without an answer", Fixed(REQUESTS_UNANSWERED_MAX.into()), PAUSED, NOT_READ),
         (
             "bytes of entries without an acknowledgement",
             Fixed(SESSION_CREDIT_BYTES_MAX.into()),
@@ -117,7 +139,12 @@ fn of_requests() -> Vec<Limit> {
         limited("bytes of a device, a second", "gateway.device_bytes_per_s"),
         limited("messages of a user, a second", "gateway.user_messages_per_s"),
         limited("bytes of a user, a second", "gateway.user_bytes_per_s"),
-        refusing("undecided numbers of a chat", Fixed(UNDECIDED_MAX), Code::SequenceTooFar),
+        (
+            "undecided numbers of a chat",
+            Fixed(UNDECIDED_MAX),
+            NO_METRIC,
+            Told::Code(Code::OutOfOrder),
+        ),
         refusing(
             "requests of a partition without a commit",
             Fixed(UNDECIDED_RECORDS_MAX as u64),
@@ -134,7 +161,7 @@ fn of_requests() -> Vec<Limit> {
         (
             "entries that a device owes",
             Setting("apply.device_lag_max"),
-            "",
+            "answerback_lapsed_devices_total",
             Nothing("the device lapses"),
         ),
         (
@@ -150,6 +177,41 @@ fn of_requests() -> Vec<Limit> {
             Told::Code(Code::MemoryReserve),
         ),
     ]
+}
+
+/// Of who looks, and of what the box asks others for.
+fn beside_clients() -> Vec<Limit> {
+    const STALE: &str = "answerback_stale_credentials";
+    const KEPT: Told = Nothing("the set before stays in force");
+    let ms = |time: std::time::Duration| Fixed(time.as_millis() as u64);
+    vec![
+        (
+            "connections to the admin listener",
+            Fixed(listener::CONNECTIONS_MAX as u64),
+            NO_METRIC,
+            Nothing("the oldest is closed"),
+        ),
+        (
+            "a handshake with it, and again a request's headers, ms",
+            ms(listener::HEADERS_DEADLINE),
+            NO_METRIC,
+            CLOSED,
+        ),
+        ("a connection to it in all, ms", ms(listener::DEADLINE), NO_METRIC, CLOSED),
+        (
+            "the headers of a request to it, bytes",
+            Fixed(listener::BUFFER_BYTES as u64),
+            NO_METRIC,
+            Nothing("431, closed"),
+        ),
+        ("a key set from its server, ms", ms(fetch::DEADLINE), STALE, KEPT),
+        ("its length, bytes", Fixed(fetch::BYTES_MAX), STALE, KEPT),
+    ]
+}
+
+fn all() -> impl Iterator<Item = Limit> {
+    let parts = [of_connections(), of_sessions(), of_requests(), beside_clients()];
+    parts.into_iter().flatten()
 }
 
 fn closing(what: &'static str, bound: Bound, code: Code) -> Limit {
@@ -173,16 +235,16 @@ fn expected() -> String {
     let mut text =
         String::from("| what | default | setting | metric | told |\n|---|---|---|---|---|\n");
     let defaults = Configuration::default();
-    let limits = of_connections().into_iter().chain(of_sessions()).chain(of_requests());
-    for (what, bound, metric, told) in limits {
+    for (what, bound, metric, told) in all() {
         let (default, setting) = match bound {
             Fixed(number) => (number.to_string(), "fixed".to_owned()),
+            System(name) => ("the system's".to_owned(), format!("`{name}`")),
             Setting(name) => {
                 let key = KEYS.iter().find(|key| key.name == name).unwrap();
                 (key.show(&defaults), format!("`{name}`"))
             }
         };
-        let metric = if metric.is_empty() { String::new() } else { format!("`{metric}`") };
+        let metric = if metric == NO_METRIC { "none".to_owned() } else { format!("`{metric}`") };
         let told = match told {
             Told::Code(code) => format!("{} `{}`", code.number(), code.name()),
             Nothing(instead) => instead.to_owned(),
@@ -192,15 +254,35 @@ fn expected() -> String {
     text
 }
 
+/// What stands before the samples of each metric that a box can have.
+fn types() -> String {
+    let watch = Watch::start(Clock::new()).unwrap();
+    let mut families = families(&Phase::Serving, &watch.view());
+    families.extend(super::of_traffic::families(&Stats::default()));
+    let credentials = Some(CredentialFigures::default());
+    families.extend(super::of_credentials::families(&Sample { credentials, ..Sample::default() }));
+    encode(families).unwrap()
+}
+
 #[test]
 fn each_metric_of_the_page_is_one_that_a_box_has() {
-    let watch = Watch::start(Clock::new()).unwrap();
-    let mut all = families(&Phase::Serving, &watch.view());
-    all.extend(super::of_traffic::families(&Stats::default()));
-    let text = encode(all).unwrap();
-    for (_, _, metric, _) in of_connections().into_iter().chain(of_sessions()).chain(of_requests())
-    {
-        let name = metric.strip_suffix("_total").unwrap_or(metric);
-        assert!(text.contains(&format!("# TYPE {name}")), "{metric}");
+    let text = types();
+    for (what, _, metric, _) in all() {
+        if metric == NO_METRIC {
+            assert!(UNCOUNTED.contains(&what), "{what}: what shows that it is reached?");
+            continue;
+        }
+        let line = match metric.strip_suffix("_total") {
+            Some(name) => format!("# TYPE {name} counter"),
+            None => format!("# TYPE {metric} gauge"),
+        };
+        assert!(text.lines().any(|one| one == line), "{what}: {line}");
+    }
+}
+
+#[test]
+fn what_nothing_counts_stands_on_the_page() {
+    for name in UNCOUNTED {
+        assert!(all().any(|(what, _, metric, _)| what == name && metric == NO_METRIC), "{name}");
     }
 }
