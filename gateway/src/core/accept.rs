@@ -92,7 +92,7 @@ impl Core {
             return None;
         }
         let heard_s = (self.now_us / 1_000_000) as u32;
-        let key = table.insert(Connection::new(socket, cover, session, None, heard_s));
+        let key = table.insert(Connection::new(socket, cover, session, heard_s));
         self.connections.keep(key, frames);
         Some(key)
     }

@@ -58,14 +58,13 @@ impl Connection {
         socket: TcpStream,
         cover: Option<Box<Cover>>,
         session: Session,
-        frames: Option<Box<FrameBuffer>>,
         heard_s: u32,
     ) -> Self {
         Self {
             socket,
             cover,
             session,
-            frames,
+            frames: None,
             output: None,
             unanswered: 0,
             heard_s,
@@ -122,7 +121,7 @@ mod tests {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let socket = StdStream::connect(listener.local_addr().unwrap()).unwrap();
         let socket = TcpStream::from_std(socket);
-        Connection::new(socket, None, Session::new(), None, 0)
+        Connection::new(socket, None, Session::new(), 0)
     }
 
     /// Of the 400 bytes that an idle connection may cost, its entry in the directory

@@ -373,7 +373,7 @@ mod tests {
             let socket = StdStream::connect(listener.local_addr().unwrap()).unwrap();
             let session = Session { state, ..Session::new() };
             let socket = TcpStream::from_std(socket);
-            connections.table().insert(Connection::new(socket, None, session, None, 0))
+            connections.table().insert(Connection::new(socket, None, session, 0))
         });
         (listener, connections, keys)
     }

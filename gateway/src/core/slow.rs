@@ -209,7 +209,7 @@ mod tests {
     fn connection() -> Connection {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let socket = StdStream::connect(listener.local_addr().unwrap()).unwrap();
-        Connection::new(TcpStream::from_std(socket), None, Session::new(), None, 0)
+        Connection::new(TcpStream::from_std(socket), None, Session::new(), 0)
     }
 
     /// What looks find, 50 ms apart, a connection that is changed before each.
