@@ -57,9 +57,10 @@ impl ProxyHeader {
         if !matches!(command, LOCAL | PROXY) || length > PROXY_HEADER_BYTES_MAX {
             return Err(BadProxyHeader);
         }
-        let needed = addresses_bytes(family).ok_or(BadProxyHeader)?;
-        // A proxy that speaks for itself may leave them out.
-        if command == PROXY && addresses_length < needed {
+        // Whatever a proxy writes there that speaks for itself means nothing.
+        if command == PROXY
+            && addresses_bytes(family).is_none_or(|needed| addresses_length < needed)
+        {
             return Err(BadProxyHeader);
         }
         let Some(addresses) = rest.get(..addresses_length) else { return Ok(None) };
@@ -128,6 +129,7 @@ mod tests {
         assert_eq!(read_source(&header(LOCAL, UNSPECIFIED, &[])), None);
         assert_eq!(read_source(&header(LOCAL, TCP_OVER_IPV4, &[])), None);
         assert_eq!(read_source(&header(LOCAL, TCP_OVER_IPV4, &[1; 12])), None);
+        assert_eq!(read_source(&header(LOCAL, 0x55, &[1; 12])), None, "of no family that can be");
         assert_eq!(read_source(&header(PROXY, UNSPECIFIED, &[1; 40])), None);
         assert_eq!(read_source(&header(PROXY, UNIX_STREAM, &[1; 216])), None);
     }
