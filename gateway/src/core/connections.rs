@@ -254,11 +254,12 @@ impl Connections {
         }
     }
 
-    /// Keeps the beginning of a frame that is not whole, where there is one.
+    /// Keeps the beginning of a frame that is not whole, where there is one; it may also be that
+    /// of a record alone, which came with its socket from another core.
     pub(crate) fn keep(&mut self, key: SlotKey, frames: Option<Box<FrameBuffer>>) {
         let Some(connection) = self.table.find(key) else { return };
         connection.frames = frames;
-        if connection.frames.is_some() {
+        if connection.has_begun() {
             watch(&mut self.slow, key, connection);
         }
     }

@@ -131,8 +131,16 @@ fn period_ms(config: &GatewayConfig) -> u64 {
 }
 
 impl Look {
+    /// A core that stood still has read and written nothing for anybody meanwhile, and looks
+    /// before it does.
+    fn forgive(&mut self, late_ms: u64) {
+        self.blocked_since_ms += late_ms;
+        self.begun_since_ms += late_ms;
+    }
+
     /// Looks; what the connection did from here on counts for the next look.
     fn at(&mut self, connection: &mut Connection, now_ms: u64, config: &GatewayConfig) -> Verdict {
+        self.forgive(now_ms.saturating_sub(self.due_ms));
         let (progress, is_begun) = (connection.progress, connection.has_begun());
         let is_blocked = progress.has(Mark::Blocked);
         connection.progress.begin_look();
@@ -221,7 +229,8 @@ mod tests {
         [(); COUNT].map(|()| {
             number += 1;
             change(&mut connection, number);
-            look.at(&mut connection, 1000 + 50 * number as u64, &config())
+            look.due_ms = 1000 + 50 * number as u64;
+            look.at(&mut connection, look.due_ms, &config())
         })
     }
 
@@ -259,6 +268,20 @@ mod tests {
             });
             assert_eq!(verdicts, [Waiting; 9]);
         }
+    }
+
+    #[test]
+    fn a_core_that_stood_still_blames_nobody() {
+        let (mut connection, mut slow) = (connection(), Slow::default());
+        connection.progress.set(Mark::Blocked, true);
+        connection.frames = Some(Box::new(FrameBuffer::default()));
+        slow.watch(KEY, 1000, &config());
+        let mut look = slow.pop_due(60_000).unwrap();
+        assert_eq!(look.at(&mut connection, 60_000, &config()), Waiting);
+        look.due_ms = 60_080;
+        assert_eq!(look.at(&mut connection, 60_080, &config()), Waiting);
+        look.due_ms = 60_090;
+        assert_eq!(look.at(&mut connection, 60_090, &config()), Stalled);
     }
 
     #[test]

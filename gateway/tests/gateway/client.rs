@@ -110,13 +110,29 @@ impl Client {
     /// A connection that has said nothing, under a cover whose handshake is done.
     pub(crate) fn connect_covered(address: SocketAddr, config: &Arc<ClientConfig>) -> Self {
         let mut client = Self::connect(address);
+        client.cover(config);
+        client
+    }
+
+    /// Goes on under a cover, whose handshake is done then.
+    pub(crate) fn cover(&mut self, config: &Arc<ClientConfig>) {
         let name = "localhost".try_into().unwrap();
         let mut cover = ClientConnection::new(Arc::clone(config), name).unwrap();
         while cover.is_handshaking() {
-            cover.complete_io(&mut client.socket).unwrap();
+            cover.complete_io(&mut self.socket).unwrap();
         }
-        client.cover = Some(cover);
-        client
+        self.cover = Some(cover);
+    }
+
+    /// The records of bytes that are to be sent, for whoever sends them himself.
+    pub(crate) fn records(&mut self, bytes: &[u8]) -> Vec<u8> {
+        let cover = self.cover.as_mut().expect("a cover");
+        cover.writer().write_all(bytes).unwrap();
+        let mut records = Vec::new();
+        while cover.wants_write() {
+            cover.write_tls(&mut records).unwrap();
+        }
+        records
     }
 
     /// A session of a user's first device.

@@ -4,6 +4,7 @@
 mod chats;
 mod client;
 mod cores;
+mod covered_limits;
 mod entrance;
 mod exchange;
 mod faults;

@@ -37,13 +37,13 @@ fn client_config(roots: RootCertStore, protocol: Option<&[u8]>) -> Arc<ClientCon
     Arc::new(config)
 }
 
-fn start(cores: u16, config: GatewayConfig) -> (Running, Arc<ClientConfig>) {
+pub(crate) fn start(cores: u16, config: GatewayConfig) -> (Running, Arc<ClientConfig>) {
     let (certificate, roots) = made();
     let clients = client_config(roots, Some(PROTOCOL));
     (Running::covered(cores, config, certificate), clients)
 }
 
-fn login(running: &Running, clients: &Arc<ClientConfig>, user: u128) -> Client {
+pub(crate) fn login(running: &Running, clients: &Arc<ClientConfig>, user: u128) -> Client {
     let mut client = Client::connect_covered(running.address, clients);
     client.say_hello(user, hello(1));
     client.expect::<Welcome>();
