@@ -1,6 +1,6 @@
-//! A process that runs out of descriptors: it goes on with what it has, says so, closes who
-//! connects at once, and takes new connections once there are descriptors again. Alone in its process, whose limit it
-//! sets.
+//! A process that runs out of descriptors: it goes on with what it has, says so, closes at once
+//! whoever connects, and takes new connections once there are descriptors again. Alone in its
+//! process, whose limit it sets.
 #![expect(clippy::unwrap_used, reason = "a test fails by it")]
 
 use std::fmt::Debug;
@@ -112,7 +112,7 @@ fn is_served(socket: &mut TcpStream) -> bool {
 }
 
 #[test]
-fn a_box_without_descriptors_waits_for_some() {
+fn a_box_without_descriptors_closes_who_connects_until_it_has_some() {
     let (alarms, raised) = mpsc::channel();
     tracing::subscriber::set_global_default(Alarms(Mutex::new(alarms))).unwrap();
     let (told, listening) = mpsc::channel::<SocketAddr>();

@@ -15,10 +15,6 @@ const ALICE: u128 = 1;
 const BOB: u128 = 2;
 const CAROL: u128 = 3;
 
-fn start(config: GatewayConfig) -> Running {
-    Running::with(2, config, Default::default())
-}
-
 /// 20 messages at once, and one more each second.
 fn slow_rates() -> RateConfig {
     RateConfig { burst_s: 20, device_messages_per_s: 1, ..RateConfig::default() }
@@ -28,7 +24,7 @@ fn slow_rates() -> RateConfig {
 /// before it; and with its number it is taken, in order, once there is room.
 #[test]
 fn who_sends_too_much_is_told_when_to_go_on_and_loses_nothing() {
-    let running = start(GatewayConfig { rates: slow_rates(), ..config() });
+    let running = Running::configured(2, GatewayConfig { rates: slow_rates(), ..config() });
     let mut bob = Client::login(running.address, BOB);
     let mut alice = Client::login(running.address, ALICE);
     let mut carol = Client::login(running.address, CAROL);
@@ -71,7 +67,7 @@ fn who_sends_too_much_is_told_when_to_go_on_and_loses_nothing() {
 /// It is counted as a message is, and answered as one.
 #[test]
 fn a_read_of_who_sends_too_much_is_refused_and_noted_afterwards() {
-    let running = start(GatewayConfig { rates: slow_rates(), ..config() });
+    let running = Running::configured(2, GatewayConfig { rates: slow_rates(), ..config() });
     let mut alice = Client::login(running.address, ALICE);
     let read = Read { peer: BOB, device: 1, up_to: 5 };
     let frames = (1..=40).map(|tag| frame(tag, ALICE, &read, &[]));
@@ -97,7 +93,7 @@ fn a_read_of_who_sends_too_much_is_refused_and_noted_afterwards() {
 
 #[test]
 fn who_takes_nothing_is_closed() {
-    let running = start(GatewayConfig { write_stall_ms: 400, ..config() });
+    let running = Running::configured(2, GatewayConfig { write_stall_ms: 400, ..config() });
     let mut greedy = Client::login(running.address, ALICE);
     let mut other = Client::login(running.address, BOB);
     greedy.socket.set_nonblocking(true).unwrap();
@@ -122,7 +118,7 @@ fn who_takes_nothing_is_closed() {
 /// A byte now and then keeps a connection alive, but no frame.
 #[test]
 fn a_frame_that_does_not_end_is_told_so() {
-    let running = start(GatewayConfig { frame_deadline_ms: 400, ..config() });
+    let running = Running::configured(2, GatewayConfig { frame_deadline_ms: 400, ..config() });
     let mut slow = Client::login(running.address, ALICE);
     let mut other = Client::login(running.address, BOB);
     let bytes = send_frame(1, BOB, 1, &[7; 60_000]);
@@ -143,7 +139,7 @@ fn a_frame_that_does_not_end_is_told_so() {
 
 #[test]
 fn a_box_without_memory_goes_on_with_what_it_has() {
-    let running = start(config());
+    let running = Running::configured(2, config());
     let mut bob = Client::login(running.address, BOB);
     let mut alice = Client::login(running.address, ALICE);
     alice.send(1, BOB, 1, b"before");
@@ -176,7 +172,7 @@ fn a_box_without_memory_goes_on_with_what_it_has() {
 /// They are counted apart, and what one is refused for is not the other's.
 #[test]
 fn another_device_of_the_user_has_its_own_messages() {
-    let running = start(GatewayConfig { rates: slow_rates(), ..config() });
+    let running = Running::configured(2, GatewayConfig { rates: slow_rates(), ..config() });
     let mut first = Client::login(running.address, BOB);
     let mut second = Client::connect(running.address);
     second.say_hello(BOB, hello(2));

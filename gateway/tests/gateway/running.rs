@@ -49,6 +49,11 @@ impl Running {
         Self::with(cores, config(), MemoryJournal::default())
     }
 
+    /// A gateway with these settings and an empty disk.
+    pub(crate) fn configured(cores: u16, config: GatewayConfig) -> Self {
+        Self::with(cores, config, MemoryJournal::default())
+    }
+
     /// A gateway with these settings and this disk.
     pub(crate) fn with(cores: u16, config: GatewayConfig, journal: MemoryJournal) -> Self {
         Self::start_on(cores, config, journal, Residency::default(), None)
