@@ -92,6 +92,8 @@ fn source(family: u8, addresses: &[u8]) -> Option<IpAddr> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn header(command: u8, family: u8, addresses: &[u8]) -> Vec<u8> {
@@ -162,6 +164,36 @@ mod tests {
         assert_eq!(ProxyHeader::read(b"PROXY TCP4 1.2.3.4"), Err(BadProxyHeader));
         assert_eq!(ProxyHeader::read(&header(PROXY, TCP_OVER_IPV4, &[0; 11])), Err(BadProxyHeader));
         assert_eq!(ProxyHeader::read(&header(PROXY, TCP_OVER_IPV6, &[0; 35])), Err(BadProxyHeader));
+    }
+
+    /// Bytes that begin as a header, mostly, and go on as they like.
+    fn any_bytes() -> impl Strategy<Value = Vec<u8>> {
+        let command = prop_oneof![Just(LOCAL), Just(PROXY), any::<u8>()];
+        let families = [UNSPECIFIED, TCP_OVER_IPV4, TCP_OVER_IPV6, UNIX_STREAM];
+        let family = prop_oneof![proptest::sample::select(families.to_vec()), any::<u8>()];
+        let length = prop_oneof![0..600_u16, any::<u16>()];
+        let rest = proptest::collection::vec(any::<u8>(), 0..600);
+        let begun = (command, family, length, rest).prop_map(|(command, family, length, rest)| {
+            [&SIGNATURE[..], &[command, family], &length.to_be_bytes(), &rest].concat()
+        });
+        prop_oneof![4 => begun, 1 => proptest::collection::vec(any::<u8>(), 0..40)]
+    }
+
+    proptest! {
+        /// A header takes no more than came, and what is seen of a part of it stays so.
+        #[test]
+        fn any_bytes_are_judged_alike_whole_and_in_pieces(bytes in any_bytes()) {
+            let mut judged = Ok(None);
+            for length in 0..=bytes.len() {
+                let read = ProxyHeader::read(&bytes[..length]);
+                assert!(judged == Ok(None) || read == judged, "{judged:?} {read:?} {length}");
+                if let Ok(Some(header)) = read {
+                    let lengths = FIXED_BYTES..=PROXY_HEADER_BYTES_MAX.min(length);
+                    assert!(lengths.contains(&header.length), "{header:?}");
+                }
+                judged = read;
+            }
+        }
     }
 
     #[test]
