@@ -1,6 +1,6 @@
 //! The admin listener of a real box: probes through a whole life, metrics that say what was
 //! done, and clients that do not keep to HTTP.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by it")]
+#![expect(clippy::unwrap_used, reason = "a test fails by it")]
 
 mod common;
 
@@ -10,18 +10,15 @@ use std::net::TcpListener;
 use std::os::unix::net::UnixStream;
 use std::process::{Command, Stdio};
 
-use common::http::{Metrics, connect, exchange_bytes, get, request};
-use common::{Place, Server, answerback, failure, json_lines};
+use common::http::{Metrics, connect, exchange_bytes, get, metrics_when, request};
+use common::{Place, Server, admin_address, answerback, failure, json_lines};
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 
 /// A box whose admin listener is somewhere, and where.
 fn serve(place: &Place) -> (Server, String) {
     let data = place.path("data");
     let server = Server::start(&mut place.serve_with_admin("127.0.0.1:0", &data, "127.0.0.1:0"));
-    let output = answerback().args(["status", "--json", "--data"]).arg(&data).output().unwrap();
-    let status = json_lines(&output).remove(0);
-    let address = status.get("admin_listen").unwrap().as_str().unwrap().to_owned();
-    (server, address)
+    (server, admin_address(&data))
 }
 
 /// A port that nobody listens on, most likely.
@@ -33,19 +30,6 @@ fn send(place: &Place, server: &Server, to: u32, text: &str) {
     let mut sending = place.client("send", &server.address, 1);
     let sent = sending.args(["--to", &to.to_string(), text]).output().unwrap();
     assert!(sent.status.success() || to == 77, "{sent:?}");
-}
-
-/// Asks until the metrics are as expected: they are those of the last second.
-fn metrics_when(address: &str, is_as_expected: impl Fn(&Metrics) -> bool) -> Metrics {
-    let mut last = Metrics::default();
-    for _ in 0..40 {
-        last = Metrics::of(address);
-        if is_as_expected(&last) {
-            return last;
-        }
-        std::thread::park_timeout(std::time::Duration::from_millis(250));
-    }
-    panic!("it never came to it: {last:#?}");
 }
 
 #[test]

@@ -45,7 +45,7 @@ pub(crate) static KEYS: &[Key] = &[
     Key::new("box.shard_memory_mib", Number(0, 1 << 20), |c| &mut c.shard_memory_mib)
         .flag("shard-memory-mib", "MIB")
         .means("Memory of a partition for users at rest, read from the disk when they are needed"),
-    Key::new("box.memory_max_mib", NumberOrAuto(64, 1 << 30), |c| &mut c.memory_max_mib)
+    Key::new("box.memory_max_mib", NumberOrAuto(1, 1 << 30), |c| &mut c.memory_max_mib)
         .flag("memory-max-mib", "MIB")
         .reloads()
         .means(

@@ -174,6 +174,21 @@ fn all_mistakes_are_told_where_they_stand() {
 }
 
 #[test]
+fn networks_are_an_array_of_texts() {
+    let read = |value: &str| resolve(&format!("[gateway]\nproxy_from = {value}\n"), &[], &NEEDED);
+    let show = |value| key("gateway.proxy_from").show(&read(value).unwrap().configuration);
+    assert_eq!(show("[\"10.0.0.7\", \"fd00::/8\"]"), "10.0.0.7,fd00::/8");
+    assert_eq!(show("[]"), "none");
+    for wrong in ["[\"10.0.0.7\", 10]", "[\"10.0.0.7\", \"10.0.0.0/33\"]", "[[\"10.0.0.7\"]]", "7"]
+    {
+        let lines = read(wrong).unwrap_err();
+        let [line] = &lines[..] else { panic!("{lines:?}") };
+        assert!(line.starts_with("box.toml:2: gateway.proxy_from = "), "{line}");
+        assert!(line.contains(": must be a list of addresses and networks"), "{line}");
+    }
+}
+
+#[test]
 fn settings_that_contradict_each_other_or_are_missing() {
     let lines =
         resolve("[gateway]\nheartbeat_min_s = 9\n", &[], &["--set", "gateway.heartbeat_max_s=8"]);

@@ -44,6 +44,19 @@ pub(crate) fn get(address: &str, path: &str) -> Response {
     request(address, "GET", path)
 }
 
+/// Asks until the metrics are as expected: they are those of the last second.
+pub(crate) fn metrics_when(address: &str, is_as_expected: impl Fn(&Metrics) -> bool) -> Metrics {
+    let mut last = Metrics::default();
+    for _ in 0..40 {
+        last = Metrics::of(address);
+        if is_as_expected(&last) {
+            return last;
+        }
+        std::thread::park_timeout(Duration::from_millis(250));
+    }
+    panic!("it never came to it: {last:#?}");
+}
+
 /// What an exposition says.
 #[derive(Debug, Default)]
 pub(crate) struct Metrics {

@@ -172,6 +172,13 @@ pub(crate) fn exchange(socket: &Path, line: &[u8]) -> Value {
     serde_json::from_str(&answer).unwrap()
 }
 
+/// Where the admin listener is of a box that runs on this data.
+pub(crate) fn admin_address(data: &Path) -> String {
+    let output = answerback().args(["status", "--json", "--data"]).arg(data).output().unwrap();
+    let status = json_lines(&output).remove(0);
+    status.get("admin_listen").unwrap().as_str().unwrap().to_owned()
+}
+
 /// The JSON lines of a command's output.
 pub(crate) fn json_lines(output: &Output) -> Vec<Value> {
     let text = String::from_utf8(output.stdout.clone()).unwrap();

@@ -37,27 +37,8 @@ impl Raw {
 
     /// A session of a user's device, its `counter`th.
     pub(crate) fn log_in(place: &Place, server: &Server, user: u32, counter: u64) -> Self {
-        let hello = Hello {
-            version_min: 1,
-            version_max: 1,
-            kinds_count: 0,
-            token_length: 0,
-            device: u128::from(DEVICE),
-            app_build: 1,
-            mode: 0,
-            credit_frames: 256,
-            credit_bytes: 1 << 20,
-            connection_counter: counter,
-            generation: 0,
-            cursor: 0,
-        };
-        let kinds: Vec<Kind> =
-            Kind::ALL.iter().copied().filter(|kind| kind.is_sent_by(End::Server)).collect();
-        let (mut bytes, token) = (Vec::new(), place.token(user, DEVICE));
-        let address = Address { flags: 0, tag: 1, target: u128::from(user) };
-        hello.append(&mut bytes, address, &kinds, token.as_bytes()).unwrap();
         let mut raw = Self::connect(server);
-        raw.socket.write_all(&bytes).unwrap();
+        raw.socket.write_all(&hello_frame(place, user, counter)).unwrap();
         let envelope = raw.answer(1, Kind::Welcome);
         assert_eq!(access::<Welcome>(&envelope).unwrap().0.version, 1);
         raw
@@ -78,13 +59,13 @@ impl Raw {
         }
     }
 
-    /// The kind of the answer to a tag.
-    pub(crate) fn kind_of_answer(&mut self, tag: u32) -> Kind {
+    /// The answer to a tag, of whatever kind.
+    pub(crate) fn any_answer(&mut self, tag: u32) -> (Kind, Vec<u8>) {
         loop {
-            if let (its_tag, Some(kind), _) = self.next().unwrap()
+            if let (its_tag, Some(kind), envelope) = self.next().unwrap()
                 && its_tag == tag
             {
-                return kind;
+                return (kind, envelope);
             }
         }
     }
@@ -130,6 +111,30 @@ impl Raw {
 
 pub(crate) fn read<E: Envelope>(envelope: &[u8]) -> E {
     E::from_archived(access_exact::<E>(envelope).unwrap())
+}
+
+/// A whole `Hello` of a user's device, for its `counter`th session.
+pub(crate) fn hello_frame(place: &Place, user: u32, counter: u64) -> Vec<u8> {
+    let hello = Hello {
+        version_min: 1,
+        version_max: 1,
+        kinds_count: 0,
+        token_length: 0,
+        device: u128::from(DEVICE),
+        app_build: 1,
+        mode: 0,
+        credit_frames: 256,
+        credit_bytes: 1 << 20,
+        connection_counter: counter,
+        generation: 0,
+        cursor: 0,
+    };
+    let kinds: Vec<Kind> =
+        Kind::ALL.iter().copied().filter(|kind| kind.is_sent_by(End::Server)).collect();
+    let (mut bytes, token) = (Vec::new(), place.token(user, DEVICE));
+    let address = Address { flags: 0, tag: 1, target: u128::from(user) };
+    hello.append(&mut bytes, address, &kinds, token.as_bytes()).unwrap();
+    bytes
 }
 
 /// A whole `Send`, its sequence its tag.
