@@ -93,6 +93,9 @@ enum Command {
     /// Receive messages, as JSON lines.
     Recv(command::recv::Arguments),
     /// Measure a box.
+    ///
+    /// Loads send more from each device than a box takes of a human: start it with
+    /// `answerback serve --rate-burst-s 0`, or the waiting is measured.
     #[command(subcommand)]
     Bench(bench::Command),
 }
