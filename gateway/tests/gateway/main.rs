@@ -1,6 +1,7 @@
 //! A whole gateway behind real sockets, with a journal in memory.
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by it")]
 
+mod attacker;
 mod chats;
 mod client;
 mod cores;
@@ -8,6 +9,7 @@ mod covered_limits;
 mod entrance;
 mod exchange;
 mod faults;
+mod flood;
 mod half_open;
 mod identity;
 mod journal;

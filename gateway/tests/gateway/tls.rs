@@ -52,15 +52,15 @@ pub(crate) fn login(running: &Running, clients: &Arc<ClientConfig>, user: u128) 
 }
 
 /// Whoever was there before notices nothing.
-struct Bystanders(Client, Client, u64);
+pub(crate) struct Bystanders(Client, Client, u64);
 
 impl Bystanders {
-    fn new(running: &Running, clients: &Arc<ClientConfig>) -> Self {
+    pub(crate) fn new(running: &Running, clients: &Arc<ClientConfig>) -> Self {
         let (alice, bob) = (login(running, clients, ALICE), login(running, clients, BOB));
         Self(alice, bob, 0)
     }
 
-    fn chat(&mut self) {
+    pub(crate) fn chat(&mut self) {
         self.2 += 1;
         let Self(alice, bob, sequence) = self;
         alice.send(5, BOB, *sequence, b"still here?");
