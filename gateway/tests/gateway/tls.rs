@@ -11,7 +11,7 @@ use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::version::TLS13;
-use rustls::{ClientConfig, HandshakeKind, RootCertStore};
+use rustls::{ClientConfig, ClientConnection, HandshakeKind, RootCertStore};
 
 use crate::client::{Client, hello};
 use crate::running::{Running, config};
@@ -35,6 +35,15 @@ fn client_config(roots: RootCertStore, protocol: Option<&[u8]>) -> Arc<ClientCon
     let mut config = builder.unwrap().with_root_certificates(roots).with_no_client_auth();
     config.alpn_protocols = protocol.into_iter().map(<[u8]>::to_vec).collect();
     Arc::new(config)
+}
+
+/// What a client says first.
+pub(crate) fn client_hello(clients: &Arc<ClientConfig>) -> Vec<u8> {
+    let name = "localhost".try_into().unwrap();
+    let mut cover = ClientConnection::new(Arc::clone(clients), name).unwrap();
+    let mut hello = Vec::new();
+    cover.write_tls(&mut hello).unwrap();
+    hello
 }
 
 pub(crate) fn start(cores: u16, config: GatewayConfig) -> (Running, Arc<ClientConfig>) {
@@ -155,7 +164,7 @@ fn other_protocols_get_no_session() {
     let mut socket = TcpStream::connect(running.address).unwrap();
     let name = "localhost".try_into().unwrap();
     let other = client_config(roots.clone(), Some(b"h2"));
-    let mut cover = rustls::ClientConnection::new(other, name).unwrap();
+    let mut cover = ClientConnection::new(other, name).unwrap();
     let ended = loop {
         match cover.complete_io(&mut socket) {
             Ok(_) if cover.is_handshaking() => {}
@@ -260,4 +269,21 @@ fn a_ticket_is_proven_on_each_connection_anew() {
             good.expect_ticket();
         }
     }
+}
+
+/// Between a handshake's two reads the core works on those of others.
+#[test]
+fn a_broken_handshake_spoils_no_proof_of_another() {
+    let (running, clients) = start(1, config());
+    let mut first = Client::connect_covered(running.address, &clients);
+    first.say_hello(BOB, hello(1));
+    let ticket = first.expect_ticket();
+    let mut bob = Client::connect_half_covered(running.address, &clients);
+    let mut attacker = TcpStream::connect(running.address).unwrap();
+    attacker
+        .write_all(&[client_hello(&clients), b"rubbish, and no record".to_vec()].concat())
+        .unwrap();
+    let _ = attacker.read_to_end(&mut Vec::new());
+    bob.write(&Resumption::over((BOB, 1), 2, &ticket, &bob.exported()).frame());
+    bob.expect_ticket();
 }

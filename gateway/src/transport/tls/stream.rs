@@ -80,7 +80,7 @@ impl TlsStream {
         front.copy_from_slice(&self.kept);
         self.kept = Vec::new();
         let Some(records) = buffer.get_mut(..kept + length) else { return Received::Broken };
-        match self.open(records, plain, sealed) {
+        match self.open_tapped(records, plain, sealed) {
             Ok(()) => received,
             Err(Broken) => {
                 self.is_broken = true;
@@ -93,6 +93,27 @@ impl TlsStream {
     /// Whether it keeps the beginning of a record.
     pub(crate) fn has_begun(&self) -> bool {
         !self.kept.is_empty()
+    }
+
+    /// As [`TlsStream::open`], with what the tap caught meanwhile: it is this connection's, and
+    /// must be out before another uses the tap, also where a rule was broken behind it. Once
+    /// secured a connection may be on another core, whose tap this is not.
+    fn open_tapped(
+        &mut self,
+        records: &mut [u8],
+        plain: &mut Vec<u8>,
+        sealed: &mut Vec<u8>,
+    ) -> Result<(), Broken> {
+        if self.is_secured() {
+            return self.open(records, plain, sealed);
+        }
+        let opened = self.open(records, plain, sealed);
+        if let Some(exporter) = self.tap.take()
+            && opened.is_ok()
+        {
+            self.exporter = Some(Box::new(exporter));
+        }
+        opened
     }
 
     /// Takes the records that are whole.
@@ -132,9 +153,6 @@ impl TlsStream {
             if is_done {
                 break;
             }
-        }
-        if let Some(exporter) = self.tap.take() {
-            self.exporter = Some(Box::new(exporter));
         }
         if records.len() > KEPT_BYTES_MAX {
             return Err(Broken);

@@ -125,6 +125,24 @@ fn every_suite_exports_alike() {
     }
 }
 
+/// What a broken handshake has led to is not taken for another connection's, which would make
+/// its good proof a wrong one.
+#[test]
+fn a_broken_handshake_leaves_no_exporter_behind() {
+    let (server, roots) = server_and_roots();
+    let config = Arc::new(client_config(roots, &[PROTOCOL]));
+    let (mut good, mut broken) = (Pair::new(&server, &config), Pair::new(&server, &config));
+    good.client_to_server();
+    let mut hello = Vec::new();
+    broken.client.write_tls(&mut hello).unwrap();
+    broken.client_socket.write_all(&[&hello[..], b"rubbish, and no record"].concat()).unwrap();
+    assert_eq!(broken.client_to_server(), Received::Broken);
+    assert_eq!(broken.server.exporter(), None);
+    good.shake_hands();
+    let at_client = good.client.export_keying_material([0; 32], EXPORTER_LABEL, None).unwrap();
+    assert_eq!(good.server.exporter(), Some(at_client));
+}
+
 #[test]
 fn words_of_any_length_come_whole_in_both_directions() {
     let (server, roots) = server_and_roots();
