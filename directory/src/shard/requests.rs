@@ -10,7 +10,7 @@ use answerback_proto::record::{Acknowledge, COPIES, Post, ReadUpTo, RecallPost, 
 use super::chat::Chat;
 use super::residency::Lacks;
 use super::state::over_quota;
-use super::user::{Existence, User};
+use super::user::User;
 use super::{Answer, Asked, Effect, EntryBody, Mail, Origin, SessionRef, Shard};
 use crate::limits::{
     BUSY_RETRY_AFTER_MS, OPEN_BYTES_MAX, QUOTA_RETRY_AFTER_MS, UNDECIDED_RECORDS_MAX,
@@ -182,19 +182,16 @@ impl Shard {
         }
         Ok(Lacks {
             head: user.is_none(),
-            chat: user.is_some_and(|user| !user.chats.contains_key(&sender)),
+            chat: user.is_some_and(|user| user.lacks_chat(sender)),
             sender: counted.is_none(),
         })
     }
 
-    /// Whether a request may be journaled; says what memory knows of whom it is for.
+    /// Whether a request may be journaled; says what memory knows of whom it is for. Whether
+    /// there is such a user says apply alone, also where memory knows of none: a refusal that
+    /// comes sooner would tell a sender whether somebody else tried that id lately.
     fn takes_request(&self, recipient: UserId) -> Result<Option<&User>, Code> {
-        let user = self.state.users.get(recipient);
-        // Who was purged is not: a repeat is answered as it was decided, and apply knows.
-        if user.is_some_and(|user| user.existence == Existence::Unknown) {
-            return Err(Code::UnknownUser);
-        }
-        if self.is_busy() { Err(Code::Busy) } else { Ok(user) }
+        if self.is_busy() { Err(Code::Busy) } else { Ok(self.state.users.get(recipient)) }
     }
 
     fn is_busy(&self) -> bool {

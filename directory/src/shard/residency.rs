@@ -129,7 +129,7 @@ impl Shard {
         match self.state.users.get(user_id) {
             None => self.load(Wanted::Head(user_id)),
             Some(user) => {
-                if let Some(peer) = peer.filter(|peer| !user.chats.contains_key(peer)) {
+                if let Some(peer) = peer.filter(|peer| user.lacks_chat(*peer)) {
                     self.load(Wanted::Chat(user_id, peer));
                 }
             }

@@ -198,6 +198,11 @@ impl User {
         self.existence == Existence::Exists
     }
 
+    /// Whether a chat would have to be read first: who never was has none.
+    pub(crate) fn lacks_chat(&self, peer: UserId) -> bool {
+        self.existence != Existence::Unknown && !self.chats.contains_key(&peer)
+    }
+
     /// Adds a device.
     pub(crate) fn add_device(&mut self, device: Device) {
         self.devices.push(device);

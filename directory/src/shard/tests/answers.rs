@@ -93,6 +93,31 @@ fn nobody_is_refused_before_the_journal() {
     assert_eq!(at.answers(a), [Answer::Refused { sequence, code, retry_after_ms: 0 }]);
 }
 
+/// Else the time of the refusal would tell whether somebody else tried that id lately.
+#[test]
+fn nobody_is_refused_sooner_whom_somebody_else_tried() {
+    let (mut at, a, b) = pair();
+    let nobody = UserId(99);
+    at.send(a, nobody, 1);
+    at.settle();
+    assert_eq!(at.answers(a).len(), 1, "and memory knows of nobody");
+    at.send(b, nobody, 1);
+    at.recall(b, nobody, 2, 1);
+    at.home(nobody).handle_skip(b, nobody, &envelope(&Skip { from: 3, to: 3 }));
+    while let Some(effect) = at.home(nobody).poll_effect(0) {
+        let Effect::Load(load) = effect else { panic!("{effect:?} before the commit") };
+        let loaded = load.read(&at.disk).unwrap();
+        at.home(nobody).handle_loaded(loaded).unwrap();
+    }
+    at.settle();
+    let refused = |sequence| Answer::Refused {
+        sequence: Sequence(sequence),
+        code: Code::UnknownUser,
+        retry_after_ms: 0,
+    };
+    assert_eq!(at.answers(b), [refused(1), refused(2), refused(3)]);
+}
+
 #[test]
 fn an_answer_never_sorts_above_its_question() {
     let (mut at, a, b) = pair();
