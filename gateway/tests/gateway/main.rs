@@ -16,6 +16,7 @@ mod journal;
 mod limits;
 mod load;
 mod login;
+mod mallory;
 mod renewal;
 mod running;
 mod stats;
