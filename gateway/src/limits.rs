@@ -23,8 +23,11 @@ pub(crate) const GREETINGS_PER_TICK: usize = 16;
 /// Connections in a handshake of TLS that a core reads in a tick: the dear one of a handshake's
 /// two reads costs 150 µs.
 pub(crate) const HANDSHAKE_READS_PER_TICK: usize = 4;
-/// A handshake that has taken so long makes room for others, where there are as many as may be.
+/// A handshake in which it has been the peer's turn for so long makes room for others, where there
+/// are as many as may be.
 pub(crate) const HANDSHAKE_UNDISTURBED_MS: u64 = 1000;
+/// As many are looked at for one that does: those that began first.
+pub(crate) const HANDSHAKE_LOOKS_MAX: usize = 1024;
 /// Ed25519 keys that the account service may sign with at a time.
 pub(crate) const KEYS_MAX: usize = 64;
 /// Secrets that tickets may be sealed with: one, and those before it.

@@ -50,6 +50,8 @@ pub(crate) struct Cover {
     pub(crate) tls: TlsStream,
     /// Records that are not sent; none at rest.
     pub(crate) sealed: Option<Box<Output>>,
+    /// In its handshake: since when it is the peer's turn, ms.
+    pub(crate) awaited_since_ms: u64,
 }
 
 impl Connection {
@@ -88,6 +90,11 @@ impl Connection {
     /// plain TCP, none where the cover does not say.
     pub(crate) fn exporter(&self) -> Option<Exporter> {
         self.cover.as_ref().map_or(Some(Exporter::default()), |cover| cover.tls.exporter())
+    }
+
+    /// Whether the dear part of its handshake is done, and its session not yet open.
+    pub(crate) fn is_answered(&self) -> bool {
+        self.cover.as_ref().is_some_and(|cover| cover.tls.exporter().is_some())
     }
 
     /// Whether it keeps the beginning of a frame, or of a record.

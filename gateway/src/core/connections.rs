@@ -148,11 +148,6 @@ impl Connections {
         self.greeting.len()
     }
 
-    /// How many of those in a handshake are on theirs.
-    pub(crate) fn securing_count(&self) -> usize {
-        self.securing.len()
-    }
-
     /// The next of the ready list that may be read now. One that may not, for what it has
     /// not fetched, comes back once it may.
     pub(crate) fn next_ready(&mut self) -> Option<SlotKey> {
@@ -166,10 +161,16 @@ impl Connections {
         self.take_listed(key)
     }
 
-    /// The same, of those in a handshake.
-    pub(crate) fn next_securing(&mut self) -> Option<SlotKey> {
-        let key = self.securing.pop_front()?;
-        self.take_listed(key)
+    /// The next of those in a handshake, as many as are to be read at once; who is closed
+    /// meanwhile counts for none.
+    pub(crate) fn take_securing(&mut self, count: usize) -> Vec<SlotKey> {
+        let mut taken = Vec::new();
+        while taken.len() < count
+            && let Some(key) = self.securing.pop_front()
+        {
+            taken.extend(self.take_listed(key));
+        }
+        taken
     }
 
     fn take_listed(&mut self, key: SlotKey) -> Option<SlotKey> {
@@ -189,7 +190,7 @@ impl Connections {
             return plain::receive(&mut connection.socket, &mut buffers.raw);
         };
         buffers.plain.clear();
-        let Cover { tls, sealed } = cover.as_mut();
+        let Cover { tls, sealed, .. } = cover.as_mut();
         let mut output = sealed.take().unwrap_or_else(|| self.spare_outputs.take());
         let (raw, plain) = (&mut buffers.raw, &mut buffers.plain);
         let received = tls.receive(&mut connection.socket, raw, plain, &mut output.bytes);
@@ -343,7 +344,7 @@ fn seal(connection: &mut Connection, spare_outputs: &mut SpareOutputs) -> Result
     if said.is_none() && !is_last {
         return Ok(());
     }
-    let Cover { tls, sealed } = cover.as_mut();
+    let Cover { tls, sealed, .. } = cover.as_mut();
     let records = sealed.get_or_insert_with(|| spare_outputs.take());
     let plain = said.as_ref().map_or(&[][..], |output| output.unsent_bytes());
     tls.seal(plain, is_last, &mut records.bytes)?;
@@ -420,5 +421,22 @@ mod tests {
         assert_eq!(connections.next_greeting(), Some(second));
         assert_eq!(connections.next_greeting(), None);
         assert!(!connections.has_ready());
+    }
+
+    /// Their reads are the dearest, so a tick does few of them, whatever else is on their list.
+    #[test]
+    fn as_many_handshakes_are_read_at_once_as_may_be() {
+        let states = [State::Securing; 8];
+        let (_listener, mut connections, keys) = connections(states);
+        keys.iter().for_each(|&key| connections.list(key));
+        for gone in [0, 2, 3] {
+            connections.remove(keys[gone]);
+        }
+        assert_eq!((connections.ready_count(), connections.greeting_count()), (0, 0), "apart");
+        assert_eq!(connections.take_securing(3), [keys[1], keys[4], keys[5]]);
+        connections.list(keys[1]);
+        assert_eq!(connections.take_securing(3), [keys[6], keys[7], keys[1]], "in turn");
+        assert!(!connections.has_ready());
+        assert_eq!(connections.take_securing(3), []);
     }
 }

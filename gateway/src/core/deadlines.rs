@@ -30,6 +30,11 @@ impl Deadlines {
         self.queue.front().copied()
     }
 
+    /// All of them, the first first.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = SlotKey> {
+        self.queue.iter().map(|&(_, key)| key)
+    }
+
     /// Takes out one that has fallen due. A storm of connections leaves no memory behind.
     pub(crate) fn pop_due(&mut self, now_ms: u64) -> Option<SlotKey> {
         let (_, key) = self.queue.pop_front_if(|&mut (due_ms, _)| due_ms <= now_ms)?;

@@ -4,18 +4,20 @@
 //! backlog ──room?──► Securing ──a few reads a tick──► Greeting
 //!    ▲ waits            │ overdue, or in the way of others: closed unheard
 //! ```
-//! As many run at once as are allowed; what comes beyond waits in the kernel. Whoever has had a
-//! second makes room then, so that connections that say nothing keep nobody out for long. A
-//! tick reads few of them, after all sessions, so a storm costs those who chat a few hundred
-//! microseconds a tick and not their turn.
+//! As many run at once as are allowed; what comes beyond waits in the kernel. Whoever has kept us
+//! waiting for a second makes room then, so that connections that say nothing keep nobody out for
+//! long. One that waits for us does not: in a storm that would be each whose dear read is done,
+//! and none would come to its end. A tick reads few of them, after all sessions, so a storm costs
+//! those who chat a few hundred microseconds a tick and not their turn.
 
 use mio::net::TcpStream;
 use tracing::{debug, error};
 
 use super::Core;
 use super::connection::Cover;
+use super::connections::Connections;
 use super::deadlines::Deadlines;
-use crate::limits::{HANDSHAKE_READS_PER_TICK, HANDSHAKE_UNDISTURBED_MS};
+use crate::limits::{HANDSHAKE_LOOKS_MAX, HANDSHAKE_READS_PER_TICK, HANDSHAKE_UNDISTURBED_MS};
 use crate::reactor::slot::SlotKey;
 use crate::session::{Session, State};
 use crate::transport::tls::{Certificate, TlsServer};
@@ -51,13 +53,29 @@ impl Handshakes {
     pub(super) fn poll_timeout(&self) -> Option<u64> {
         self.begun.poll_timeout()
     }
+
+    /// The one that has kept us waiting longest, and since when, ms. What waits to be read waits
+    /// for us.
+    fn longest_awaited(&mut self, connections: &mut Connections) -> Option<(u64, SlotKey)> {
+        let mut is_under_way = |key| Some(connections.find(key)?.session.state == State::Securing);
+        while self.begun.first().is_some_and(|(_, key)| is_under_way(key) != Some(true)) {
+            self.begun.pop_due(u64::MAX);
+        }
+        let awaited = self.begun.keys().take(HANDSHAKE_LOOKS_MAX).filter_map(|key| {
+            let connection = connections.find(key)?;
+            let is_awaited = connection.session.state == State::Securing && !connection.is_listed;
+            let cover = connection.cover.as_ref().filter(|_| is_awaited)?;
+            Some((cover.awaited_since_ms, key))
+        });
+        awaited.min_by_key(|(since_ms, _)| *since_ms)
+    }
 }
 
 impl Core {
     /// Covers a new socket.
     pub(super) fn begin_handshake(&mut self, socket: TcpStream) -> Option<SlotKey> {
         let tls = self.handshakes.server.as_ref()?.accept().ok()?;
-        let cover = Box::new(Cover { tls, sealed: None });
+        let cover = Box::new(Cover { tls, sealed: None, awaited_since_ms: self.now_ms() });
         let key = self.insert(socket, Some(cover), Session::securing(), None)?;
         self.handshakes.under_way += 1;
         let due_ms = self.now_ms().saturating_add(self.config.tls_deadline_ms);
@@ -65,13 +83,14 @@ impl Core {
         Some(key)
     }
 
-    /// Whether one more may begin; makes room where the oldest had its time.
+    /// Whether one more may begin; makes room where one had its time.
     pub(super) fn has_room_for_handshake(&mut self) -> bool {
         if self.handshakes.under_way < self.handshakes_max() {
             return true;
         }
-        let Some((begun_ms, key)) = self.oldest_handshake() else { return true };
-        let is_in_the_way = begun_ms + HANDSHAKE_UNDISTURBED_MS <= self.now_ms();
+        let awaited = self.handshakes.longest_awaited(&mut self.connections);
+        let Some((since_ms, key)) = awaited else { return false };
+        let is_in_the_way = since_ms + HANDSHAKE_UNDISTURBED_MS <= self.now_ms();
         if is_in_the_way {
             self.counts.handshakes_shed += 1;
             self.close(key);
@@ -79,29 +98,20 @@ impl Core {
         is_in_the_way
     }
 
-    /// When there is room for another handshake, at the latest, ms; 0 for now.
+    /// When there is room for another handshake, at the latest, ms; 0 for now. Where all that
+    /// are under way wait for us, we do not sleep.
     pub(super) fn handshake_room_due_ms(&mut self) -> u64 {
         if self.handshakes.under_way < self.handshakes_max() {
             return 0;
         }
-        self.oldest_handshake().map_or(0, |(begun_ms, _)| begun_ms + HANDSHAKE_UNDISTURBED_MS)
+        let awaited = self.handshakes.longest_awaited(&mut self.connections);
+        awaited.map_or(0, |(since_ms, _)| since_ms + HANDSHAKE_UNDISTURBED_MS)
     }
 
     /// A core's share of what the box allows.
     fn handshakes_max(&self) -> usize {
         let cores = usize::from(self.shared.cores.max(1));
         (self.config.handshakes_max as usize).div_ceil(cores)
-    }
-
-    /// The one under way that began first, and when, ms.
-    fn oldest_handshake(&mut self) -> Option<(u64, SlotKey)> {
-        while let Some((due_ms, key)) = self.handshakes.begun.first() {
-            if self.state(key) == Some(State::Securing) {
-                return Some((due_ms.saturating_sub(self.config.tls_deadline_ms), key));
-            }
-            self.handshakes.begun.pop_due(u64::MAX);
-        }
-        None
     }
 
     /// Closes those that took too long.
@@ -115,12 +125,28 @@ impl Core {
         }
     }
 
-    /// Goes on with a few.
+    /// Goes on with a few. Whoever is answered has the word then, and a second for it; whoever
+    /// is gone before that can never answer in turn, and is not worth the dear read.
     pub(super) fn read_handshakes(&mut self) {
-        for _ in 0..self.connections.securing_count().min(HANDSHAKE_READS_PER_TICK) {
-            if let Some(key) = self.connections.next_securing() {
-                self.read(key);
+        for key in self.connections.take_securing(HANDSHAKE_READS_PER_TICK) {
+            let Some(connection) = self.connections.find(key) else { continue };
+            let was_answered = connection.is_answered();
+            if connection.is_read_closed && !was_answered {
+                self.close(key);
+                continue;
             }
+            self.read(key);
+            self.note_answered(key, was_answered);
+        }
+    }
+
+    fn note_answered(&mut self, key: SlotKey, was_answered: bool) {
+        let now_ms = self.now_ms();
+        if let Some(connection) = self.connections.find(key).filter(|_| !was_answered)
+            && connection.is_answered()
+            && let Some(cover) = &mut connection.cover
+        {
+            cover.awaited_since_ms = now_ms;
         }
     }
 
@@ -177,3 +203,6 @@ impl Core {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

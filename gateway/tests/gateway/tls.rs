@@ -1,5 +1,7 @@
 //! Clients under TLS.
 
+mod storm;
+
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::sync::Arc;
