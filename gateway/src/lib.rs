@@ -25,6 +25,7 @@ mod core;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
 mod limits;
+mod random;
 mod reactor;
 mod reading;
 mod serve;

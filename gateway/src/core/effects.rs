@@ -9,6 +9,7 @@ use tracing::error;
 use super::Core;
 use super::shards::Quarantine;
 use crate::limits::SETTLE_ROUNDS_MAX;
+use crate::random;
 use crate::reactor::slot::SlotKey;
 use crate::session::{Fault, reply};
 
@@ -91,7 +92,7 @@ impl Core {
             connection.session.is_probed = true;
         }
         self.counts.probes += 1;
-        let echo = self.now_us;
+        let echo = random::number();
         self.connections.append(key, |out| reply::append_probe(out, echo));
     }
 

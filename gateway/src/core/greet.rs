@@ -15,6 +15,7 @@ use super::mesh::Arrival;
 use super::stop::Phase;
 use crate::auth::{self, Pass, TokenFault};
 use crate::clock::unix_ms;
+use crate::random;
 use crate::reactor::slot::SlotKey;
 use crate::session::handshake::{Claim, Greeting, Unfit};
 use crate::session::reply::WelcomeWords;
@@ -145,18 +146,15 @@ impl Core {
             cover.tls.forget_exporter();
         }
         let (pass, counter) = (greeting.pass, greeting.connection_counter);
-        debug!(user = %pass.user, device = %pass.device, "a session is open");
+        let session = random::number();
+        debug!(user = %pass.user, device = %pass.device, session, "a session is open");
         self.counts.logins += 1;
         self.counts.resumed += u64::from(greeting.kind == Kind::Resume);
         self.set_expiry(key, pass.grant.expires_s);
         let mut ticket = Vec::new();
         auth::issue(&self.sealing_keys, &pass, counter, &mut ticket);
-        let words = WelcomeWords {
-            config: &self.config,
-            unix_ms: unix_ms(),
-            session: u64::from(self.core) << 48 | self.counts.logins,
-            ticket: &ticket,
-        };
+        let words =
+            WelcomeWords { config: &self.config, unix_ms: unix_ms(), session, ticket: &ticket };
         let user = pass.user;
         self.connections.append(key, |out| reply::append_welcome(out, tag, user, opened, words));
     }

@@ -27,6 +27,7 @@ fn who_does_not_answer_a_probe_is_closed_and_gets_his_messages_when_he_is_back()
 
     // Carol is slow, but there: she is offered the same again.
     let (_, probe) = carol.expect::<Probe>();
+    assert!(probe.echo > 1 << 40, "and no time since the start: {}", probe.echo);
     carol.write(&frame(0, 0, &Pong { echo: probe.echo }, &[]));
     carol.expect_message();
     bob.expect::<Probe>();

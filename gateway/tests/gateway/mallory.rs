@@ -220,3 +220,21 @@ fn a_refusal_tells_a_sender_of_his_own_numbers_alone() {
         assert_eq!(mallory.expect::<Refused>().1.code, Code::UnknownUser.number());
     }
 }
+
+/// Nor how many others came in between.
+#[test]
+fn the_number_of_a_session_says_nothing_of_others() {
+    for cores in CORES {
+        let running = Running::start(cores);
+        let mut numbers: Vec<_> = (100..108)
+            .map(|user| {
+                let mut client = Client::connect(running.address);
+                client.say_hello(user, hello(1));
+                client.expect::<Welcome>().1.session
+            })
+            .collect();
+        numbers.sort_unstable();
+        // Of eight that are drawn no two are as near, but for once in a hundred million.
+        assert!(numbers.windows(2).all(|pair| pair[1] - pair[0] > 1 << 32), "{numbers:?}");
+    }
+}
