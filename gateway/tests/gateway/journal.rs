@@ -72,6 +72,11 @@ impl MemoryJournal {
         self.disk.1.notify_all();
     }
 
+    /// Commits that have begun so far.
+    pub(crate) fn begun(&self) -> usize {
+        self.with(|disk| disk.begun)
+    }
+
     /// Waits until as many commits have begun.
     pub(crate) fn wait_for_begun(&self, count: usize) {
         let disk = self.lock();

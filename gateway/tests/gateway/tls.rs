@@ -1,6 +1,7 @@
 //! Clients under TLS.
 
 mod storm;
+mod wire;
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -9,7 +10,7 @@ use std::sync::Arc;
 use answerback_gateway::{Certificate, GatewayConfig, PROTOCOL};
 use answerback_proto::code::Code;
 use answerback_proto::kind::{Accepted, CaughtUp, Hello, Welcome};
-use rustls::crypto::aws_lc_rs;
+use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::version::TLS13;
@@ -32,7 +33,15 @@ fn made() -> (Certificate, RootCertStore) {
 }
 
 fn client_config(roots: RootCertStore, protocol: Option<&[u8]>) -> Arc<ClientConfig> {
-    let provider = Arc::new(aws_lc_rs::default_provider());
+    client_config_with(aws_lc_rs::default_provider(), roots, protocol)
+}
+
+fn client_config_with(
+    provider: CryptoProvider,
+    roots: RootCertStore,
+    protocol: Option<&[u8]>,
+) -> Arc<ClientConfig> {
+    let provider = Arc::new(provider);
     let builder = ClientConfig::builder_with_provider(provider).with_protocol_versions(&[&TLS13]);
     let mut config = builder.unwrap().with_root_certificates(roots).with_no_client_auth();
     config.alpn_protocols = protocol.into_iter().map(<[u8]>::to_vec).collect();
@@ -158,7 +167,7 @@ fn a_session_that_breaks_the_cover_is_closed_and_may_come_back() {
     back.expect::<Welcome>();
 }
 
-/// Older versions are not even compiled in.
+/// Nor do older versions of TLS: what is compiled in is not what is offered.
 #[test]
 fn other_protocols_get_no_session() {
     let (certificate, roots) = made();
