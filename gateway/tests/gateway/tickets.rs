@@ -3,7 +3,7 @@
 use answerback_directory::shard::Administered;
 use answerback_gateway::Command;
 use answerback_proto::code::Code;
-use answerback_proto::id::{TokenId, UserId};
+use answerback_proto::id::{DeviceId, TokenId, UserId};
 use answerback_proto::kind::{Accepted, CaughtUp, Hello, Kind};
 use serde_json::{Value, json};
 
@@ -151,6 +151,26 @@ fn a_ticket_is_void_when_its_token_is() {
         let ticket = ticket_of(&running, USER, 1, 3);
         ask(Command::RevokeTokens(UserId(USER), 1_700_000_001));
         assert_eq!(refused(&running, &Resumption::new(USER, 1, 4, &ticket)), Code::TokenRevoked);
+        Resumption::new(BYSTANDER, 1, 2, &other).say(&running).expect_ticket();
+    }
+}
+
+#[test]
+fn a_ticket_of_a_revoked_device_or_a_purged_user_opens_nothing() {
+    for cores in [1, 4] {
+        let running = Running::start(cores);
+        let ask = |command| assert_eq!(running.control.ask(command), Ok(Administered::Done));
+        let (phone, laptop) = (ticket_of(&running, USER, 1, 1), ticket_of(&running, USER, 2, 1));
+        let other = ticket_of(&running, BYSTANDER, 1, 1);
+        ask(Command::Revoke(UserId(USER), DeviceId(1)));
+        let resumption = Resumption::new(USER, 1, 2, &phone);
+        assert_eq!(refused(&running, &resumption), Code::DeviceRevoked);
+        let newer = Resumption::new(USER, 2, 2, &laptop).say(&running).expect_ticket();
+        ask(Command::PurgeUser(UserId(USER)));
+        for (counter, ticket) in [(3, newer), (4, laptop)] {
+            let resumption = Resumption::new(USER, 2, counter, &ticket);
+            assert_eq!(refused(&running, &resumption), Code::DeviceRevoked);
+        }
         Resumption::new(BYSTANDER, 1, 2, &other).say(&running).expect_ticket();
     }
 }
