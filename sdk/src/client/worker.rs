@@ -133,13 +133,13 @@ impl Worker {
         };
         let now_ms = self.shared.clock.now_ms();
         match dialled {
-            Ok(Ok((stream, credential))) => {
-                match device.storage.raise_connection_counter() {
-                    Ok(counter) => open(device, now_ms, counter, &stream, &credential),
-                    Err(error) => device.link.stop(Halt::Storage(error.to_string())),
-                }
-                self.stream = Some(stream);
-            }
+            Ok(Ok((stream, credential))) => match device.storage.raise_connection_counter() {
+                Ok(counter) => match open(device, now_ms, counter, &stream, &credential) {
+                    Ok(()) => self.stream = Some(stream),
+                    Err(error) => device.link.handle_dial_failed(now_ms, error.to_string()),
+                },
+                Err(error) => device.link.stop(Halt::Storage(error.to_string())),
+            },
             Ok(Err(ConnectError::Unwanted)) => {}
             Ok(Err(error)) => {
                 let reason = format!("cannot connect to {}: {error}", self.address);
@@ -225,16 +225,26 @@ impl Worker {
 }
 
 /// Says hello through a stream that was just opened.
-fn open(device: &mut Device, now_ms: u64, counter: u64, stream: &Stream, credential: &Credential) {
+///
+/// # Errors
+/// The stream gives nothing that a ticket's proof could be bound to.
+fn open(
+    device: &mut Device,
+    now_ms: u64,
+    counter: u64,
+    stream: &Stream,
+    credential: &Credential,
+) -> io::Result<()> {
     match credential {
         Credential::Token(token) => device.link.handle_dialled(now_ms, counter, token),
         Credential::Ticket(ticket) => {
             let (user, of) = (device.storage.user(), device.storage.device());
-            let message = proof_message(&stream.exporter(), user, of, counter);
+            let message = proof_message(&stream.exporter()?, user, of, counter);
             let key = hmac::Key::new(hmac::HMAC_SHA256, &ticket.secret);
             let mut proof = [0; 32];
             proof.copy_from_slice(hmac::sign(&key, &message).as_ref());
             device.link.handle_dialled_by_ticket(now_ms, counter, proof);
         }
     }
+    Ok(())
 }

@@ -213,4 +213,18 @@ mod tests {
         drop(stream);
         server.join().unwrap();
     }
+
+    /// Zeros, which stand for a plain connection, would make a proof that is good on all of them.
+    #[test]
+    fn a_stream_without_a_secret_of_its_own_gives_none() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let connector =
+            Connector::new(&address.to_string(), &Security::Tls(Tls::default())).unwrap();
+        let (config, name) = connector.tls.unwrap();
+        let tls = ClientConnection::new(config, name).unwrap();
+        let socket = || TcpStream::connect(address).unwrap();
+        assert!(Stream::new(socket(), Some(tls)).exporter().is_err(), "before the handshake");
+        assert_eq!(Stream::new(socket(), None).exporter().unwrap(), [0; 32]);
+    }
 }

@@ -89,11 +89,13 @@ impl Stream {
 
     /// What only the two ends of this connection know, for the proof of a resume ticket; zeros
     /// where it is plain.
-    pub fn exporter(&self) -> [u8; SECRET_BYTES] {
-        let secret = self.tls.as_ref().and_then(|tls| {
-            tls.export_keying_material([0; SECRET_BYTES], EXPORTER_LABEL, None).ok()
-        });
-        secret.unwrap_or_default()
+    ///
+    /// # Errors
+    /// TLS gives nothing: a proof over zeros would be good on any plain connection.
+    pub fn exporter(&self) -> io::Result<[u8; SECRET_BYTES]> {
+        let Some(tls) = &self.tls else { return Ok([0; SECRET_BYTES]) };
+        tls.export_keying_material([0; SECRET_BYTES], EXPORTER_LABEL, None)
+            .map_err(io::Error::other)
     }
 
     /// One write of what waits.

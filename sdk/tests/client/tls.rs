@@ -223,7 +223,7 @@ fn both_ends_know_a_secret_of_each_connection_and_of_no_other() {
     let secrets = [0, 1].map(|_| {
         let mut stream = connector.connect().unwrap();
         stream.write(b"x").unwrap();
-        stream.exporter()
+        stream.exporter().unwrap()
     });
     assert_eq!(server.join().unwrap(), secrets);
     assert_ne!(secrets[0], secrets[1]);
