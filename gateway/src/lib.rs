@@ -24,6 +24,7 @@ mod control;
 mod core;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
+mod hkdf;
 mod limits;
 mod random;
 mod reactor;
@@ -38,7 +39,9 @@ pub use admission::{PROXY_HEADER_BYTES_MAX, PrefixLengths};
 pub use auth::{KeySetError, SealingError, SealingKeys, Verifier};
 pub use config::{GatewayConfig, RateConfig};
 pub use control::{Command, Control, Unanswered};
-pub use limits::{CLOSING_MS, OUT_BYTES_MAX, REQUESTS_UNANSWERED_MAX, SESSION_CREDIT_BYTES_MAX};
+pub use limits::{
+    CLOSING_MS, OUT_BYTES_MAX, REQUESTS_UNANSWERED_MAX, SEALING_KEYS_MAX, SESSION_CREDIT_BYTES_MAX,
+};
 pub use serve::{Backend, Credentials, Listening, ServeError, StopHandle, serve};
 pub use stats::{COMMIT_SECONDS, HandshakeStats, SessionInfo, Stats, StorageStats};
 pub use transport::tls::{Certificate, CertificateError, PROTOCOL};

@@ -31,7 +31,7 @@ pub(crate) const HANDSHAKE_LOOKS_MAX: usize = 1024;
 /// Ed25519 keys that the account service may sign with at a time.
 pub(crate) const KEYS_MAX: usize = 64;
 /// Secrets that tickets may be sealed with: one, and those before it.
-pub(crate) const SEALING_KEYS_MAX: usize = 16;
+pub const SEALING_KEYS_MAX: usize = 16;
 /// Sessions that a core closes in a tick because their tokens have expired.
 pub(crate) const EXPIRIES_PER_TICK: usize = 1024;
 /// Bytes of a token's `jti`.

@@ -8,6 +8,7 @@
 
 use std::path::{Path, PathBuf};
 
+use answerback_gateway::SEALING_KEYS_MAX;
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
 
@@ -16,8 +17,6 @@ use crate::{random, secrets};
 
 /// Bytes of a secret.
 const KEY_BYTES: usize = 32;
-/// A ticket of a key that was taken from the file is refused, so nobody needs more.
-const KEYS_MAX: usize = 16;
 const NAME: &str = "ticket.keys";
 const KEY: &str = "box.ticket_keys";
 
@@ -71,8 +70,8 @@ fn parse(text: &str) -> Result<Vec<[u8; KEY_BYTES]>, String> {
     let keys: Vec<_> = written.map(key).collect::<Result<_, _>>()?;
     match keys.len() {
         0 => Err("there is no secret in it; `openssl rand -hex 32` makes one".to_owned()),
-        1..=KEYS_MAX => Ok(keys),
-        _ => Err(format!("there are more than {KEYS_MAX} secrets in it")),
+        1..=SEALING_KEYS_MAX => Ok(keys),
+        _ => Err(format!("there are more than {SEALING_KEYS_MAX} secrets in it")),
     }
 }
 
@@ -115,7 +114,7 @@ mod tests {
             assert!(fault.starts_with("line 2 ") && !fault.contains(&bad), "{fault}");
         }
         assert!(parse("# none\n").is_err());
-        assert!(parse(&format!("{good}\n").repeat(KEYS_MAX + 1)).is_err());
+        assert!(parse(&format!("{good}\n").repeat(SEALING_KEYS_MAX + 1)).is_err());
     }
 
     #[test]

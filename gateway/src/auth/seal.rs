@@ -13,9 +13,10 @@ use std::sync::Arc;
 
 use aws_lc_rs::aead::{AES_256_GCM_SIV, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use aws_lc_rs::error::Unspecified;
-use aws_lc_rs::hkdf::{HKDF_SHA256, KeyType, Salt};
+use aws_lc_rs::hkdf::{HKDF_SHA256, Salt};
 use aws_lc_rs::rand;
 
+use crate::hkdf::Length;
 use crate::limits::SEALING_KEYS_MAX;
 
 const ID_BYTES: usize = 8;
@@ -138,15 +139,6 @@ impl SealingKey {
         secret.expand(&[b"id"], Length(ID_BYTES))?.fill(&mut id)?;
         secret.expand(&[b"key"], Length(KEY_BYTES))?.fill(&mut key)?;
         Ok(Self { id, key: LessSafeKey::new(UnboundKey::new(&AES_256_GCM_SIV, &key)?) })
-    }
-}
-
-/// Bytes wanted of HKDF.
-struct Length(usize);
-
-impl KeyType for Length {
-    fn len(&self) -> usize {
-        self.0
     }
 }
 

@@ -10,8 +10,10 @@ use std::sync::{Mutex, PoisonError};
 
 use answerback_proto::ticket::{EXPORTER_LABEL, SECRET_BYTES};
 use aws_lc_rs::digest::{Algorithm, SHA256, SHA384, digest};
-use aws_lc_rs::hkdf::{self, HKDF_SHA256, HKDF_SHA384, KeyType, Prk};
+use aws_lc_rs::hkdf::{self, HKDF_SHA256, HKDF_SHA384, Prk};
 use rustls::KeyLog;
+
+use crate::hkdf::Length;
 
 /// By this name rustls tells the secret.
 const SECRET: &str = "EXPORTER_SECRET";
@@ -24,7 +26,7 @@ pub(crate) type Exporter = [u8; SECRET_BYTES];
 pub(crate) struct ExporterTap(Mutex<Option<Exporter>>);
 
 impl ExporterTap {
-    /// What the last call on a connection of this core led to, once.
+    /// What the last call on a handshake of this core led to, once.
     pub(super) fn take(&self) -> Option<Exporter> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
@@ -78,13 +80,4 @@ fn expand(
     let info = [&length, &label_length[..], b"tls13 ", label, &context_length, context];
     let expanded = Prk::new_less_safe(hkdf, secret);
     expanded.expand(&info, Length(out.len())).ok()?.fill(out).ok()
-}
-
-/// So many bytes.
-struct Length(usize);
-
-impl KeyType for Length {
-    fn len(&self) -> usize {
-        self.0
-    }
 }
