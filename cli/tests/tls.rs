@@ -4,7 +4,7 @@
 mod common;
 
 use std::fs;
-use std::process::Output;
+use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -12,21 +12,30 @@ use answerback_proto::id::{DeviceId, UserId};
 use answerback_sdk::{Client, ConnectionState, Options, Pin, Roots, Security, Tls, TokenSource};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use common::log::Log;
 use common::{Place, Server, answerback, failure, json_lines};
 use jsonwebtoken::EncodingKey;
+use rustix::process::Signal;
 use serde_json::Value;
 
 /// Longer than anything that a test waits for.
 const LONG_MS: u64 = 60_000;
+/// A core takes other secrets within a tick.
+const TRIES_MAX: usize = 50;
 /// Seconds for which a token is good that is not to outlive a test.
 const SHORT_S: u64 = 8;
 
 /// A box with the certificate of a place, on its data.
 fn serve(place: &Place, listen: &str) -> Server {
+    Server::start(&mut command(place, listen))
+}
+
+fn command(place: &Place, listen: &str) -> Command {
     let mut command = place.serve(listen);
     command.arg("--tls-certificate").arg(place.keys().join("tls.crt"));
     command.arg("--tls-key").arg(place.keys().join("tls.key"));
-    Server::start(command.args(["--cores", "2"]))
+    command.args(["--cores", "2"]);
+    command
 }
 
 /// What a client is told, to trust the certificate of a place.
@@ -199,6 +208,41 @@ fn a_ticket_lets_in_after_the_box_was_killed_and_the_app_too() {
     wait_until_online(&client, 1);
     client.close();
     assert_eq!(account.asked_count(), 1);
+}
+
+/// As an operator does it: the new secret comes before the old one, which goes later.
+#[test]
+fn tickets_outlive_a_change_of_their_secrets_while_the_old_one_is_there() {
+    let place = Arc::new(Place::new());
+    let mut command = command(&place, "127.0.0.1:0");
+    command.args(["--set", "box.jwks_period_s=1", "--log-format", "json"]).stderr(Stdio::piped());
+    let mut server = Server::start(&mut command);
+    let mut log = Log::of(&mut server);
+    let account = Account::new(&place, None);
+    let come = || {
+        let client = open(&place, &server.address, &account);
+        wait_until_online(&client, 1);
+        client.close();
+        account.asked_count()
+    };
+    let path = place.path("data").join("ticket.keys");
+    let old = fs::read_to_string(&path).unwrap();
+    let [new, newest] = ["ab", "cd"].map(|byte| format!("{}\n", byte.repeat(32)));
+    assert_eq!(come(), 1, "the first time by a token");
+
+    // The thread sees it by itself.
+    fs::write(&path, format!("{new}{old}")).unwrap();
+    log.event("what tickets are sealed with: read again");
+    assert_eq!(come(), 1, "by a ticket that the old one sealed");
+    fs::write(&path, "no secret\n").unwrap();
+    log.event("it stays as it was");
+    assert_eq!(come(), 1, "by another, which the new one sealed, or the old one");
+
+    fs::write(&path, newest).unwrap();
+    server.signal(Signal::HUP);
+    log.event("what tickets are sealed with: read again");
+    // A core takes it within a tick.
+    assert!((0..TRIES_MAX).any(|_| come() == 2), "and then by a token");
 }
 
 /// The first token is good for seconds; the session outlives it, and the next.
