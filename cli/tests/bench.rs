@@ -54,6 +54,23 @@ fn users_come_and_go_again_and_again_beside_a_chat() {
     }
 }
 
+/// Whatever becomes of those before.
+#[test]
+fn logins_are_offered_by_the_clock() {
+    let place = Place::new();
+    let server = Server::serve(&place, 2);
+    let paced = ["--login-rate", "100", "--duration", "2"];
+    let output = storm(&place, &server, &paced);
+    assert!(output.status.success(), "{output:?}");
+    let report = &json_lines(&output)[0];
+    let of = |name: &str| report["offered"][name].as_u64().unwrap();
+    assert!((195..=205).contains(&of("logins")), "{report}");
+    let done = report["logins"].as_u64().unwrap();
+    assert_eq!(of("logins"), done + of("shed") + of("under_way") + of("missed"), "{report}");
+    // Those who come again are seldom all there at once.
+    assert!(done > 0 && of("shed") == 0, "{report}");
+}
+
 #[test]
 fn all_come_at_one_blow_and_stay_until_all_are_in() {
     let place = Place::new();

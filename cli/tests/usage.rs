@@ -46,7 +46,7 @@ fn every_command_explains_itself_with_an_example() {
 
 #[test]
 fn wrong_usage_is_exit_code_2() {
-    let wrong: [&[&str]; 12] = [
+    let wrong: [&[&str]; 13] = [
         &[],
         &["chat"],
         &["send", "--user", "1", "--to", "2"],
@@ -57,6 +57,7 @@ fn wrong_usage_is_exit_code_2() {
         &["bench", "offline", "--senders", "3"],
         &["bench", "log", "--dir", ".", "--rate", "0"],
         &["bench", "storm", "--rounds", "2", "--new-users"],
+        &["bench", "storm", "--rounds", "2", "--login-rate", "10"],
         &["bench", "soak", "--rate", "10", "--every", "0"],
         &["bench", "chat", "--inflight", "8", "--duration", "soon"],
     ];

@@ -15,6 +15,7 @@ use answerback_proto::frame_buffer::Frame;
 use answerback_proto::kind::Welcome;
 use hdrhistogram::Histogram;
 
+use super::pace::LoginPace;
 use super::roster::{Roster, again};
 use crate::bench::engine::{Ended, Job};
 use crate::bench::load::ChatLoad;
@@ -40,6 +41,8 @@ pub(super) struct Plan {
 pub(super) struct StormLoad {
     pub(super) chat: ChatLoad,
     plan: Plan,
+    /// None where somebody comes as soon as there is room.
+    pace: Option<LoginPace>,
     roster: Roster,
     places: Vec<Option<Guest>>,
     free: Vec<usize>,
@@ -59,6 +62,10 @@ pub(super) struct StormLoad {
 #[derive(Clone, Debug)]
 pub(super) struct Counts {
     pub(super) logins: u64,
+    /// Logins that began, or by the clock should have.
+    pub(super) offered: u64,
+    /// Those for whom there was no user, or no place.
+    pub(super) missed: u64,
     /// From the first try to `Welcome`, ns.
     pub(super) latencies: Histogram<u64>,
     /// Logins that were refused or broken off, by reason.
@@ -75,7 +82,7 @@ struct Guest {
 impl Counts {
     /// Nothing yet.
     pub(super) fn new(latencies: Histogram<u64>) -> Self {
-        Self { logins: 0, latencies, refusals: BTreeMap::new() }
+        Self { logins: 0, offered: 0, missed: 0, latencies, refusals: BTreeMap::new() }
     }
 
     fn take(&mut self) -> Self {
@@ -90,6 +97,7 @@ impl StormLoad {
         Self {
             chat,
             plan,
+            pace: None,
             roster,
             places: vec![None; plan.places],
             free: (0..plan.places).rev().collect(),
@@ -101,6 +109,11 @@ impl StormLoad {
             outcome: Ok(()),
             counts,
         }
+    }
+
+    /// Users come by the clock; who is refused then does not try again.
+    pub(super) fn set_pace(&mut self, pace: LoginPace) {
+        self.pace = Some(pace);
     }
 
     /// Users come, or nobody more.
@@ -143,6 +156,11 @@ impl StormLoad {
 
     fn leave(&mut self, place: usize, sockets: &mut Sockets) {
         sockets.close(self.connection(place));
+        self.clear(place);
+    }
+
+    /// Who had a place is away again.
+    fn clear(&mut self, place: usize) {
         if let Some(guest) = self.places.get_mut(place).and_then(Option::take) {
             self.roster.give_back(again(guest.login));
             self.free.push(place);
@@ -168,12 +186,31 @@ impl StormLoad {
     }
 
     fn fill(&mut self, now_ns: u64, sockets: &mut Sockets) -> Result<(), Failure> {
-        while self.is_running && self.under_way < self.plan.inflight && !self.free.is_empty() {
-            let Some(login) = self.roster.take()? else { break };
-            let Some(place) = self.free.pop() else { break };
-            self.connect(place, Guest { login, begun_ns: now_ns }, sockets);
+        if !self.is_running {
+            return Ok(());
+        }
+        if self.pace.is_none() {
+            while self.begin(now_ns, sockets)? {}
+        }
+        while let Some(due_ns) = self.pace.as_mut().and_then(|pace| pace.take_due(now_ns)) {
+            if !self.begin(due_ns, sockets)? {
+                self.counts.offered += 1;
+                self.counts.missed += 1;
+            }
         }
         Ok(())
+    }
+
+    /// Somebody comes, where there is room for one, and somebody who is away.
+    fn begin(&mut self, begun_ns: u64, sockets: &mut Sockets) -> Result<bool, Failure> {
+        if self.under_way >= self.plan.inflight || self.free.is_empty() {
+            return Ok(false);
+        }
+        let Some(login) = self.roster.take()? else { return Ok(false) };
+        let Some(place) = self.free.pop() else { return Ok(false) };
+        self.connect(place, Guest { login, begun_ns }, sockets);
+        self.counts.offered += 1;
+        Ok(true)
     }
 }
 
@@ -224,15 +261,20 @@ impl Job for StormLoad {
 
     fn due_ns(&self) -> Option<u64> {
         let retry_ns = self.waiting.iter().map(|(due_ns, _)| *due_ns).min();
-        retry_ns.into_iter().chain(self.chat.due_ns()).min()
+        let paced_ns = self.pace.filter(|_| self.is_running).map(|pace| pace.due_ns());
+        [retry_ns, paced_ns, self.chat.due_ns()].into_iter().flatten().min()
     }
 
     fn handle_end(&mut self, at: usize, now_ns: u64, ended: Ended) -> Result<(), Failure> {
         let Some(place) = self.place(at) else { return Err(ended.failure) };
         *self.counts.refusals.entry(ended.failure.line().to_owned()).or_default() += 1;
+        self.under_way = self.under_way.saturating_sub(1);
+        if self.pace.is_some() {
+            self.clear(place);
+            return Ok(());
+        }
         let wait_ns = (u64::from(ended.retry_after_ms) * 1_000_000).max(RETRY_NS_MIN);
         self.waiting.push((now_ns + wait_ns, place));
-        self.under_way = self.under_way.saturating_sub(1);
         Ok(())
     }
 }

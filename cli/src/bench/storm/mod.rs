@@ -1,6 +1,7 @@
 //! `answerback bench storm`: everybody logs in, and leaves at once or when all are in.
 
 mod load;
+mod pace;
 mod report;
 mod roster;
 
@@ -22,6 +23,7 @@ use super::watch::Watch;
 use crate::exit::Failure;
 use crate::process::allow_connections;
 use load::{Counts, Plan, StormLoad};
+use pace::LoginPace;
 use report::{ChatBeside, StormReport};
 use roster::Roster;
 
@@ -53,6 +55,11 @@ What others notice who chat meanwhile, before the storm and in it:
 
   answerback bench storm --chat-rate 2000 --keys run/keys --server-pid $(pidof answerback)
 
+More than the server can take, by the clock, whatever becomes of those before:
+
+  answerback bench storm --login-rate 3000 --clients 15000 --chat-rate 2000 --tls --ca run/keys/tls.crt \
+    --keys run/keys --server-pid $(pidof answerback)
+
 Latency counts from a login's first try to its Welcome, refusals in between included.
 
 Exit codes: 0 all got in, 1 failed, or nobody got in for as long as patience lasts, or the chat
@@ -70,7 +77,7 @@ pub(crate) struct Arguments {
     /// Never the same user twice.
     #[arg(long, conflicts_with = "rounds")]
     new_users: bool,
-    /// Logins under way at once: 64, or all where all come at one blow.
+    /// Logins under way at once: 64, or all where all come at one blow or by the clock.
     #[arg(long, visible_alias = "window", value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     inflight: Option<u32>,
     /// Time of measuring: seconds, or with a unit.
@@ -79,6 +86,10 @@ pub(crate) struct Arguments {
     /// All at one blow, so many times.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
     rounds: Option<u32>,
+    /// Logins that are offered in a second, whatever becomes of earlier ones; who is refused does
+    /// not try again.
+    #[arg(long, value_name = "N", value_parser = parse_rate, conflicts_with = "rounds")]
+    login_rate: Option<f64>,
     /// Messages a second of others who chat meanwhile.
     #[arg(long, value_name = "N", value_parser = parse_rate)]
     chat_rate: Option<f64>,
@@ -95,7 +106,8 @@ pub(crate) struct Arguments {
 impl Arguments {
     fn plan(&self) -> Plan {
         let stays = self.rounds.is_some();
-        let inflight = self.inflight.unwrap_or(if stays { self.clients } else { INFLIGHT });
+        let are_many = stays || self.login_rate.is_some();
+        let inflight = self.inflight.unwrap_or(if are_many { self.clients } else { INFLIGHT });
         let places = if stays { self.clients } else { inflight };
         Plan { places: places as usize, inflight: inflight as usize, stays }
     }
@@ -210,6 +222,9 @@ impl<'a> Storm<'a> {
         let Some(rounds) = self.arguments.rounds else {
             let end_ns = self.engine.now_ns() + nanoseconds(self.arguments.duration);
             self.progress.begin("storm", self.arguments.duration.as_secs());
+            if let Some(per_second) = self.arguments.login_rate {
+                self.load.set_pace(LoginPace::new(per_second, self.engine.now_ns()));
+            }
             self.load.set_running(true);
             self.run(|_, now_ns| now_ns >= end_ns)?;
             return Ok(Vec::new());

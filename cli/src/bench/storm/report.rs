@@ -27,7 +27,10 @@ pub(super) struct StormReport {
     /// Where all come at one blow: of the rounds alone, not of the leaving between them.
     logins_per_second: f64,
     login: Option<Latency>,
-    /// Logins that were refused or broken off and tried again, by reason.
+    /// Where they come by the clock.
+    offered: Option<Offered>,
+    /// Logins that were refused or broken off, by reason; tried again unless they come by the
+    /// clock.
     refusals: BTreeMap<String, u64>,
     /// The chat beside it is left out.
     cpu_us_per_login: Option<f64>,
@@ -37,6 +40,33 @@ pub(super) struct StormReport {
     chat: Option<ChatBeside>,
     #[serde(skip)]
     costs: Costs,
+}
+
+/// What became of the logins that were offered.
+#[derive(Clone, Copy, Debug, Serialize)]
+struct Offered {
+    logins: u64,
+    per_second: f64,
+    /// Refused, or closed unheard.
+    shed: u64,
+    /// Neither in nor shed when the time was over.
+    under_way: u64,
+    /// For them there was no user left, or no place.
+    missed: u64,
+}
+
+impl Offered {
+    fn of(counts: &Counts, seconds: f64) -> Self {
+        let shed = counts.refusals.values().sum();
+        let begun = counts.offered - counts.missed;
+        Self {
+            logins: counts.offered,
+            per_second: (counts.offered as f64 / seconds.max(1e-9)).round(),
+            shed,
+            under_way: begun.saturating_sub(counts.logins + shed),
+            missed: counts.missed,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, Serialize)]
@@ -88,6 +118,7 @@ impl StormReport {
             logins: counts.logins,
             logins_per_second: (counts.logins as f64 / storm_s.max(1e-9)).round(),
             login: Latency::of(&counts.latencies),
+            offered: arguments.login_rate.map(|_| Offered::of(&counts, storm_s)),
             refusals: counts.refusals,
             cpu_us_per_login,
             logins_per_core_second: cpu_us_per_login.map(|cpu_us| (1e6 / cpu_us).round()),
@@ -123,6 +154,14 @@ impl fmt::Display for StormReport {
             write!(text, ", {} a second of core", count(per_core as u64))?;
         }
         writeln!(text, ", {} in {} s", count(self.logins), self.seconds)?;
+        if let Some(Offered { logins, per_second, shed, under_way, missed }) = self.offered {
+            let [logins, per_second] = [logins, per_second as u64].map(count);
+            let [shed, under_way, missed] = [shed, under_way, missed].map(count);
+            writeln!(
+                text,
+                "  {logins} offered, {per_second} a second: {shed} of them shed, {under_way} under way, {missed} without a user"
+            )?;
+        }
         if !self.rounds_s.is_empty() {
             let rounds: Vec<_> = self.rounds_s.iter().map(|s| format!("{s} s")).collect();
             writeln!(text, "  all in after {}", rounds.join(", "))?;
