@@ -1,6 +1,5 @@
 //! Clients under TLS.
 
-mod storm;
 mod wire;
 
 use std::io::{Read, Write};
