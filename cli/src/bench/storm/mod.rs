@@ -57,7 +57,7 @@ What others notice who chat meanwhile, before the storm and in it:
 
 More than the server can take, by the clock, whatever becomes of those before:
 
-  answerback bench storm --login-rate 3000 --clients 15000 --chat-rate 2000 --tls --ca run/keys/tls.crt \
+  answerback bench storm --login-rate 3000 --clients 15000 --chat-rate 2000 --ca run/keys/tls.crt \
     --keys run/keys --server-pid $(pidof answerback)
 
 Latency counts from a login's first try to its Welcome, refusals in between included.
