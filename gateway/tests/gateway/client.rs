@@ -13,7 +13,7 @@ use answerback_proto::frame_buffer::FrameBuffer;
 use answerback_proto::header::Header;
 use answerback_proto::kind::{
     Accepted, Ack, CaughtUp, Deliver, Delivered, End, Envelope, Error, Hello, Kind, Ping, Pong,
-    Send, Welcome,
+    Probe, Send, Welcome,
 };
 use answerback_proto::limits::FRAME_BYTES_HARD_MAX;
 use rustls::{ClientConfig, ClientConnection, Stream};
@@ -290,8 +290,10 @@ impl Client {
         assert_eq!(self.read(&mut [0; 1]).unwrap(), 0);
     }
 
-    /// The next frame is a message: sender, its envelope, its payload.
+    /// The next frame is a message: sender, its envelope, its payload. On a busy machine a box
+    /// may ask before whether anybody is there, which whatever comes next answers.
     pub(crate) fn expect_message(&mut self) -> (u128, Deliver, Vec<u8>) {
+        while self.next_of::<Probe>().is_some() {}
         let received = self.next().expect("a message");
         (received.header.target, received.read(), received.payload)
     }
