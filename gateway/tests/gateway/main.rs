@@ -1,7 +1,6 @@
 //! A whole gateway behind real sockets, with a journal in memory.
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by it")]
 
-mod attacker;
 mod chats;
 mod client;
 mod cores;

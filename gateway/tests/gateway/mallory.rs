@@ -238,3 +238,23 @@ fn the_number_of_a_session_says_nothing_of_others() {
         assert!(numbers.windows(2).all(|pair| pair[1] - pair[0] > 1 << 32), "{numbers:?}");
     }
 }
+
+/// A position that counted others' entries would tell how much they write.
+#[test]
+fn positions_say_nothing_of_others() {
+    for cores in CORES {
+        let running = Running::start(cores);
+        let mut alice = Client::login(running.address, ALICE);
+        let mut mallory = Client::login(running.address, MALLORY);
+        let others: Vec<_> = (100..132).map(|user| Client::login(running.address, user)).collect();
+        for number in 1..=3 {
+            for user in [MALLORY].into_iter().chain(100..100 + others.len() as u128) {
+                alice.send(1, user, number, b"in everybody's partition");
+                until(&mut alice, Kind::Accepted, &[Kind::CaughtUp, Kind::Delivered]);
+            }
+            let (_, deliver, _) = mallory.expect_message();
+            assert_eq!((deliver.position, deliver.after), (number, number - 1));
+            mallory.ack(number);
+        }
+    }
+}

@@ -72,7 +72,7 @@ fn of_connections() -> Vec<Limit> {
             "handshakes of TLS at once",
             Setting("gateway.handshakes_max"),
             "answerback_tls_handshakes_shed_total",
-            Nothing("wait in the kernel; one of a second or more makes room"),
+            Nothing("wait in the kernel; one that keeps the box waiting for a second makes room"),
         ),
         (
             "a handshake, ms",
