@@ -28,6 +28,9 @@ KINDS = {
     "Read": (0x0014, "client", "request", "peer:16:1 device:16:1 up_to:8:1"),
     "Recall": (0x0015, "client", "request", "sequence:8 recalled:8:1 seen_ms:8 life_s:4:0:2592000 "
                "content_type:2"),
+    "ListDevices": (0x0020, "client", "request", "behind:16"),
+    "NameDevice": (0x0021, "client", "request", "device:16:1 name_length:2:0:64"),
+    "RevokeDevice": (0x0022, "client", "request", "device:16:1"),
     "Welcome": (0x0101, "server", "answer", "version:2:1 kinds_count:2:0:256 ticket_length:2:0:1024 "
                 "lapsed:2:0:1 server_time_ms:8 session:8 generation:8:1 cursor:8 pending_count:8 "
                 "pending_bytes:8 frame_bytes_max:4:4096:983040 undecided_max:2:1:64 "
@@ -50,8 +53,10 @@ KINDS = {
     "Copied": (0x0126, "server", "none", ENTRY + " sequence:8:1 accepted_at_ms:8 content_type:2"),
     "Done": (0x0130, "server", "answer", "at_ms:8"),
     "Declined": (0x0131, "server", "answer", "retry_after_ms:4 code:2:1000:6999"),
+    "Devices": (0x0132, "server", "answer", "count:2:0:64 has_more:2:0:1"),
 }
 NAMES = {number: name for name, (number, *_) in KINDS.items()}
+LISTED = struct.Struct("<16sQHHH")  # of a device: id, last login, standing, whether online, bytes of name
 SECRETS = {"Hello": "token", "Renew": "token", "Resume": "ticket", "Welcome": "ticket", "Renewed": "ticket"}
 WITH_PAYLOAD = ("Send", "Recall", "Deliver", "Copied")
 FIRST_WORDS = ("Delivered", "ReadBy", "Failed")  # entries whose position may be 0
@@ -80,6 +85,10 @@ def encode(frame):
                         for name, size, *_ in fields_of(kind))
     envelope += b"".join(number.to_bytes(2, "little") for number in tail.get("kinds", []))
     envelope += bytes.fromhex(tail.get("token", "") + tail.get("ticket", ""))
+    envelope += bytes.fromhex(tail.get("name", ""))
+    for device, last_login_ms, standing, is_online, name in tail.get("devices", []):
+        envelope += LISTED.pack(int(device).to_bytes(16, "little"), int(last_login_ms), standing, is_online,
+                                len(name) // 2) + bytes.fromhex(name)
     envelope += b"".join(int(end).to_bytes(8, "little") for pair in tail.get("except", []) for end in pair)
     target = int(frame.get("target", 0)).to_bytes(16, "little")
     return HEADER.pack(HEADER.size + len(envelope) + len(payload), KINDS[kind][0], len(envelope),
@@ -138,6 +147,11 @@ def decode_tail(kind, f, tail):
         need(len(tail) == cut + f[secret + "_length"])
         kinds = [int.from_bytes(tail[at:at + 2], "little") for at in range(0, cut, 2)]
         return ({"kinds": kinds} if "kinds_count" in f else {}) | {secret: tail[cut:].hex()}
+    if kind == "NameDevice":
+        need(len(tail) == f["name_length"])
+        return {"name": name_of(tail)}
+    if kind == "Devices":
+        return {"devices": decode_devices(f["count"], tail)}
     need(len(tail) == 16 * f.get("except_count", 0))
     if kind != "Delivered":
         return {}
@@ -145,3 +159,26 @@ def decode_tail(kind, f, tail):
     pairs = list(zip(ends[1::2], ends[2::2]))
     need(all(before < first <= last < f["up_to"] for before, (first, last) in zip(ends[::2], pairs)))
     return {"except": pairs}
+
+
+def name_of(data):
+    """A device's name as it is, where it may be shown on one line."""
+    try:
+        text = data.decode()
+    except UnicodeDecodeError:
+        raise Fault("FrameMalformed") from None
+    need(len(data) <= 64 and not any(ord(each) < 32 or 127 <= ord(each) < 160 for each in text))
+    return data.hex()
+
+
+def decode_devices(count, tail):
+    listed, at, before = [], 0, 0
+    for _ in range(count):
+        need(at + LISTED.size <= len(tail))
+        device, last_login_ms, standing, is_online, length = LISTED.unpack_from(tail, at)
+        device, at = int.from_bytes(device, "little"), at + LISTED.size + length
+        need(before < device and standing <= 1 and is_online <= 1 and at <= len(tail))
+        listed.append((device, last_login_ms, standing, is_online, name_of(tail[at - length:at])))
+        before = device
+    need(at == len(tail))
+    return listed

@@ -86,6 +86,9 @@ enum Command {
     Token(command::token::Arguments),
     /// Print the pin of a box's key.
     Pin(command::pin::Arguments),
+    /// List, name and log out a user's own devices, as the user.
+    #[command(subcommand)]
+    Account(command::account::Command),
     /// Chat in the terminal.
     Chat(command::chat::Arguments),
     /// Send messages, and wait until they are durable or delivered.
@@ -120,6 +123,7 @@ fn main() -> ExitCode {
         Command::DevKeys(arguments) => command::dev_keys::run(&arguments),
         Command::Token(arguments) => command::token::run(&arguments),
         Command::Pin(arguments) => command::pin::run(&arguments),
+        Command::Account(command) => command::account::run(&command),
         Command::Chat(arguments) => command::chat::run(&arguments),
         Command::Send(arguments) => command::send::run(&arguments),
         Command::Recv(arguments) => command::recv::run(&arguments),

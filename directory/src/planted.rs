@@ -60,6 +60,8 @@ pub enum Planted {
     OldTicketTaken,
     /// Which ticket of a device is the newest is not in a checkpoint.
     TicketNotPersisted,
+    /// What a user calls a device is not in a checkpoint.
+    NameNotPersisted,
 }
 
 thread_local! {

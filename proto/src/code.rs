@@ -128,6 +128,8 @@ codes! {
     DecisionForgotten = 3012,
     /// The user has as many devices as he may; one must be revoked first.
     TooManyDevices = 3013,
+    /// The user has no such device.
+    UnknownDevice = 3016,
 
     /// The token's signature, form or audience is wrong.
     TokenInvalid = 4001,

@@ -28,6 +28,11 @@ pub const CREDIT_FRAMES_MAX: u32 = 4096;
 /// Unacknowledged bytes that a device may ask to have under way.
 pub const CREDIT_BYTES_MAX: u32 = 4 * 1024 * 1024;
 
+/// Bytes of a device's name.
+pub const DEVICE_NAME_BYTES_MAX: usize = 64;
+/// Devices in a `Devices`; there is another page where a user has more.
+pub const DEVICES_PER_PAGE_MAX: usize = 64;
+
 /// How long a message may wait: default and cap.
 pub const LIFE_MAX_S: u32 = 30 * 24 * 3600;
 

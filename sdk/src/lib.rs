@@ -63,6 +63,11 @@
 //! says why, and its class whether [`Client::resend`] may help; it is shown once, under its new
 //! number. [`Client::recall`] takes back what nobody has yet.
 //!
+//! # The user's own things
+//!
+//! [`Client::ask`] lists, names and revokes the user's devices ([`Ask`]); the answer comes as
+//! [`ClientEvent::Answered`].
+//!
 //! # Connections
 //!
 //! The client connects by itself, and again after 0.05 to 64 s, at random. Say what the system
@@ -117,10 +122,11 @@ pub mod storage;
 pub mod transport;
 
 pub use answerback_proto::id::{DeviceId, Sequence, UserId};
+pub use answerback_proto::kind::{DeviceStanding, ListedDevice};
 pub use client::{
     ChatSummary, Client, ClientEvent, ConnectionState, Error, ErrorClass, Failure, Fetched,
     Message, MessageId, MessageState, Options, Received, Statistics, TokenSource, fetch_once,
 };
-pub use session::Mode;
+pub use session::{Ask, AskId, Mode, Outcome};
 pub use storage::Draft;
 pub use transport::{Pin, Roots, Security, Tls};

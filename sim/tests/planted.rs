@@ -45,6 +45,7 @@ fn every_bug_of_a_shard_is_noticed() {
         InShard::RevokedGoesOn,
         InShard::OldTicketTaken,
         InShard::TicketNotPersisted,
+        InShard::NameNotPersisted,
     ];
     let mut missed = Vec::new();
     for bug in bugs {

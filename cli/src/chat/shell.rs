@@ -150,6 +150,7 @@ impl Shell {
                 "this device was away for too long: older messages may be missing here",
             ),
             ClientEvent::ChatChanged { .. }
+            | ClientEvent::Answered { .. }
             | ClientEvent::CaughtUp
             | ClientEvent::EverythingChanged => {}
         }

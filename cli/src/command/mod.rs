@@ -1,5 +1,6 @@
 //! What a person types, one module a command.
 
+pub(crate) mod account;
 pub(crate) mod backup;
 pub(crate) mod chat;
 pub(crate) mod check_config;

@@ -60,6 +60,9 @@ impl Shard {
                 let (to, tag, peer) = (origin.session, origin.tag, *peer);
                 self.effects.push_back(Effect::Answer { to, tag, peer, answer });
             }
+            (Asked::Request { origin, .. }, Verdict::Administered(outcome)) => {
+                self.answer_own(*origin, outcome);
+            }
             (Asked::Opening(opening), Verdict::Connected { lapsed }) => {
                 if let Some(user) = self.state.users.get(opening.origin.user) {
                     let generation = self.generation;

@@ -4,7 +4,7 @@ use answerback_proto::code::Code;
 use answerback_proto::id::{
     DeviceId, Generation, PartNumber, PartitionId, Position, Sequence, UserId,
 };
-use answerback_proto::kind::Kind;
+use answerback_proto::kind::{Kind, ListedDevice};
 use answerback_proto::record::{CopyPart, DeliveredPart, FailedPart, ReadPart};
 use bytes::Bytes;
 
@@ -69,6 +69,17 @@ pub enum Effect {
         peer: UserId,
         /// The answer.
         answer: Answer,
+    },
+    /// Answer a `ListDevices`; the session is on the core that drives this shard.
+    Devices {
+        /// Whose request.
+        to: SessionRef,
+        /// The request's tag.
+        tag: u32,
+        /// The user, the header's target.
+        user: UserId,
+        /// The page.
+        page: DevicesPage,
     },
     /// Answer a `Hello`.
     Opened {
@@ -237,6 +248,18 @@ pub enum Answer {
         /// All up to here counts as read.
         up_to: Sequence,
     },
+    /// What was asked for is durable.
+    Done {
+        /// When it took effect.
+        at_ms: u64,
+    },
+    /// It is not done, and nothing of it is kept.
+    Declined {
+        /// Why.
+        code: Code,
+        /// For the class `retry_after`.
+        retry_after_ms: u32,
+    },
     /// The number is decided: it will not be delivered.
     Failed {
         /// The sending device.
@@ -246,6 +269,15 @@ pub enum Answer {
         /// Why.
         code: Code,
     },
+}
+
+/// Devices of a user, by id.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DevicesPage {
+    /// As many as a page holds.
+    pub listed: Vec<ListedDevice>,
+    /// More follow.
+    pub has_more: bool,
 }
 
 /// What `Welcome` says of the inbox.

@@ -32,6 +32,7 @@ mod lifecycle;
 mod load;
 mod mail;
 mod outstanding;
+mod own;
 mod parts;
 mod purges;
 mod push;

@@ -87,6 +87,11 @@ impl Sessions {
         self.live.get(user).is_some()
     }
 
+    /// Whether a device of a user has a session.
+    pub(crate) fn has_device(&self, user: UserId, device: DeviceId) -> bool {
+        self.live.of(user).any(|known| known.device == device)
+    }
+
     /// A session is gone; returns what it had acknowledged and nobody has journaled.
     pub(crate) fn close(
         &mut self,

@@ -3,11 +3,11 @@
 use answerback_proto::encode::{Address, append_frame};
 use answerback_proto::id::{Position, UserId};
 use answerback_proto::kind::{
-    Accepted, CaughtUp, Copied, Deliver, Delivered, Failed, OutOfOrder, ReadBy, ReadElsewhere,
-    ReadNoted, Refused, Skipped,
+    Accepted, CaughtUp, Copied, Declined, Deliver, Delivered, Devices, Done, Failed, OutOfOrder,
+    ReadBy, ReadElsewhere, ReadNoted, Refused, Skipped,
 };
 
-use super::effect::{Answer, Entry, EntryBody};
+use super::effect::{Answer, DevicesPage, Entry, EntryBody};
 
 /// Appends the answer to a request about a chat.
 #[inline]
@@ -32,6 +32,11 @@ pub fn append_answer(out: &mut Vec<u8>, tag: u32, peer: UserId, answer: &Answer)
         }
         Answer::ReadNoted { up_to } => {
             append_frame(out, address, &ReadNoted { up_to: up_to.0 }, &[], &[]);
+        }
+        Answer::Done { at_ms } => append_frame(out, address, &Done { at_ms }, &[], &[]),
+        Answer::Declined { code, retry_after_ms } => {
+            let declined = Declined { retry_after_ms, code: code.number() };
+            append_frame(out, address, &declined, &[], &[]);
         }
         Answer::Failed { device, sequence, code } => {
             let failed = Failed {
@@ -101,6 +106,13 @@ pub fn append_entry(out: &mut Vec<u8>, entry: &Entry) {
             append_frame(out, address, &failed, &[], &[]);
         }
     }
+}
+
+/// Appends a page of a user's devices.
+pub fn append_devices(out: &mut Vec<u8>, tag: u32, user: UserId, page: &DevicesPage) {
+    let devices = Devices { count: 0, has_more: u16::from(page.has_more) };
+    let appended = devices.append(out, Address { flags: 0, tag, target: user.0 }, &page.listed);
+    debug_assert_eq!(appended, Ok(()), "{page:?}");
 }
 
 /// Appends that all entries are sent that waited at `Hello`.

@@ -194,7 +194,7 @@ impl Shard {
         if self.is_busy() { Err(Code::Busy) } else { Ok(self.state.users.get(recipient)) }
     }
 
-    fn is_busy(&self) -> bool {
+    pub(super) fn is_busy(&self) -> bool {
         let taken = self.taken.iter().map(|taken| taken.askers.len()).sum::<usize>();
         self.open_askers.len() + taken >= UNDECIDED_RECORDS_MAX
             || self.open.byte_length() >= OPEN_BYTES_MAX
@@ -211,7 +211,7 @@ impl Shard {
         self.effects.push_back(Effect::Answer { to, tag, peer, answer });
     }
 
-    fn close(&mut self, origin: Origin, kind: Kind, code: Code) {
+    pub(super) fn close(&mut self, origin: Origin, kind: Kind, code: Code) {
         let (to, tag, kind) = (origin.session, origin.tag, Some(kind));
         self.effects.push_back(Effect::Close { to, tag, kind, code });
     }

@@ -23,3 +23,6 @@ const READ_ELSEWHERE: u8 = 6;
 const PURGING: u8 = 1;
 const PURGED: u8 = 2;
 const TOKENS: u8 = 3;
+
+/// Beside a device's standing: its last login and its name follow.
+const WITH_LOGIN: u8 = 0x80;

@@ -53,13 +53,38 @@ pub(crate) struct Device {
     /// token, or that of the session whose ticket it last came with.
     pub(crate) ticket: u64,
     pub(crate) standing: Standing,
+    /// When it last logged in, s since 1970; 0 where an older version let it in.
+    pub(crate) last_login_s: u32,
+    /// As the user called it.
+    pub(crate) name: Option<Box<DeviceName>>,
     /// With the first entry that it has not acknowledged; mostly none.
     pub(crate) attempts: Option<Box<Attempts>>,
     /// Since the last checkpoint.
     pub(crate) changed: bool,
 }
 
+/// What a user calls a device. Boxed where it is, since most have none.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct DeviceName(pub(crate) Box<str>);
+
 impl Device {
+    /// What the user calls it; empty for nothing.
+    pub(crate) fn name(&self) -> &str {
+        self.name.as_ref().map_or("", |name| &name.0)
+    }
+
+    /// As above, to change it.
+    pub(crate) fn set_name(&mut self, name: &str) {
+        self.name = (!name.is_empty()).then(|| Box::new(DeviceName(name.into())));
+        self.changed = true;
+    }
+
+    /// It is the user's no more, and nobody needs its name.
+    pub(crate) fn revoke(&mut self) {
+        self.standing = Standing::Revoked;
+        self.set_name("");
+    }
+
     /// Whether it owes acknowledgements.
     pub(crate) fn is_active(&self) -> bool {
         matches!(self.standing, Standing::Active | Standing::Returned)
@@ -260,11 +285,7 @@ impl User {
     /// No device is the user's any more; whether any was.
     pub(crate) fn revoke_all_devices(&mut self) -> bool {
         let held = self.devices.iter_mut().filter(|device| device.standing != Standing::Revoked);
-        let revoked = held.map(|device| {
-            device.standing = Standing::Revoked;
-            device.changed = true;
-        });
-        revoked.count() > 0
+        held.map(Device::revoke).count() > 0
     }
 
     /// The devices that owe acknowledgements.
@@ -333,7 +354,7 @@ mod tests {
     #[test]
     fn a_user_at_rest_is_small() {
         let sizes = (size_of::<User>(), size_of::<Session>());
-        assert_eq!(sizes, (168, 104), "each of a million costs it");
+        assert_eq!(sizes, (176, 104), "each of a million costs it");
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! What shards want done.
 
-use answerback_directory::shard::reply::{append_answer, append_caught_up, append_entry};
+use answerback_directory::shard::reply::{
+    append_answer, append_caught_up, append_devices, append_entry,
+};
 use answerback_directory::shard::{Answer, Effect, Entry, Mail, SessionRef};
 use answerback_proto::code::Code;
 use answerback_proto::id::{PartitionId, Position, UserId};
@@ -29,6 +31,12 @@ impl Core {
     fn perform(&mut self, home: u16, effect: Effect) {
         match effect {
             Effect::Answer { to, tag, peer, answer } => self.answer(home, to, tag, peer, &answer),
+            Effect::Devices { to, tag, user, page } => {
+                if let Some(key) = self.key_of(to) {
+                    self.connections.append(key, |out| append_devices(out, tag, user, &page));
+                    self.handle_answered(key);
+                }
+            }
             Effect::Entry { to, entry } => self.push(to, &entry),
             Effect::Opened { to, tag, opened, .. } => self.welcome(to, tag, &opened),
             Effect::CaughtUp { to, user, position } => {
@@ -56,7 +64,7 @@ impl Core {
 
     #[inline]
     fn answer(&mut self, home: u16, to: SessionRef, tag: u32, peer: UserId, answer: &Answer) {
-        if let Answer::Refused { code, .. } = answer {
+        if let Answer::Refused { code, .. } | Answer::Declined { code, .. } = answer {
             self.counts.refused.count(*code);
         }
         match self.key_of(to) {

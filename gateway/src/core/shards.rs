@@ -109,6 +109,7 @@ impl Shards {
                 shard.handle_recall(origin, recipient, frame.envelope, frame.payload);
             }
             Kind::Read => shard.handle_read(origin, frame.envelope),
+            kind if kind.is_about_own() => shard.handle_own(kind, origin, frame.envelope),
             _ => shard.handle_send(origin, recipient, frame.envelope, frame.payload),
         }
         if origin.session.core != self.core

@@ -70,6 +70,8 @@ pub(crate) enum Request {
     Recall,
     /// For the user's own home.
     Read,
+    /// For the user's own home, about the user's own things.
+    Own(Kind),
     /// For the user's own home.
     Ack,
     /// For the user's own home.
@@ -168,6 +170,9 @@ impl Session {
             Kind::Renew => self.require_own(&frame.header).map(|()| Request::Renew),
             Kind::Ping => read::<Ping>(frame.envelope).map(|ping| Request::Ping(ping.echo)),
             Kind::Pong => read::<Pong>(frame.envelope).map(|_| Request::Nothing),
+            kind if kind.is_about_own() => {
+                self.require_own(&frame.header).map(|()| Request::Own(kind))
+            }
             _ => Err(Code::KindNotAllowed),
         }
     }

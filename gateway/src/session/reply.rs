@@ -39,13 +39,16 @@ impl Refusal {
 /// # Errors
 /// As its own check: a request that cannot be read cannot be answered either.
 pub(crate) fn refusal(frame: &Frame<'_>, kind: Kind, why: Refusal) -> Result<Answer, Code> {
+    let Refusal { code, retry_after_ms } = why;
+    if kind.is_about_own() {
+        return Ok(Answer::Declined { code, retry_after_ms });
+    }
     let sequence = match kind {
         Kind::Skip => read::<Skip>(frame.envelope)?.from,
         Kind::Recall => read::<Recall>(frame.envelope)?.sequence,
         Kind::Read => read::<Read>(frame.envelope)?.up_to,
         _ => read::<Send>(frame.envelope)?.sequence,
     };
-    let Refusal { code, retry_after_ms } = why;
     Ok(Answer::Refused { sequence: Sequence(sequence), code, retry_after_ms })
 }
 

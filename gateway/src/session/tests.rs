@@ -64,6 +64,7 @@ fn an_open_session_takes_what_a_client_may_send() {
             Kind::Ack => Ok(Request::Ack),
             Kind::Resync => Ok(Request::Resync),
             Kind::Renew => Ok(Request::Renew),
+            kind if kind.is_about_own() => Ok(Request::Own(kind)),
             _ => Err(Code::KindNotAllowed),
         };
         assert_eq!(admit(State::Open, kind), expected, "{kind:?}");
@@ -90,7 +91,8 @@ fn an_unknown_kind_is_a_fault_unless_it_may_be_passed_over() {
 
 #[test]
 fn acknowledgements_are_for_oneself() {
-    for kind in [Kind::Ack, Kind::Resync, Kind::Read, Kind::Renew] {
+    let own = Kind::ALL.iter().copied().filter(|kind| kind.is_about_own());
+    for kind in own.chain([Kind::Ack, Kind::Resync, Kind::Read, Kind::Renew]) {
         let tag = u32::from(kind.tag() == Tag::Request);
         let foreign = header(kind.number(), tag, USER + 1);
         assert_eq!(admit_header(State::Open, foreign), Err(Code::NotYours));

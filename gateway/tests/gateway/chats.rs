@@ -17,7 +17,8 @@ const ALICE: u128 = 1;
 const BOB: u128 = 2;
 const CORES: [u16; 3] = [1, 2, 4];
 
-fn login_device(running: &Running, user: u128, device: u128) -> Client {
+/// A session of one of a user's devices.
+pub(crate) fn login_device(running: &Running, user: u128, device: u128) -> Client {
     let mut client = Client::connect(running.address);
     client.say_hello(user, hello(device));
     client.expect::<Welcome>();
@@ -26,7 +27,7 @@ fn login_device(running: &Running, user: u128, device: u128) -> Client {
 }
 
 /// Takes frames until one of a kind comes; receipts between are acknowledged.
-fn until(client: &mut Client, kind: Kind) -> Received {
+pub(crate) fn until(client: &mut Client, kind: Kind) -> Received {
     loop {
         let received = client.next().expect("a frame");
         if received.header.kind() == Some(kind) {

@@ -332,7 +332,9 @@ impl Received {
     /// Its envelope, which must be of this kind.
     pub(crate) fn read<E: Envelope>(&self) -> E {
         assert_eq!(self.header.kind(), Some(E::KIND), "{self:?}");
-        let archived = if matches!(E::KIND, Kind::Welcome | Kind::Delivered | Kind::Renewed) {
+        let has_tail =
+            matches!(E::KIND, Kind::Welcome | Kind::Delivered | Kind::Renewed | Kind::Devices);
+        let archived = if has_tail {
             access::<E>(&self.envelope).unwrap().0
         } else {
             access_exact::<E>(&self.envelope).unwrap()

@@ -16,6 +16,7 @@ mod limits;
 mod load;
 mod login;
 mod mallory;
+mod own;
 mod renewal;
 mod running;
 mod stats;

@@ -173,7 +173,7 @@ impl Failed {
 }
 
 #[inline]
-fn require(holds: bool) -> Result<(), Code> {
+pub(super) fn require(holds: bool) -> Result<(), Code> {
     if holds { Ok(()) } else { Err(Code::FrameMalformed) }
 }
 

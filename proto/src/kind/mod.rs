@@ -1,12 +1,14 @@
 //! The kinds of frames. A layout is frozen once released: a change is a new kind.
 
 mod check;
+mod device;
 mod inbox;
 mod outcome;
 mod send;
 mod session;
 mod tail;
 
+pub use device::*;
 pub use inbox::*;
 pub use outcome::*;
 pub use send::*;
@@ -163,6 +165,13 @@ kinds! {
     /// A message that takes an earlier one back.
     Recall = 0x0015, Client, Request;
 
+    /// Asks for the user's devices.
+    ListDevices = 0x0020, Client, Request;
+    /// A device of the user gets a name.
+    NameDevice = 0x0021, Client, Request;
+    /// A device is the user's no more.
+    RevokeDevice = 0x0022, Client, Request;
+
     /// The session is open.
     Welcome = 0x0101, Server, Answer;
     /// The server asks whether anybody is there; any frame answers it.
@@ -204,9 +213,17 @@ kinds! {
     Done = 0x0130, Server, Answer;
     /// What was asked for is not done.
     Declined = 0x0131, Server, Answer;
+    /// A page of the user's devices.
+    Devices = 0x0132, Server, Answer;
 }
 
 impl Kind {
+    /// Whether it is a request about the acting user's own things, which goes to the user's own
+    /// home and is refused by a `Declined`.
+    pub fn is_about_own(self) -> bool {
+        matches!(self, Self::ListDevices | Self::NameDevice | Self::RevokeDevice)
+    }
+
     /// Whether this end may send it.
     #[inline]
     pub fn is_sent_by(self, end: End) -> bool {

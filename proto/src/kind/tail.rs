@@ -298,14 +298,14 @@ impl Delivered {
     }
 }
 
-fn read_fixed<E: Envelope>(envelope: &[u8]) -> Result<(E, &[u8]), Code> {
+pub(super) fn read_fixed<E: Envelope>(envelope: &[u8]) -> Result<(E, &[u8]), Code> {
     let (archived, tail) = access::<E>(envelope)?;
     let fixed = E::from_archived(archived);
     fixed.check()?;
     Ok((fixed, tail))
 }
 
-fn append_checked<E: Envelope>(
+pub(super) fn append_checked<E: Envelope>(
     out: &mut Vec<u8>,
     address: Address,
     envelope: &E,
@@ -322,12 +322,12 @@ fn session_tail(kinds: &[Kind], secret: &[u8]) -> Vec<u8> {
 }
 
 /// What fills the tail exactly.
-fn require_length(tail: &[u8], length: u16) -> Result<&[u8], Code> {
+pub(super) fn require_length(tail: &[u8], length: u16) -> Result<&[u8], Code> {
     if tail.len() == usize::from(length) { Ok(tail) } else { Err(Code::FrameMalformed) }
 }
 
 /// As the envelope counts it; its `check` knows the limit.
-fn count(length: usize) -> Result<u16, Code> {
+pub(super) fn count(length: usize) -> Result<u16, Code> {
     u16::try_from(length).map_err(|_| Code::FrameMalformed)
 }
 

@@ -30,6 +30,7 @@ macro_rules! layout {
         }
     };
 }
+pub(super) use layout;
 
 layout! {
     /// The clock moves: the first record of each batch of the owner.

@@ -10,9 +10,11 @@
 
 mod batch;
 mod layout;
+mod own;
 
 pub use batch::*;
 pub use layout::*;
+pub use own::*;
 
 use bytes::Bytes;
 use rkyv::rancor::Failure;
@@ -151,6 +153,8 @@ records! {
     RevokeTokens = 27,
     /// One token of a user is void.
     RevokeToken = 28,
+    /// A user's device has a name.
+    DeviceNamed = 33,
 }
 
 /// The fixed part of a record.

@@ -191,6 +191,8 @@ fn the_limits_are_those_of_the_code() {
         TICKET_BYTES_MAX,
         CREDIT_FRAMES_MAX,
         CREDIT_BYTES_MAX,
+        DEVICE_NAME_BYTES_MAX,
+        DEVICES_PER_PAGE_MAX,
         LIFE_MAX_S,
     ];
     let table = rows(section("## Limits"), |cell| cell.ends_with("_MAX") || cell.ends_with("_S"));

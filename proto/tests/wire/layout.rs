@@ -97,6 +97,10 @@ layouts! {
     OutOfOrder / ArchivedOutOfOrder, access::read::<OutOfOrder>, { sequence, expected };
     Skipped / ArchivedSkipped, access::read::<Skipped>, { from, to, accepted };
     ReadNoted / ArchivedReadNoted, access::read::<ReadNoted>, { up_to };
+    ListDevices / ArchivedListDevices, access::read::<ListDevices>, { behind };
+    NameDevice / ArchivedNameDevice, NameDevice::read, { device, name_length };
+    RevokeDevice / ArchivedRevokeDevice, access::read::<RevokeDevice>, { device };
+    Devices / ArchivedDevices, Devices::read, { count, has_more };
     Done / ArchivedDone, access::read::<Done>, { at_ms };
     Declined / ArchivedDeclined, access::read::<Declined>, { retry_after_ms, code };
     Deliver / ArchivedDeliver, access::read::<Deliver>, {

@@ -84,6 +84,7 @@ records! {
     };
     RevokeTokens { user: 16, issued_before_s: 8 };
     RevokeToken { user: 16, token: 16, expires_s: 8 };
+    DeviceNamed { user: 16, device: 16 };
 }
 
 /// The batches of the vectors.

@@ -7,10 +7,10 @@ use answerback_proto::access::kind_of;
 use answerback_proto::code::Code;
 use answerback_proto::encode::Address;
 use answerback_proto::frame_buffer::{Frame, FrameBuffer};
-use answerback_proto::id::Sequence;
+use answerback_proto::id::{DeviceId, Sequence};
 use answerback_proto::kind::{
-    Delivered, End, Envelope, Hello, Kind, Renew, Renewed, Resume, SequenceRange, SessionTail,
-    Welcome,
+    Delivered, Devices, End, Envelope, Hello, Kind, ListedDevice, NameDevice, Renew, Renewed,
+    Resume, SequenceRange, SessionTail, Welcome,
 };
 use answerback_proto::limits::FRAME_BYTES_HARD_MAX;
 use serde_json::{Value, json};
@@ -104,6 +104,14 @@ fn tail(envelope: &[u8], kind: Kind) -> Value {
             json!({ "ticket": hexadecimal(Renewed::read(envelope).expect("a good tail").1) })
         }
         Kind::Welcome => listed(Welcome::read(envelope).expect("a good tail").1, "ticket"),
+        Kind::NameDevice => {
+            let name = NameDevice::read(envelope).expect("a good tail").1;
+            json!({ "name": hexadecimal(name.as_bytes()) })
+        }
+        Kind::Devices => {
+            let listed = Devices::read(envelope).expect("a good tail").1;
+            json!({ "devices": listed.iter().map(listed_device).collect::<Vec<_>>() })
+        }
         Kind::Delivered => {
             let except = Delivered::read(envelope).expect("a good tail").1;
             let pairs: Vec<_> = except
@@ -114,6 +122,16 @@ fn tail(envelope: &[u8], kind: Kind) -> Value {
         }
         _ => json!({}),
     }
+}
+
+fn listed_device(listed: &ListedDevice) -> Value {
+    json!([
+        listed.device.to_string(),
+        listed.last_login_ms.to_string(),
+        listed.standing as u16,
+        u16::from(listed.is_online),
+        hexadecimal(listed.name.as_bytes()),
+    ])
 }
 
 #[test]
@@ -218,6 +236,18 @@ fn tails_are_built_as_the_vectors_say() {
     assert_eq!(renewed_again.append(&mut out, address(&cut(&expected)), ticket), Ok(()));
     assert_eq!(std::mem::take(&mut out), expected);
 
+    let expected = bytes("name a device");
+    let (named, name) = NameDevice::read(cut(&expected).envelope).expect("good");
+    let named_again = NameDevice { name_length: 0, ..named };
+    assert_eq!(named_again.append(&mut out, address(&cut(&expected)), name), Ok(()));
+    assert_eq!(std::mem::take(&mut out), expected);
+
+    let expected = bytes("two devices, more behind them");
+    let (page, listed) = Devices::read(cut(&expected).envelope).expect("good");
+    let page_again = Devices { count: 0, ..page };
+    assert_eq!(page_again.append(&mut out, address(&cut(&expected)), &listed), Ok(()));
+    assert_eq!(std::mem::take(&mut out), expected);
+
     let expected = bytes("delivered but for two ranges");
     let (delivered, _) = Delivered::read(cut(&expected).envelope).expect("good");
     let delivered = Delivered { except_count: 0, ..delivered };
@@ -249,6 +279,17 @@ fn tails_beyond_their_limits_are_not_built() {
     assert_eq!(Renew::append(&mut out, to, b""), refused);
     let renewed = Renewed { expires_at_ms: 0, ticket_length: 0 };
     assert_eq!(renewed.append(&mut out, to, &[0; 1025]), refused);
+
+    let (named, _) = NameDevice::read(envelope_of(Kind::NameDevice)).expect("good");
+    assert_eq!(named.clone().append(&mut out, to, &"n".repeat(65)), refused);
+    assert_eq!(named.append(&mut out, to, "two\nlines"), refused);
+    let (page, listed) = Devices::read(envelope_of(Kind::Devices)).expect("good");
+    let rising = |count: u128| {
+        let number = |number| ListedDevice { device: DeviceId(number), ..listed[0].clone() };
+        (1..=count).map(number).collect::<Vec<_>>()
+    };
+    assert_eq!(page.clone().append(&mut out, to, &rising(65)), refused);
+    assert_eq!(page.append(&mut out, to, &[rising(2), rising(2)].concat()), refused);
 
     let (welcome, _) = Welcome::read(envelope_of(Kind::Welcome)).expect("good");
     assert_eq!(welcome.clone().append(&mut out, to, &[Kind::Ack; 257], b""), refused);

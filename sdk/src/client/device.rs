@@ -169,6 +169,10 @@ impl Device {
                 self.is_caught_up = true;
                 self.events.push(ClientEvent::CaughtUp);
             }
+            Event::Answered { ask, outcome } => {
+                let (ask, outcome) = (*ask, outcome.clone());
+                self.events.push(ClientEvent::Answered { ask, outcome });
+            }
             Event::ReadNoted { .. }
             | Event::Ticket(_)
             | Event::Renewed

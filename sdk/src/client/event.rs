@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use answerback_proto::id::UserId;
 
 use super::Error;
+use crate::session::{AskId, Outcome};
 
 /// Events that wait for the app, at most; what says the same as one that waits is left out.
 const WAITING_MAX: usize = 256;
@@ -55,6 +56,13 @@ pub enum ClientEvent {
     MessagesWaiting,
     /// All that had waited at the server when this connection was opened is here.
     CaughtUp,
+    /// What became of a request that this client made.
+    Answered {
+        /// Which.
+        ask: AskId,
+        /// What.
+        outcome: Outcome,
+    },
     /// The device was away too long: what had waited for it is gone from the server. Tell
     /// the user that messages may be missing on this device.
     HistoryLost,

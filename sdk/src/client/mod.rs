@@ -26,7 +26,7 @@ pub use fetch::{Fetched, fetch_once};
 pub use message::{ChatSummary, Failure, Message, MessageId, MessageState, Received};
 pub use options::{Options, TokenSource};
 
-use crate::session::{Mode, ReadMark};
+use crate::session::{Ask, AskId, Mode, ReadMark};
 use crate::storage::{ChatMessage, Draft};
 use crate::transport::{Connector, Distrust, bell, host_of};
 use device::Device;
@@ -166,6 +166,15 @@ impl Client {
             note_read(device, peer, marks);
             Ok(())
         })
+    }
+
+    /// Asks something of the user's own things, now or when there is a connection; it is forgotten
+    /// when the client is closed. [`ClientEvent::Answered`] says what became of it.
+    ///
+    /// # Errors
+    /// `Usage`: the client is closed.
+    pub fn ask(&self, ask: Ask) -> Result<AskId, Error> {
+        self.shared.with_wake(|device| Ok(device.link.session().ask_for(ask)))
     }
 
     /// All chats, the one with the latest message first.

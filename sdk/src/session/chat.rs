@@ -16,6 +16,7 @@ use answerback_proto::id::{Sequence, UserId};
 use answerback_proto::kind::{Envelope, Recall, Send, Skip};
 use answerback_proto::limits::UNDECIDED_MAX;
 
+use super::asks::AskId;
 use super::reads::ReadMark;
 use super::{Limits, Outgoing};
 
@@ -27,6 +28,7 @@ pub(super) enum Request {
     Renew,
     Ping,
     Read(ReadMark),
+    Ask(AskId),
     /// A `Send` or a `Recall` (one number), or a `Skip` (a range).
     Numbers {
         peer: UserId,

@@ -2,7 +2,7 @@
 
 use answerback_proto::id::{DeviceId, Generation, Position, Sequence, UserId};
 
-use super::Ticket;
+use super::{AskId, Outcome, Ticket};
 
 /// Something that happened. Codes are numbers: a newer server may have more of them, and
 /// `Class::of` says what to do about any.
@@ -62,6 +62,13 @@ pub enum Event {
         device: DeviceId,
         /// The number that was asked for.
         up_to: Sequence,
+    },
+    /// What became of a request.
+    Answered {
+        /// Which.
+        ask: AskId,
+        /// What.
+        outcome: Outcome,
     },
     /// The server lacks numbers before those that this session holds. For each of them,
     /// call `send` again where it is still kept, else `skip`; the chat waits for that.

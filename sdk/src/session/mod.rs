@@ -3,7 +3,7 @@
 //! It knows no socket, disk or clock. Verbs, in the order in which a driver uses them:
 //!
 //! 1. [`ClientSession::send`] queues a message, [`ClientSession::read`] says what the user has
-//!    read; connected or not.
+//!    read, [`ClientSession::ask_for`] asks for something; connected or not.
 //! 2. [`ClientSession::handle_connected`], or [`ClientSession::handle_connected_by_ticket`]: a
 //!    socket is open; the `Hello` or `Resume` waits to be sent.
 //! 3. [`ClientSession::poll_transmit`] into the socket, until it says that nothing is left.
@@ -15,6 +15,7 @@
 //!
 //! After an error the connection is of no more use; the session is, after a new one.
 
+mod asks;
 mod chat;
 mod error;
 mod event;
@@ -35,6 +36,8 @@ use answerback_proto::frame_buffer::FrameBuffer;
 use answerback_proto::id::{DeviceId, Generation, Position, Sequence, UserId};
 use answerback_proto::kind::{Ack, End, Envelope, Kind, Ping, Pong, Read, Resync};
 
+use asks::Asks;
+pub use asks::{Ask, AskId, Outcome};
 use chat::{ChatWindow, Request};
 pub use error::SessionError;
 pub use event::{Entry, EntryBody, Event};
@@ -139,6 +142,7 @@ pub struct ClientSession {
     inbox: InboxCursor,
     chats: BTreeMap<UserId, ChatWindow>,
     reads: Reads,
+    asks: Asks,
     grant: Grant,
     /// What was asked on this connection and not answered, by tag.
     requests: BTreeMap<u32, Request>,
@@ -165,6 +169,7 @@ impl ClientSession {
             inbox: InboxCursor::new(device.generation, device.cursor),
             chats: BTreeMap::new(),
             reads: Reads::default(),
+            asks: Asks::default(),
             grant: Grant::new(device.ticket),
             requests: BTreeMap::new(),
             last_tag: 0,
@@ -257,6 +262,7 @@ impl ClientSession {
         self.heartbeat.handle_disconnected();
         self.chats.values_mut().for_each(ChatWindow::forget_connection);
         self.reads.forget_connection();
+        self.asks.forget_connection();
         self.grant.forget_connection();
     }
 
@@ -297,6 +303,7 @@ impl ClientSession {
             State::Offline | State::Opening | State::GoingAway => {}
             State::Open(limits) => {
                 self.transmit_reads(limits, out);
+                self.transmit_asks(out);
                 self.transmit_chats(limits, start, out);
             }
         }
@@ -307,7 +314,7 @@ impl ClientSession {
     /// When `handle_timeout` wants to be called.
     pub fn poll_timeout(&self) -> Option<u64> {
         let held = self.chats.values().filter_map(ChatWindow::held_until_ms);
-        let held = held.chain(self.reads.held_until_ms());
+        let held = held.chain(self.reads.held_until_ms()).chain(self.asks.held_until_ms());
         self.heartbeat.poll_timeout().into_iter().chain(held).min()
     }
 
@@ -317,6 +324,7 @@ impl ClientSession {
         self.now_ms = now_ms;
         self.chats.values_mut().for_each(|chat| chat.handle_timeout(now_ms));
         self.reads.handle_timeout(now_ms);
+        self.asks.handle_timeout(now_ms);
         match self.heartbeat.handle_timeout(now_ms) {
             Beat::Rest => {}
             Beat::Ping => {

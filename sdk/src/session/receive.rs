@@ -14,7 +14,9 @@ use answerback_proto::limits::FRAME_BYTES_HARD_MAX;
 use super::chat::{ChatWindow, Request};
 use super::inbox::Verdict;
 use super::reads::ReadMark;
-use super::{ClientSession, Entry, EntryBody, Event, Limits, SessionError, State, VERSION};
+use super::{
+    ClientSession, Entry, EntryBody, Event, Limits, Outcome, SessionError, State, VERSION,
+};
 
 /// A refusal without a time of its own is tried again after this one.
 const RETRY_MS_MIN: u32 = 100;
@@ -52,6 +54,9 @@ impl ClientSession {
             Kind::OutOfOrder if is_open => self.handle_out_of_order(frame),
             Kind::Skipped if is_open => self.handle_skipped(frame),
             Kind::ReadNoted if is_open => self.handle_read_noted(frame),
+            Kind::Done if is_open => self.handle_done(frame),
+            Kind::Declined if is_open => self.handle_declined(frame),
+            Kind::Devices if is_open => self.handle_devices(frame),
             Kind::Failed if is_open && header.tag != 0 => self.handle_failed_answer(frame),
             Kind::Failed if is_open => self.handle_failed_entry(frame),
             Kind::Deliver if is_open => self.handle_deliver(frame),
@@ -82,6 +87,7 @@ impl ClientSession {
             takes_recalls: tail.lists(Kind::Recall),
         };
         self.state = State::Open(limits);
+        self.asks.handle_welcome(tail.kind_numbers());
         let (min_s, max_s) = (welcome.heartbeat_min_s, welcome.heartbeat_max_s);
         self.heartbeat.handle_opened(self.now_ms, min_s, max_s);
         let (generation, cursor) = (Generation(welcome.generation), Position(welcome.cursor));
@@ -103,6 +109,10 @@ impl ClientSession {
             0 => None,
             _ => Some(self.take_request(frame.header, |_| true)?),
         };
+        // Who asked for what ends connections must not ask for it on each.
+        if let Some(Request::Ask(id)) = request {
+            self.answer_ask(id, Outcome::Declined { code });
+        }
         if let Some(numbers @ Request::Numbers { .. }) = request {
             self.settle_refusal(frame.header.tag, numbers, code, retry_after_ms);
         } else {
@@ -141,7 +151,7 @@ impl ClientSession {
         let request = self.take_request(frame.header, |request| match request {
             Request::Numbers { peer, first, .. } => peer == target && first.0 == sequence,
             Request::Read(mark) => user == target && mark.up_to.0 == sequence,
-            Request::Hello | Request::Renew | Request::Ping => false,
+            Request::Hello | Request::Renew | Request::Ping | Request::Ask(_) => false,
         })?;
         match request {
             Request::Read(mark) => self.settle_refused_read(mark, code, retry_after_ms),
@@ -161,7 +171,7 @@ impl ClientSession {
         }
     }
 
-    fn retry_at_ms(&self, retry_after_ms: u32) -> u64 {
+    pub(super) fn retry_at_ms(&self, retry_after_ms: u32) -> u64 {
         self.now_ms + u64::from(retry_after_ms.max(RETRY_MS_MIN))
     }
 

@@ -6,7 +6,7 @@ pub(crate) mod wallet;
 
 use answerback_directory::shard::Grant;
 use answerback_proto::id::{DeviceId, Sequence, UserId};
-use answerback_sdk::session::{ClientSession, Credit, Outgoing};
+use answerback_sdk::session::{Ask, ClientSession, Credit, Outgoing};
 use fastrand::Rng;
 
 use crate::model::{Breach, MessageNumber, Model, NewMessage};
@@ -170,6 +170,19 @@ impl Client {
         self.session.read(peer, device, up_to);
         self.is_stirred = true;
         Some((peer, device, up_to))
+    }
+
+    /// The user looks after a device, this one or another.
+    pub(crate) fn look_after(&mut self, device: DeviceId, random: &mut Rng) -> Ask {
+        let name = ["", "phone", "laptop", "old phone"][random.usize(..4)].to_owned();
+        let ask = match random.u8(..16) {
+            0 => Ask::RevokeDevice { device },
+            1..8 => Ask::Devices,
+            _ => Ask::NameDevice { device, name },
+        };
+        self.session.ask_for(ask.clone());
+        self.is_stirred = true;
+        ask
     }
 
     /// Writes what waits to be written.

@@ -89,6 +89,7 @@ impl Client {
                 self.note_read(peer, of, up_to);
                 Ok(())
             }
+            Event::Answered { outcome, .. } => model.handle_answered(self.user, &outcome),
             Event::Closed { code, .. } => {
                 trace.say(format_args!("  device {device} is closed: {code}"));
                 self.close(code, model)

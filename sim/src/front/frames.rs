@@ -58,6 +58,9 @@ impl Front {
             Kind::Ack => self.home(user).handle_ack(origin, frame.envelope),
             Kind::Resync => self.home(user).handle_resync(origin, frame.envelope),
             Kind::Read => self.home(user).handle_read(origin, frame.envelope),
+            kind if kind.is_about_own() => {
+                self.home(user).handle_own(kind, origin, frame.envelope);
+            }
             Kind::Ping => self.pong(session, tag, frame)?,
             _ => {}
         }

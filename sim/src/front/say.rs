@@ -39,6 +39,10 @@ impl Front {
                 reply::append_answer(out, tag, peer, &answer);
                 self.end_said(to, false);
             }
+            Effect::Devices { to, tag, user, page } => {
+                reply::append_devices(out, tag, user, &page);
+                self.end_said(to, false);
+            }
             Effect::Opened { to, tag, user, opened } => {
                 append_welcome(out, tag, user, &opened);
                 self.set_copies(to, opened.copies);
@@ -123,6 +127,9 @@ fn append_welcome(out: &mut Vec<u8>, tag: u32, user: UserId, opened: &Opened) {
         Kind::Resync,
         Kind::Read,
         Kind::Recall,
+        Kind::ListDevices,
+        Kind::NameDevice,
+        Kind::RevokeDevice,
         Kind::Ping,
         Kind::Pong,
     ];

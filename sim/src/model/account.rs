@@ -116,6 +116,9 @@ pub(super) struct Device {
     pub(super) id: DeviceId,
     pub(super) user: UserId,
     pub(super) standing: Standing,
+    /// As its user called it.
+    pub(super) name: String,
+    pub(super) last_login_ms: u64,
     pub(super) cursor: u64,
     pub(super) counter: u64,
     /// The oldest of its tickets that is good.
@@ -155,6 +158,8 @@ impl Device {
             id,
             user,
             standing: Standing::Unknown,
+            name: String::new(),
+            last_login_ms: 0,
             cursor: 0,
             counter: 0,
             ticket: 0,
@@ -168,6 +173,14 @@ impl Device {
             told_delivered: vec![0; users],
             receipts: Vec::new(),
         }
+    }
+}
+
+impl Device {
+    /// It is the user's no more; its name is forgotten.
+    pub(super) fn revoke(&mut self) {
+        self.standing = Standing::Revoked;
+        self.name.clear();
     }
 }
 

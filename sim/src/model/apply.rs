@@ -57,6 +57,7 @@ impl Model {
             }
             Record::RevokeToken(record) => self.revoke_token(record),
             Record::Revoke(revoke) => self.revoke(UserId(revoke.user), DeviceId(revoke.device)),
+            Record::DeviceNamed(named) => self.name_device(named, &placed.payload),
             Record::Post(post) => {
                 let posted = self.posted(post, 0, &placed.payload)?;
                 return self.post(&posted);
@@ -118,8 +119,10 @@ impl Model {
     }
 
     fn revoke(&mut self, user: UserId, id: DeviceId) {
-        if matches!(self.device(id).standing, Standing::Active | Standing::Lapsed) {
-            self.device_mut(id).standing = Standing::Revoked;
+        let device = self.device(id);
+        let is_there = matches!(device.standing, Standing::Active | Standing::Lapsed);
+        if is_there && device.user == user {
+            self.device_mut(id).revoke();
             self.let_leave(user);
         }
     }

@@ -9,6 +9,7 @@
 mod account;
 mod apply;
 mod decide;
+mod devices;
 mod leave;
 mod message;
 mod parts;

@@ -4,7 +4,7 @@ use answerback_directory::limits::PURGED_POSITIONS_MAX;
 use answerback_proto::code::Code;
 use answerback_proto::id::{Sequence, UserId};
 
-use super::account::{Account, Body, NEVER, Standing};
+use super::account::{Account, Body, NEVER};
 use super::message::{Decision, Exit};
 use super::{Breach, Model};
 
@@ -33,7 +33,7 @@ impl Model {
 
     fn revoke_all(&mut self, user: UserId) {
         for id in self.account(user).devices.clone() {
-            self.device_mut(id).standing = Standing::Revoked;
+            self.device_mut(id).revoke();
         }
     }
 

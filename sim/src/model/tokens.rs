@@ -43,7 +43,7 @@ impl Model {
     pub(super) fn login(&mut self, login: &Login) {
         let (user, id) = (UserId(login.user), DeviceId(login.device));
         let verdict = self.judge(login);
-        let floor = self.account(user).floor;
+        let (floor, now_ms) = (self.account(user).floor, self.home(user).clock_ms);
         let device = self.device_mut(id);
         device.last_login = Some((login.connection_counter, verdict));
         if verdict.is_err() {
@@ -54,6 +54,7 @@ impl Model {
             (device.cursor, device.start) = (floor, floor);
         }
         device.standing = Standing::Active;
+        device.last_login_ms = now_ms;
         device.counter = login.connection_counter;
         device.ticket = if login.ticket > 0 { login.ticket } else { login.connection_counter };
         if is_new {

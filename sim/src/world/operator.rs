@@ -26,6 +26,18 @@ impl World {
         }
     }
 
+    /// A user lists, names or revokes devices from one of them; which may be another's.
+    pub(super) fn look_after(&mut self, at: usize) {
+        let other = self.random.usize(..self.clients.len());
+        let device = self.clients[other].device;
+        let client = &mut self.clients[at];
+        if client.usage == Use::Living {
+            let ask = client.look_after(device, &mut self.random);
+            let (user, device) = (client.user, client.device);
+            self.trace.say(format_args!("user {user}'s device {device} asks: {ask:?}"));
+        }
+    }
+
     /// The operator adds a user who has no device yet.
     pub(super) fn add_user(&mut self) {
         let user = UserId(u128::from(self.settings.users) - 1);

@@ -71,6 +71,7 @@ impl World {
         for &table in Table::ALL {
             compare(table, &by_lived, &by_restored)?;
         }
+        self.model.check_devices(&by_lived, self.with.table)?;
         self.model.check_rows(&by_lived)
     }
 }

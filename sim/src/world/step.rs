@@ -43,6 +43,7 @@ pub(super) enum Step {
     AddUser,
     EndUser,
     RevokeTokens,
+    LookAfter,
 }
 
 /// Steps that a world without faults takes, and how often each.
@@ -83,6 +84,7 @@ const TROUBLE: &[(Step, u32)] = &[
     (Step::AddUser, 1),
     (Step::EndUser, 1),
     (Step::RevokeTokens, 2),
+    (Step::LookAfter, 2),
 ];
 
 /// A look goes over all that moves.
@@ -140,6 +142,7 @@ impl World {
             Step::AddUser => self.add_user(),
             Step::EndUser => self.end_user(),
             Step::RevokeTokens => self.revoke_tokens(at),
+            Step::LookAfter => self.look_after(at),
         }
         self.pass_on()?;
         if self.outcome.steps.is_multiple_of(STEPS_BETWEEN_LOOKS) {

@@ -16,7 +16,10 @@ use super::super::parts::{About, Incoming, Outgoing, PartBody};
 use super::super::sequence::Decisions;
 use super::super::state::State;
 use super::super::user::{Attempts, Device, Existence, Standing, User};
-use super::{COPIED, DELIVERED, FAILED, MESSAGE, PURGED, PURGING, READ_BY, READ_ELSEWHERE, TOKENS};
+use super::{
+    COPIED, DELIVERED, FAILED, MESSAGE, PURGED, PURGING, READ_BY, READ_ELSEWHERE, TOKENS,
+    WITH_LOGIN,
+};
 use crate::ports::StorageFault;
 
 /// Of a device's row: position, count, time.
@@ -178,22 +181,30 @@ fn read_revocations(user: &mut User, value: &mut Fields<'_>) -> Option<()> {
     Some(())
 }
 
-/// A device of a user. Behind its fixed fields stand attempts, and its tickets, or neither.
+/// A device of a user. Behind its standing stand its last login and its name, where the row is
+/// not an older version's; then attempts, and its tickets, or neither.
 pub(crate) fn read_device(key: &[u8], value: &[u8]) -> Option<Device> {
     let (mut key, mut value) = (Fields(key.get(18..)?), Fields(value));
     let mut device = Device {
         id: DeviceId(key.be_u128()?),
         cursor: Position(value.u64()?),
         connection_counter: value.u64()?,
-        standing: match value.u8()? {
-            0 => Standing::Active,
-            1 => Standing::Lapsed,
-            2 => Standing::Revoked,
-            3 => Standing::Returned,
-            _ => return None,
-        },
         ..Device::default()
     };
+    let standing = value.u8()?;
+    device.standing = match standing & !WITH_LOGIN {
+        0 => Standing::Active,
+        1 => Standing::Lapsed,
+        2 => Standing::Revoked,
+        3 => Standing::Returned,
+        _ => return None,
+    };
+    if standing & WITH_LOGIN != 0 {
+        device.last_login_s = value.u32()?;
+        let length = value.u8()?;
+        device.set_name(std::str::from_utf8(value.bytes(usize::from(length))?).ok()?);
+        device.changed = false;
+    }
     if value.len() >= ATTEMPTS_BYTES {
         let (position, count) = (Position(value.u64()?), value.u16()?);
         let first_ms = value.u64()?;
@@ -384,6 +395,12 @@ impl<'a> Fields<'a> {
 
     pub(crate) fn be_u128(&mut self) -> Option<u128> {
         self.take().map(u128::from_be_bytes)
+    }
+
+    pub(crate) fn bytes(&mut self, count: usize) -> Option<&'a [u8]> {
+        let (taken, rest) = self.0.split_at_checked(count)?;
+        self.0 = rest;
+        Some(taken)
     }
 
     pub(crate) fn rest(&mut self) -> &'a [u8] {

@@ -9,7 +9,10 @@ use super::super::inbox::{Inbox, InboxEntry};
 use super::super::parts::{Incoming, Outgoing, PartBody};
 use super::super::state::State;
 use super::super::user::{ALWAYS, Device, Existence, NEVER, User};
-use super::{COPIED, DELIVERED, FAILED, MESSAGE, PURGED, PURGING, READ_BY, READ_ELSEWHERE, TOKENS};
+use super::{
+    COPIED, DELIVERED, FAILED, MESSAGE, PURGED, PURGING, READ_BY, READ_ELSEWHERE, TOKENS,
+    WITH_LOGIN,
+};
 
 /// Every row that changed since the last checkpoint, which it now is.
 pub(crate) fn freeze(state: &mut State, changed_users: &[UserId]) -> Rows {
@@ -135,7 +138,10 @@ impl Writer {
 
     fn device(&mut self, user: &[u8; 16], device: &Device) {
         self.key(&[user, &device.id.0.to_be_bytes()]);
-        self.u64(device.cursor.0).u64(device.connection_counter).u8(device.standing as u8);
+        self.u64(device.cursor.0).u64(device.connection_counter);
+        self.u8(device.standing as u8 | WITH_LOGIN).u32(device.last_login_s);
+        let name = if planted!(NameNotPersisted) { "" } else { device.name() };
+        self.u8(name.len() as u8).bytes(name.as_bytes());
         if let Some(attempts) = &device.attempts {
             self.u64(attempts.position.0).u16(attempts.count).u64(attempts.first_ms);
         }

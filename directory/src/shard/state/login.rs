@@ -44,6 +44,7 @@ impl State {
         consequences: &mut Consequences,
     ) -> Result<Verdict, Missing> {
         let devices_max = self.settings.devices_max;
+        let last_login_s = u32::try_from(self.clock_ms / 1000).unwrap_or(u32::MAX);
         let user = self.user(acting)?;
         let (floor, is_full) = (user.floor, has_enough(user, devices_max));
         let is_purging = user.existence == Existence::Purging;
@@ -57,6 +58,7 @@ impl State {
             Some(device) => {
                 device.connection_counter = counter;
                 device.ticket = ticket;
+                device.last_login_s = last_login_s;
                 device.changed = true;
                 if device.standing == Standing::Lapsed {
                     device.cursor = floor;
@@ -83,6 +85,7 @@ impl State {
                     cursor: floor,
                     connection_counter: counter,
                     ticket,
+                    last_login_s,
                     changed: true,
                     ..Device::default()
                 });
@@ -126,8 +129,7 @@ impl State {
         let left_up_to = user.left_up_to();
         require_known(user, left_up_to, user.inbox.last_position())?;
         if let Some(device) = user.device_mut(id) {
-            device.standing = Standing::Revoked;
-            device.changed = true;
+            device.revoke();
         }
         consequences.devices_changed.push(acting);
         self.digest.mix(id.0 as u64);

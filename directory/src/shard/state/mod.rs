@@ -10,6 +10,7 @@
 
 mod accept;
 mod acknowledge;
+mod devices;
 mod due;
 mod entries;
 mod login;
@@ -205,6 +206,7 @@ impl State {
             Record::RevokeToken(record) => self.revoke_token(record, consequences)?,
             Record::AddUser(add) => self.add_user(UserId(add.user))?,
             Record::Revoke(revoke) => self.revoke(revoke, consequences)?,
+            Record::DeviceNamed(named) => self.name_device(named, payload)?,
             Record::RevokeUser(record) => self.revoke_user(UserId(record.user), consequences)?,
             Record::PurgeUser(record) => self.purge(UserId(record.user), consequences)?,
             Record::Due(due) => self.due(due, consequences)?,

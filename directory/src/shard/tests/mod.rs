@@ -5,6 +5,7 @@ mod answers;
 mod cold;
 mod devices;
 mod messages;
+mod own;
 mod purge;
 mod quotas;
 mod reports;

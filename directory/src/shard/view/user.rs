@@ -62,10 +62,14 @@ pub struct Limits {
 }
 
 /// One device.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeviceView {
     /// Which.
     pub device: DeviceId,
+    /// As its user called it; empty for nothing.
+    pub name: String,
+    /// When it last logged in, ms, to the second; 0 where nobody knows.
+    pub last_login_ms: u64,
     /// How it stands.
     pub standing: DeviceStanding,
     /// All entries up to here are stored there.
@@ -154,6 +158,8 @@ impl DeviceView {
         let attempts = device.attempts.as_deref();
         Self {
             device: device.id,
+            name: device.name().to_owned(),
+            last_login_ms: u64::from(device.last_login_s) * 1000,
             standing: device.standing.into(),
             cursor: device.cursor,
             owed: 0,

@@ -5,7 +5,8 @@ use answerback_proto::code::Code;
 use answerback_proto::encode::Address;
 use answerback_proto::header::HEADER_BYTES;
 use answerback_proto::kind::{
-    Delivered, Envelope, Hello, Kind, Renew, Renewed, Resume, SequenceRange, SessionTail, Welcome,
+    Delivered, Devices, Envelope, Hello, Kind, NameDevice, Renew, Renewed, Resume, SequenceRange,
+    SessionTail, Welcome,
 };
 
 use super::{check_frame, is_place};
@@ -129,6 +130,36 @@ pub(super) fn delivered(envelope: &[u8]) {
         let mut wire = Vec::new();
         assert_wire(values.append(&mut wire, Address::default(), &except), &wire, envelope);
     }
+}
+
+pub(super) fn name_device(envelope: &[u8]) {
+    let Some((fixed, tail)) = split::<NameDevice>(envelope) else { return };
+    let read = NameDevice::read(envelope);
+    let is_good = fixed.device > 0 && tail.len() == usize::from(fixed.name_length) && is_name(tail);
+    assert_eq!(read.is_ok(), is_good, "{fixed:?} with {tail:?}");
+    check_frame(&fixed, envelope, tail);
+    if let Ok((values, name)) = read {
+        assert_eq!((&values, name.as_bytes()), (&fixed, tail));
+        let mut wire = Vec::new();
+        assert_wire(values.append(&mut wire, Address::default(), name), &wire, envelope);
+    }
+}
+
+pub(super) fn devices(envelope: &[u8]) {
+    let Some((fixed, tail)) = split::<Devices>(envelope) else { return };
+    check_frame(&fixed, envelope, tail);
+    if let Ok((values, listed)) = Devices::read(envelope) {
+        assert_eq!(values, fixed);
+        assert!(listed.iter().all(|device| is_name(device.name.as_bytes())));
+        let mut wire = Vec::new();
+        assert_wire(values.append(&mut wire, Address::default(), &listed), &wire, envelope);
+    }
+}
+
+/// A device's name, as the protocol's page states it.
+fn is_name(name: &[u8]) -> bool {
+    name.len() <= 64
+        && std::str::from_utf8(name).is_ok_and(|name| !name.chars().any(char::is_control))
 }
 
 /// The fixed part and the tail, where the bytes are enough for the kind.

@@ -223,6 +223,7 @@ impl Watched {
                 | Event::CaughtUp
                 | Event::Ticket(_)
                 | Event::Renewed
+                | Event::Answered { .. }
                 | Event::ReadNoted { .. } => {}
             }
         }

@@ -338,6 +338,7 @@ impl Watched {
                 Written::Hello { .. }
                 | Written::Resume { .. }
                 | Written::Renew { .. }
+                | Written::Own { .. }
                 | Written::Ping { .. }
                 | Written::Pong { .. } => true,
             };

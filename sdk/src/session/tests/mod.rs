@@ -1,6 +1,7 @@
 //! A session against a scripted server, and two sessions against a model of one.
 
 mod anything;
+mod asks;
 mod codes;
 mod exchange;
 mod reads;
@@ -35,6 +36,7 @@ enum Written {
     Recall { tag: u32, peer: UserId, recall: Recall, payload: Vec<u8> },
     Skip { tag: u32, peer: UserId, skip: Skip },
     Read { tag: u32, read: Read },
+    Own { tag: u32, kind: Kind, envelope: Vec<u8> },
     Ack(u64),
     Resync(u64),
     Ping { tag: u32, echo: u64 },
@@ -79,6 +81,10 @@ fn read_frames(buffer: &mut FrameBuffer, mut bytes: &[u8]) -> Vec<Written> {
             Kind::Read => Written::Read { tag, read: decode(frame.envelope).unwrap() },
             Kind::Skip => {
                 Written::Skip { tag, peer: target, skip: decode(frame.envelope).unwrap() }
+            }
+            kind if kind.is_about_own() => {
+                assert_eq!(target, ALICE);
+                Written::Own { tag, kind, envelope: frame.envelope.to_vec() }
             }
             Kind::Ack => Written::Ack(decode::<Ack>(frame.envelope).unwrap().up_to),
             Kind::Resync => Written::Resync(decode::<Resync>(frame.envelope).unwrap().cursor),

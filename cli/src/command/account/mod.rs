@@ -1,0 +1,99 @@
+//! `answerback account`: what users do about their own things, each by a device of theirs.
+
+mod devices;
+
+use std::time::Duration;
+
+use answerback_proto::code::Code;
+use answerback_sdk::{Ask, ClientEvent, ConnectionState, Outcome};
+use clap::{Args, Subcommand};
+
+use super::device;
+use crate::clock::Clock;
+use crate::exit::Failure;
+
+const EXAMPLE: &str = "\
+Each acts as a device of the user's, as `send` and `recv` do, and asks the box as an app would; an
+operator's commands are `answerback user` and `answerback device`.
+
+  answerback account devices --user 1
+  answerback account name --user 1 7 \"Anna's phone\"
+  answerback account revoke --user 1 7
+
+Exit codes: 0 done, 1 the box declined it, or it failed, 2 wrong usage, 3 time ran out.";
+
+/// What to do.
+#[derive(Subcommand)]
+#[command(after_help = EXAMPLE)]
+pub(crate) enum Command {
+    /// List the user's devices, as JSON lines.
+    Devices(devices::ListArguments),
+    /// Give one of the user's devices a name.
+    Name(devices::NameArguments),
+    /// Log one of the user's devices out, for ever.
+    Revoke(devices::RevokeArguments),
+}
+
+/// As whom, and how long.
+#[derive(Args)]
+struct Acting {
+    #[command(flatten)]
+    device: device::DeviceArguments,
+    /// Seconds to wait for the box's answer.
+    #[arg(long, value_name = "S", default_value_t = 30)]
+    timeout: u64,
+}
+
+/// Has it done.
+pub(crate) fn run(command: &Command) -> Result<(), Failure> {
+    match command {
+        Command::Devices(arguments) => devices::list(arguments),
+        Command::Name(arguments) => devices::name(arguments),
+        Command::Revoke(arguments) => devices::revoke(arguments),
+    }
+}
+
+impl Acting {
+    /// Asks, and waits for the answer.
+    fn ask(&self, ask: Ask) -> Result<Outcome, Failure> {
+        let client = self.device.connect()?;
+        let asked = client.ask(ask)?;
+        let (clock, timeout) = (Clock::new(), Duration::from_secs(self.timeout));
+        loop {
+            let left = timeout.saturating_sub(clock.elapsed());
+            if left.is_zero() {
+                return Err(Failure::TimedOut("the box did not answer in time".to_owned()));
+            }
+            match client.next_event(left.as_millis() as u64 + 1) {
+                Some(ClientEvent::Answered { ask, outcome }) if ask == asked => {
+                    client.close();
+                    return Ok(outcome);
+                }
+                Some(ClientEvent::ConnectionChanged {
+                    state: ConnectionState::Stopped { error },
+                }) => return Err(error.into()),
+                _ => {}
+            }
+        }
+    }
+
+    /// The same, of what is done or not.
+    fn ask_done(&self, ask: Ask) -> Result<(), Failure> {
+        match self.ask(ask)? {
+            Outcome::Declined { code } => Err(declined(code)),
+            Outcome::Done { .. } | Outcome::Devices(_) => Ok(()),
+        }
+    }
+}
+
+fn declined(number: u16) -> Failure {
+    let why = match Code::from_number(number) {
+        Some(Code::UnknownDevice) => {
+            "the user has no such device; see `answerback account devices`"
+        }
+        Some(Code::UnknownKind) => "this box does not know that request; it is older",
+        Some(code) => code.name(),
+        None => "for a reason that this version does not know",
+    };
+    Failure::new(format_args!("declined ({number}): {why}"))
+}

@@ -1,0 +1,48 @@
+//! What users do about their own things, by the built command.
+#![expect(clippy::unwrap_used, reason = "a test fails by it")]
+
+mod common;
+
+use std::process::Output;
+
+use common::{Place, Server, answerback, failure, json_lines};
+
+/// `answerback account VERB --user 1 --device 7 …`
+fn account(place: &Place, server: &Server, verb: &str, words: &[&str]) -> Output {
+    let mut command = answerback();
+    command.args(["account", verb, "--keys"]).arg(place.keys()).arg("--state");
+    command.arg(place.path("state")).args(["--addr", &server.address, "--user", "1"]);
+    command.args(["--device", "7"]).args(words).output().unwrap()
+}
+
+fn log_in(place: &Place, server: &Server, device: &str) -> Output {
+    let mut receiving = place.client("recv", &server.address, 1);
+    receiving.args(["--device", device, "--timeout", "0"]).output().unwrap()
+}
+
+#[test]
+fn a_user_lists_names_and_revokes_devices() {
+    let place = Place::new();
+    let server = Server::serve(&place, 2);
+    assert_eq!(log_in(&place, &server, "8").status.code(), Some(3), "nothing came");
+    let named = account(&place, &server, "name", &["8", "Anna's laptop"]);
+    assert!(named.status.success(), "{named:?}");
+    let listed = json_lines(&account(&place, &server, "devices", &[]));
+    let told: Vec<_> = listed
+        .iter()
+        .map(|line| (line["device"].as_str().unwrap(), line["name"].as_str().unwrap()))
+        .collect();
+    assert_eq!(told, [("7", ""), ("8", "Anna's laptop")]);
+    assert_eq!((&listed[0]["is_online"], &listed[1]["is_online"]), (&true.into(), &false.into()));
+    assert_eq!(listed[1]["standing"], "active");
+    assert!(listed[1]["last_login_ms"].as_u64().unwrap() > 1_700_000_000_000);
+
+    let revoked = account(&place, &server, "revoke", &["8"]);
+    assert!(revoked.status.success(), "{revoked:?}");
+    assert_eq!(json_lines(&account(&place, &server, "devices", &[])).len(), 1);
+    assert_eq!(log_in(&place, &server, "8").status.code(), Some(1));
+    let (code, line) = failure(&account(&place, &server, "revoke", &["9"]));
+    assert!(code == 1 && line.contains("declined (3016)"), "{line}");
+    let long = "n".repeat(65);
+    assert_eq!(account(&place, &server, "name", &["7", &long]).status.code(), Some(2));
+}

@@ -1,0 +1,110 @@
+//! What a session asks of its own user's things: it is checked, declined without a trace, or
+//! journaled. The session and the shard are driven by the same core.
+
+use answerback_proto::access;
+use answerback_proto::code::{Class, Code};
+use answerback_proto::id::{DeviceId, UserId};
+use answerback_proto::kind::{
+    DeviceStanding, Kind, ListDevices, ListedDevice, NameDevice, RevokeDevice,
+};
+use answerback_proto::limits::DEVICES_PER_PAGE_MAX;
+use answerback_proto::record::{DeviceNamed, Revoke};
+
+use super::effect::{Administered, DevicesPage};
+use super::user::{Device, Standing};
+use super::{Answer, Asked, Effect, Origin, Shard};
+use crate::limits::BUSY_RETRY_AFTER_MS;
+
+impl Shard {
+    /// A request about the acting user's own things, for which [`Kind::is_about_own`] holds.
+    pub fn handle_own(&mut self, kind: Kind, origin: Origin, envelope: &[u8]) {
+        if self.is_busy() {
+            return self.decline(origin, Code::Busy);
+        }
+        let handled = match kind {
+            Kind::ListDevices => self.list_devices(origin, envelope),
+            Kind::NameDevice => self.name_device(origin, envelope),
+            Kind::RevokeDevice => self.revoke_device(origin, envelope),
+            _ => Err(Code::KindNotAllowed),
+        };
+        if let Err(code) = handled {
+            self.close(origin, kind, code);
+        }
+    }
+
+    /// The devices of a user that are not revoked, those behind an id, as far as memory knows
+    /// the user; who has a session is there.
+    pub fn devices_of(&self, user: UserId, behind: DeviceId) -> Option<DevicesPage> {
+        let user = self.state.users.get(user)?;
+        let is_listed =
+            |device: &&Device| device.id > behind && device.standing != Standing::Revoked;
+        let mut listed: Vec<_> = user.devices.iter().filter(is_listed).collect();
+        listed.sort_unstable_by_key(|device| device.id);
+        let has_more = listed.len() > DEVICES_PER_PAGE_MAX;
+        listed.truncate(DEVICES_PER_PAGE_MAX);
+        let describe = |device: &Device| ListedDevice {
+            device: device.id,
+            last_login_ms: u64::from(device.last_login_s) * 1000,
+            standing: match device.standing {
+                Standing::Lapsed => DeviceStanding::Lapsed,
+                _ => DeviceStanding::Active,
+            },
+            is_online: self.sessions.has_device(user.id, device.id),
+            name: device.name().to_owned(),
+        };
+        Some(DevicesPage { listed: listed.into_iter().map(describe).collect(), has_more })
+    }
+
+    /// Answered from what is applied, and so is durable.
+    fn list_devices(&mut self, origin: Origin, envelope: &[u8]) -> Result<(), Code> {
+        let ListDevices { behind } = access::read(envelope)?;
+        match self.devices_of(origin.user, DeviceId(behind)) {
+            Some(page) => {
+                let (to, tag, user) = (origin.session, origin.tag, origin.user);
+                self.effects.push_back(Effect::Devices { to, tag, user, page });
+            }
+            None => self.decline(origin, Code::Busy),
+        }
+        Ok(())
+    }
+
+    fn name_device(&mut self, origin: Origin, envelope: &[u8]) -> Result<(), Code> {
+        let (named, name) = NameDevice::read(envelope)?;
+        let record = DeviceNamed { user: origin.user.0, device: named.device };
+        self.append(&record, name.as_bytes(), asked(origin));
+        self.preload(origin.user, None);
+        Ok(())
+    }
+
+    fn revoke_device(&mut self, origin: Origin, envelope: &[u8]) -> Result<(), Code> {
+        let RevokeDevice { device } = access::read(envelope)?;
+        self.append(&Revoke { user: origin.user.0, device }, &[], asked(origin));
+        self.preload(origin.user, None);
+        Ok(())
+    }
+
+    /// What became of such a request.
+    pub(super) fn answer_own(&mut self, origin: Origin, outcome: Administered) {
+        match outcome {
+            Administered::Done | Administered::WasSo => {
+                let answer = Answer::Done { at_ms: self.state.clock_ms };
+                let (to, tag, peer) = (origin.session, origin.tag, origin.user);
+                self.effects.push_back(Effect::Answer { to, tag, peer, answer });
+            }
+            Administered::Unknown => self.decline(origin, Code::UnknownDevice),
+            Administered::Busy | Administered::Full => self.decline(origin, Code::Busy),
+        }
+    }
+
+    pub(super) fn decline(&mut self, origin: Origin, code: Code) {
+        let waits = code.class() == Class::RetryAfter;
+        let retry_after_ms = if waits { BUSY_RETRY_AFTER_MS } else { 0 };
+        let answer = Answer::Declined { code, retry_after_ms };
+        let (to, tag, peer) = (origin.session, origin.tag, origin.user);
+        self.effects.push_back(Effect::Answer { to, tag, peer, answer });
+    }
+}
+
+fn asked(origin: Origin) -> Asked {
+    Asked::Request { origin, peer: origin.user }
+}

@@ -1,0 +1,238 @@
+//! Requests about the user's own things: asked on every connection until they are answered.
+//!
+//! They mean the same however often they come, so whatever was under way when a connection ended
+//! goes again on the next. One is forgotten once it is answered, or when the app ends.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use answerback_proto::access::read;
+use answerback_proto::code::{Class, Code};
+use answerback_proto::encode::{Address, append_frame};
+use answerback_proto::frame_buffer::Frame;
+use answerback_proto::header::USER_ACTION;
+use answerback_proto::id::{DeviceId, UserId};
+use answerback_proto::kind::{
+    Declined, Devices, Done, Kind, ListDevices, ListedDevice, NameDevice, RevokeDevice,
+};
+
+use super::chat::Request;
+use super::{ClientSession, Event, SessionError};
+
+/// Requests that may be under way at once.
+const UNDER_WAY_MAX: usize = 16;
+
+/// What an app may ask of the user's own things.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ask {
+    /// The user's devices.
+    Devices,
+    /// A device has another name; an empty one for none.
+    NameDevice {
+        /// Which.
+        device: DeviceId,
+        /// At most 64 bytes, without control characters.
+        name: String,
+    },
+    /// A device is the user's no more, for good.
+    RevokeDevice {
+        /// Which; also this one.
+        device: DeviceId,
+    },
+}
+
+/// Which request an answer answers: its number in this run of the app.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AskId(pub u64);
+
+/// What became of a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It is done, and durable.
+    Done {
+        /// When it took effect, by the server's clock.
+        at_ms: u64,
+    },
+    /// It is not done, and asking again does not help.
+    Declined {
+        /// Why.
+        code: u16,
+    },
+    /// The user's devices that are not revoked, by id.
+    Devices(Vec<ListedDevice>),
+}
+
+#[derive(Debug)]
+struct Pending {
+    ask: Ask,
+    is_under_way: bool,
+    /// Not before this time.
+    held_until_ms: Option<u64>,
+    /// Of a list: what came so far.
+    found: Vec<ListedDevice>,
+}
+
+/// The requests without an answer, in the order in which the app made them.
+#[derive(Debug, Default)]
+pub(super) struct Asks {
+    pending: BTreeMap<AskId, Pending>,
+    last: u64,
+    /// Kinds that the server takes of those.
+    taken: BTreeSet<u16>,
+}
+
+impl Ask {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Devices => Kind::ListDevices,
+            Self::NameDevice { .. } => Kind::NameDevice,
+            Self::RevokeDevice { .. } => Kind::RevokeDevice,
+        }
+    }
+
+    /// Appends the frame; `behind` is the last device that a list has already.
+    fn append_to(&self, out: &mut Vec<u8>, address: Address, behind: DeviceId) -> Result<(), Code> {
+        let by_user = Address { flags: USER_ACTION, ..address };
+        match self {
+            Self::Devices => {
+                append_frame(out, by_user, &ListDevices { behind: behind.0 }, &[], &[]);
+                Ok(())
+            }
+            Self::NameDevice { device, name } => {
+                let named = NameDevice { device: device.0, name_length: 0 };
+                named.append(out, by_user, name)
+            }
+            Self::RevokeDevice { device } => {
+                append_checked(out, by_user, &RevokeDevice { device: device.0 })
+            }
+        }
+    }
+}
+
+impl Asks {
+    /// When one that was put off is to go again.
+    pub(super) fn held_until_ms(&self) -> Option<u64> {
+        self.pending.values().filter_map(|pending| pending.held_until_ms).min()
+    }
+
+    pub(super) fn handle_timeout(&mut self, now_ms: u64) {
+        for pending in self.pending.values_mut() {
+            pending.held_until_ms.take_if(|until_ms| *until_ms <= now_ms);
+        }
+    }
+
+    /// What the server takes, of its `Welcome`.
+    pub(super) fn handle_welcome(&mut self, kinds: impl Iterator<Item = u16>) {
+        let is_own = |number: &u16| Kind::from_number(*number).is_some_and(Kind::is_about_own);
+        self.taken = kinds.filter(is_own).collect();
+    }
+
+    pub(super) fn forget_connection(&mut self) {
+        for pending in self.pending.values_mut() {
+            pending.is_under_way = false;
+            pending.held_until_ms = None;
+            pending.found.clear();
+        }
+    }
+
+    fn next_due(&self) -> Option<AskId> {
+        let under_way = self.pending.values().filter(|pending| pending.is_under_way).count();
+        let is_due = |pending: &Pending| !pending.is_under_way && pending.held_until_ms.is_none();
+        let mut due = self.pending.iter().filter(|(_, pending)| is_due(pending));
+        due.next().map(|(id, _)| *id).filter(|_| under_way < UNDER_WAY_MAX)
+    }
+}
+
+impl ClientSession {
+    /// Asks something of the user's own things, now or when there is a connection;
+    /// [`Event::Answered`] says what became of it.
+    pub fn ask_for(&mut self, ask: Ask) -> AskId {
+        self.asks.last += 1;
+        let id = AskId(self.asks.last);
+        let (is_under_way, held_until_ms, found) = (false, None, Vec::new());
+        self.asks.pending.insert(id, Pending { ask, is_under_way, held_until_ms, found });
+        id
+    }
+
+    pub(super) fn transmit_asks(&mut self, out: &mut Vec<u8>) {
+        while let Some(id) = self.asks.next_due() {
+            let tag = self.new_tag(Request::Ask(id));
+            let address = Address { flags: 0, tag, target: self.user.0 };
+            let Some(pending) = self.asks.pending.get_mut(&id) else { return };
+            let behind = pending.found.last().map_or(DeviceId(0), |last| last.device);
+            let appended = match self.asks.taken.contains(&pending.ask.kind().number()) {
+                true => pending.ask.append_to(out, address, behind),
+                false => Err(Code::UnknownKind),
+            };
+            pending.is_under_way = true;
+            if let Err(code) = appended {
+                self.requests.remove(&tag);
+                self.answer_ask(id, Outcome::Declined { code: code.number() });
+            }
+        }
+    }
+
+    pub(super) fn handle_done(&mut self, frame: Frame<'_>) -> Result<(), SessionError> {
+        let Done { at_ms } = read(frame.envelope)?;
+        let id = self.take_ask(frame)?;
+        self.answer_ask(id, Outcome::Done { at_ms });
+        Ok(())
+    }
+
+    pub(super) fn handle_declined(&mut self, frame: Frame<'_>) -> Result<(), SessionError> {
+        let Declined { retry_after_ms, code } = read(frame.envelope)?;
+        let id = self.take_ask(frame)?;
+        match Class::of(code) {
+            Some(Class::RetrySame | Class::RetryAfter) => {
+                let retry_at_ms = self.retry_at_ms(retry_after_ms);
+                if let Some(pending) = self.asks.pending.get_mut(&id) {
+                    pending.held_until_ms = Some(retry_at_ms);
+                    pending.is_under_way = false;
+                }
+            }
+            _ => self.answer_ask(id, Outcome::Declined { code }),
+        }
+        Ok(())
+    }
+
+    pub(super) fn handle_devices(&mut self, frame: Frame<'_>) -> Result<(), SessionError> {
+        let (page, listed) = Devices::read(frame.envelope)?;
+        let id = self.take_ask(frame)?;
+        let Some(pending) = self.asks.pending.get_mut(&id) else { return Ok(()) };
+        let last = pending.found.last().map_or(DeviceId(0), |last| last.device);
+        let goes_on = listed.first().is_none_or(|first| first.device > last);
+        if pending.ask != Ask::Devices || !goes_on || page.has_more == 1 && listed.is_empty() {
+            return Err(SessionError::OutOfPlace(Kind::Devices));
+        }
+        pending.found.extend(listed);
+        pending.is_under_way = false;
+        if page.has_more == 0 {
+            let found = std::mem::take(&mut pending.found);
+            self.answer_ask(id, Outcome::Devices(found));
+        }
+        Ok(())
+    }
+
+    pub(super) fn answer_ask(&mut self, ask: AskId, outcome: Outcome) {
+        if self.asks.pending.remove(&ask).is_some() {
+            self.events.push_back(Event::Answered { ask, outcome });
+        }
+    }
+
+    fn take_ask(&mut self, frame: Frame<'_>) -> Result<AskId, SessionError> {
+        let is_ask = |request| matches!(request, Request::Ask(_));
+        match self.take_request(frame.header, is_ask)? {
+            Request::Ask(id) if UserId(frame.header.target) == self.user => Ok(id),
+            _ => Err(SessionError::AnswerMismatch(frame.header.tag)),
+        }
+    }
+}
+
+fn append_checked<E: answerback_proto::kind::Envelope>(
+    out: &mut Vec<u8>,
+    address: Address,
+    envelope: &E,
+) -> Result<(), Code> {
+    envelope.check()?;
+    append_frame(out, address, envelope, &[], &[]);
+    Ok(())
+}
