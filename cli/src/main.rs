@@ -16,6 +16,7 @@ mod dev_certificate;
 mod erasing;
 mod exit;
 mod help;
+mod hooks;
 mod inspection;
 mod journal;
 mod keys;
@@ -28,6 +29,7 @@ mod serve;
 mod stopped_box;
 mod users;
 mod watch;
+mod web;
 
 use std::process::ExitCode;
 

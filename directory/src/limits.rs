@@ -63,6 +63,12 @@ pub const PROBE_TIMEOUT_MS: u64 = 10_000;
 /// The longest pause between two attempts with the same entry.
 pub const ATTEMPT_PAUSE_MAX_MS: u64 = 4 * 3_600_000;
 
+/// Users of a partition who are looked for, to be woken, or were woken a while ago; for others
+/// nobody is woken before their next message. They take 10 MiB or so, where there are as many.
+pub const WAKES_MAX: usize = 65_536;
+/// Of them, those that are looked at at once: mostly it takes a look-up each, else a read.
+pub const WAKES_PER_LOOK_MAX: usize = 256;
+
 /// What a user and a chat take in memory, about: what [`crate::shard::Residency`] counts with.
 pub const USER_BYTES: usize = 320;
 /// As above.

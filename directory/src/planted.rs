@@ -62,6 +62,12 @@ pub enum Planted {
     TicketNotPersisted,
     /// What a user calls a device is not in a checkpoint.
     NameNotPersisted,
+    /// Who has taken everything is woken all the same.
+    WokenThoughTaken,
+    /// Of a user's messages only the first is looked for.
+    WakeForgotten,
+    /// Each message of a flood wakes.
+    WokenForEach,
 }
 
 thread_local! {

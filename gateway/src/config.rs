@@ -4,6 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use answerback_directory::commit_policy::CommitPolicy;
 use answerback_directory::limits::SETTINGS;
+use answerback_directory::shard::WakePolicy;
 use answerback_proto::limits::{
     FRAME_BYTES_BEFORE_AUTH_MAX, FRAME_BYTES_HARD_MAX, FRAME_BYTES_MAX,
 };
@@ -57,6 +58,8 @@ pub struct GatewayConfig {
     pub reader_threads: usize,
     /// How long clients have to leave when the box stops, ms.
     pub drain_ms: u64,
+    /// When users are woken, where somebody wakes them.
+    pub wake: WakePolicy,
     /// The processors that the cores' threads are bound to, in turn; none: they are not.
     pub cpus: Vec<usize>,
     /// Sent bytes that a peer's kernel does not confirm for so long end the connection, ms.
@@ -122,6 +125,7 @@ impl Default for GatewayConfig {
             cpus: Vec::new(),
             unconfirmed_ms: 30_000,
             drain_ms: 2000,
+            wake: WakePolicy::default(),
         }
     }
 }

@@ -189,7 +189,11 @@ pub fn serve<J: Journal + 'static, R: StateReader + 'static>(
     if !are_different(&table, &shards) {
         return Err(ServeError::Config("there must be one shard of a partition"));
     }
-    shards.iter_mut().for_each(|shard| shard.handle_started(Some(&config.settings)));
+    let hooks = control.hooks().clone();
+    for shard in &mut shards {
+        shard.handle_started(Some(&config.settings));
+        shard.handle_wake_policy(hooks.wakes().then_some(config.wake));
+    }
     let cores = cores_of(&table);
     let Listening { listeners, address } = listening;
     if listeners.len() != usize::from(cores) {
@@ -214,6 +218,7 @@ pub fn serve<J: Journal + 'static, R: StateReader + 'static>(
         accept_rate,
         is_disk_low,
         is_memory_low: control.memory_flag(),
+        hooks,
     });
     let config = Arc::new(config);
     let threads = (&mut storage, readers.as_mut_slice());

@@ -46,6 +46,9 @@ fn every_bug_of_a_shard_is_noticed() {
         InShard::OldTicketTaken,
         InShard::TicketNotPersisted,
         InShard::NameNotPersisted,
+        InShard::WokenThoughTaken,
+        InShard::WakeForgotten,
+        InShard::WokenForEach,
     ];
     let mut missed = Vec::new();
     for bug in bugs {

@@ -28,6 +28,7 @@ pub(super) fn contradictions(resolved: &Resolved) -> Vec<Mistake> {
     mistakes.extend(half_pair(&configuration.admin_tls, "admin"));
     mistakes.extend(plain_for_others(resolved));
     mistakes.extend(open_figures(resolved));
+    mistakes.extend(unsigned_hooks(configuration));
     mistakes
 }
 
@@ -60,6 +61,14 @@ fn open_figures(resolved: &Resolved) -> Option<Mistake> {
     let text = "can be reached by other machines: set admin.tls_certificate, admin.tls_key and \
                 admin.token, or listen on a loopback address";
     (!is_safe).then(|| of_address(resolved, "admin.listen", text))
+}
+
+fn unsigned_hooks(configuration: &Configuration) -> Option<Mistake> {
+    let hooks = &configuration.hooks;
+    (hooks.is_any() && hooks.secret_file.is_none()).then(|| Mistake {
+        origin: None,
+        text: "hooks.secret_file is missing: what is told to hooks is signed".to_owned(),
+    })
 }
 
 fn of_address(resolved: &Resolved, name: &str, text: &str) -> Mistake {
@@ -148,7 +157,9 @@ pub(crate) fn unusable_files(configuration: &Configuration) -> Vec<String> {
         TicketKeyFile::At(_) => configuration.ticket_keys.read(&configuration.data).err(),
         TicketKeyFile::InData => None,
     };
-    let lines = pairs.chain(token).chain(tickets).map(|failure| failure.line().to_owned());
+    let hooks = configuration.hooks.check_secret().err();
+    let lines =
+        pairs.chain(token).chain(tickets).chain(hooks).map(|failure| failure.line().to_owned());
     keys.into_iter().chain(lines).collect()
 }
 

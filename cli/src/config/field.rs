@@ -8,6 +8,7 @@ use ipnet::IpNet;
 
 use crate::admin::AdminListen;
 use crate::credentials::{KeySource, TicketKeyFile};
+use crate::web::Url;
 
 /// A field that a key sets. What it takes is what the key allows
 /// ([`super::key::Allowed`]), and what it shows it takes again.
@@ -59,6 +60,10 @@ impl Absent for PathBuf {
     const WORD: &'static str = NONE;
 }
 
+impl Absent for Url {
+    const WORD: &'static str = NONE;
+}
+
 impl Absent for u16 {
     const WORD: &'static str = AUTO;
 }
@@ -83,6 +88,16 @@ impl<T: Absent> Field for Option<T> {
 
     fn show(&self) -> String {
         self.as_ref().map_or_else(|| T::WORD.to_owned(), Field::show)
+    }
+}
+
+impl Field for Url {
+    fn set(&mut self, text: &str) -> bool {
+        Self::parse(text).map(|url| *self = url).is_some()
+    }
+
+    fn show(&self) -> String {
+        self.to_string()
     }
 }
 

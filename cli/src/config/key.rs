@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use super::Configuration;
 use super::field::{AUTO, Field, LEVELS, LogFilter, NONE, networks};
 use crate::credentials::KeySource;
+use crate::web::Url;
 
 /// What the names in the environment begin with.
 pub(crate) const PREFIX: &str = "ANSWERBACK_";
@@ -117,6 +118,8 @@ pub(crate) enum Allowed {
     PathOrAuto,
     /// A file, or where it is fetched.
     PathOrUrl,
+    /// A server, or none.
+    UrlOrNone,
     /// Processors.
     Cpus,
     /// Addresses and networks.
@@ -141,6 +144,7 @@ impl Allowed {
             Self::AddressOrNone => text == NONE || Self::Address.has(text),
             Self::Path | Self::PathOrNone | Self::PathOrAuto => !text.is_empty(),
             Self::PathOrUrl => KeySource::parse(text).is_some(),
+            Self::UrlOrNone => text == NONE || Url::parse(text).is_some(),
             Self::Cpus => text == NONE || text.split(',').all(|cpu| Self::CPU.has(cpu.trim())),
             Self::Networks => networks(text).is_some(),
             Self::Filter => LogFilter::default().set(text),
@@ -188,6 +192,9 @@ impl fmt::Display for Allowed {
             Self::PathOrAuto => write!(f, "a path, or \"{AUTO}\""),
             Self::PathOrUrl => {
                 f.write_str("a path, or an https:// URL (http:// only of this machine)")
+            }
+            Self::UrlOrNone => {
+                write!(f, "an https:// URL (http:// only of this machine), or \"{NONE}\"")
             }
             Self::Cpus => write!(f, "a list of processors, as 0,2, or \"{NONE}\""),
             Self::Networks => write!(

@@ -6,7 +6,7 @@ use answerback_proto::limits::{FRAME_BYTES_BEFORE_AUTH_MAX, FRAME_BYTES_HARD_MAX
 use super::field::{LogFormat, Plaintext};
 use super::key::Allowed::{
     Address, AddressOrNone, Cpus, Filter, Networks, Number, NumberOrAuto, Path, PathOrAuto,
-    PathOrNone, PathOrUrl, PowerOfTwo, Word,
+    PathOrNone, PathOrUrl, PowerOfTwo, UrlOrNone, Word,
 };
 use super::key::Key;
 
@@ -243,6 +243,24 @@ pub(crate) static KEYS: &[Key] = &[
     Key::new("admin.token", PathOrNone, |c| &mut c.admin_token).means(
         "A file with the bearer token that /metrics wants; beyond loopback it needs one",
     ),
+    Key::new("hooks.push_url", UrlOrNone, |c| &mut c.hooks.push_url)
+        .means("Where the push service is told who has to be woken, see docs/HOOKS.md"),
+    Key::new("hooks.secret_file", PathOrNone, |c| &mut c.hooks.secret_file)
+        .means("A file with what those requests are signed with; only the box's user may read it"),
+    Key::new("hooks.ca", PathOrNone, |c| &mut c.hooks.authorities)
+        .means("Certificates that vouch for those servers; none is the authorities of the web"),
+    Key::new("hooks.timeout_ms", Number(100, 60_000), |c| &mut c.hooks.timeout_ms)
+        .means("How long a request may take until its answer"),
+    Key::new("hooks.push_after_ms", Number(100, DAY * 1000), |c| &mut c.gateway.wake.after_ms)
+        .reloads()
+        .means("A message that no session took for so long wakes its user"),
+    Key::new("hooks.push_again_s", Number(1, DAY), |c| &mut c.gateway.wake.again_s)
+        .reloads()
+        .means("Who was woken and takes nothing is woken for newer messages after so long"),
+    Key::new("hooks.push_batch_max", Number(1, 1000), |c| &mut c.hooks.push_batch_max)
+        .means("Users in one request"),
+    Key::new("hooks.push_queue_max", Number(1, 1 << 20), |c| &mut c.hooks.push_queue_max)
+        .means("Users who wait while that service takes nothing; beyond it the oldest are dropped"),
     Key::new("log.level", Filter, |c| &mut c.log_level)
         .flag("log-level", "FILTER")
         .reloads()

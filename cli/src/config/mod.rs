@@ -39,6 +39,7 @@ pub(crate) use mistake::Mistakes;
 
 use crate::admin::AdminListen;
 use crate::credentials::{KeySource, TicketKeyFile, TlsFiles};
+use crate::hooks::HookSettings;
 
 /// All settings of `answerback serve`.
 #[derive(Clone, Debug)]
@@ -79,6 +80,8 @@ pub(crate) struct Configuration {
     pub(crate) log_level: LogFilter,
     /// And how.
     pub(crate) log_format: LogFormat,
+    /// Whom the box tells what happens.
+    pub(crate) hooks: HookSettings,
     /// What the gateway and the shards are run by.
     pub(crate) gateway: GatewayConfig,
 }
@@ -104,6 +107,7 @@ impl Default for Configuration {
             admin_token: None,
             log_level: LogFilter::default(),
             log_format: LogFormat::Auto,
+            hooks: HookSettings::default(),
             gateway: GatewayConfig::default(),
         }
     }

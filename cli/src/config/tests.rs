@@ -95,6 +95,10 @@ fn examples(allowed: Allowed) -> (Vec<String>, Vec<String>) {
             owned(&["a/b", "https://id.example.org/keys", "http://[::1]:1/keys"]),
             owned(&["", "http://id.example.org/keys", "ftp://[::1]/keys"]),
         ),
+        Allowed::UrlOrNone => (
+            owned(&["none", "https://push.example.org/wake", "http://127.0.0.1:1/"]),
+            owned(&["", "a/b", "http://push.example.org/wake", "https://a@push.example.org/"]),
+        ),
         Allowed::Cpus => (owned(&["none", "0,3", "7"]), owned(&["", "0,", "a", "1024"])),
         Allowed::Networks => (
             owned(&["none", "10.0.0.7", "10.0.0.7,10.1.0.0/16,fd00::/8", "::1"]),

@@ -1,10 +1,9 @@
 //! Where the key set comes from.
 
 use std::fmt;
-use std::net::IpAddr;
 use std::path::PathBuf;
 
-use axum::http::Uri;
+use crate::web::Url;
 
 /// A file or a server.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,22 +20,8 @@ impl KeySource {
         if !text.contains("://") {
             return (!text.is_empty()).then(|| Self::File(text.into()));
         }
-        let uri: Uri = text.parse().ok()?;
-        let host = uri.host().filter(|host| !host.is_empty())?;
-        // A name before an @ would stand in the log.
-        let is_plain = uri.authority().is_some_and(|authority| !authority.as_str().contains('@'));
-        let is_safe = match uri.scheme_str()? {
-            "https" => true,
-            "http" => is_loopback(host),
-            _ => false,
-        };
-        (is_plain && is_safe).then(|| Self::Url(text.to_owned()))
+        Url::parse(text).map(|url| Self::Url(url.as_str().to_owned()))
     }
-}
-
-fn is_loopback(host: &str) -> bool {
-    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
-    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
 }
 
 impl Default for KeySource {

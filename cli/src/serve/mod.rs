@@ -27,6 +27,7 @@ use crate::config::{Configuration, Layers};
 use crate::control::{ControlServer, ControlSocket, Desk, Seen, Status};
 use crate::erasing::Eraser;
 use crate::exit::Failure;
+use crate::hooks::HookThreads;
 use crate::journal::SharedMarks;
 use crate::logs::LogLevel;
 use crate::watch::{MemoryCeiling, Sources};
@@ -80,12 +81,13 @@ fn open_and_serve(start: Start) -> Result<(), Failure> {
     let socket = ControlSocket::bind(&configuration.data)?;
     let erase_period = Duration::from_secs(configuration.erase_period_s);
     let eraser = Eraser::start(store.clone(), erase_period)?;
-    let (commands, stop) = (Control::new(), StopHandle::new());
+    let hooks = HookThreads::start(&configuration, clock)?;
+    let (commands, stop) = (Control::new().with_hooks(hooks.outlet()), StopHandle::new());
     let sealing_keys = read_sealing_keys(&configuration)?;
     let FirstRead { key_set, verifier, certificate, expires_at_s } = read;
     let places = (admin.access(), commands.clone(), admin.view());
-    let credentials = renew(&configuration, clock, (key_set, expires_at_s), places)?;
-    let seen = credentials.view();
+    let credentials = renew(&configuration, clock, (key_set, expires_at_s), places, &hooks)?;
+    let seen = (credentials.view(), hooks.view());
     let (gateway, data) = (configuration.gateway.clone(), configuration.data.clone());
     let (erase, shards, running) = (eraser.period(), commands.clone(), configuration);
     let (marks_there, memory_there) = (marks.clone(), memory.clone());
@@ -123,6 +125,7 @@ fn open_and_serve(start: Start) -> Result<(), Failure> {
         readiness.enter(Phase::Serving);
         say(&status);
     });
+    hooks.finish();
     served
         .inspect_err(|error| readiness.enter(Phase::Failed(error.to_string())))
         .map_err(tell_end)?;

@@ -10,6 +10,7 @@ use crate::clock::Clock;
 use crate::config::Configuration;
 use crate::credentials::{KeySet, Renewal, Renewed, TlsFiles, Watched, expires_at_s};
 use crate::exit::Failure;
+use crate::hooks::HookThreads;
 use crate::watch::WatchView;
 
 /// What was read before the box opens its data.
@@ -49,11 +50,13 @@ pub(super) fn renew(
     clock: Clock,
     (key_set, expires_at_s): (KeySet, Option<u64>),
     (access, control, watch): (Access, Control, WatchView),
+    hooks: &HookThreads,
 ) -> Result<Renewal, Failure> {
     let files = [
         clients_certificate(configuration, expires_at_s, control.clone()),
         admin_access(configuration, access),
         Some(sealing_keys(configuration, control.clone())),
+        hooks.watched(&configuration.hooks),
     ];
     let renewed = Renewed {
         key_set,

@@ -11,6 +11,7 @@ use super::memory::MemorySeen;
 use super::sources::Sources;
 use crate::clock::Clock;
 use crate::credentials::CredentialFigures;
+use crate::hooks::HookFigures;
 use crate::process::{Process, own_cpu_us};
 
 /// All that was seen. What is missing could not be seen, or is not there yet.
@@ -25,6 +26,7 @@ pub(crate) struct Sample {
     pub(crate) disk: Option<Disk>,
     pub(crate) store: Option<Figures>,
     pub(crate) credentials: Option<CredentialFigures>,
+    pub(crate) hooks: Option<HookFigures>,
     pub(crate) outbox: Option<OutboxRound>,
     /// Partitions that doubt their clock, as of the last checkpoints.
     pub(crate) doubting_partitions: u64,

@@ -14,6 +14,7 @@ use super::memory::{MemoryCeiling, MemorySeen};
 use super::sample::{Disk, OutboxRound, Sample};
 use crate::clock::Clock;
 use crate::credentials::CredentialsView;
+use crate::hooks::HooksView;
 use crate::journal::SharedMarks;
 
 /// Of the walk through all inboxes, what a look does: 24 ms of processor time at most in a
@@ -31,6 +32,7 @@ pub(crate) struct Sources {
     memory: MemoryCeiling,
     is_memory_low: bool,
     credentials: CredentialsView,
+    hooks: HooksView,
     sweep: Sweep,
     round_began_at: Option<Duration>,
     last_round: Option<OutboxRound>,
@@ -44,7 +46,7 @@ impl Sources {
         control: Control,
         data: PathBuf,
         (marks, memory): (SharedMarks, MemoryCeiling),
-        credentials: CredentialsView,
+        (credentials, hooks): (CredentialsView, HooksView),
     ) -> Self {
         let meta = store.meta();
         let table = PartitionTable::new(&meta.secret, meta.partitions, 1);
@@ -59,6 +61,7 @@ impl Sources {
             memory,
             is_memory_low: false,
             credentials,
+            hooks,
             sweep,
             round_began_at,
             last_round,
@@ -72,6 +75,7 @@ impl Sources {
         let marks = self.marks.read();
         sample.disk = FreeSpace::of(&self.data).ok().map(|space| Disk { space, marks });
         sample.credentials = Some(self.credentials.read());
+        sample.hooks = Some(self.hooks.read());
         sample.traffic = self.control.stats().ok();
         sample.store = self.store.figures().ok();
         sample.doubting_partitions = self.doubting_partitions();

@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test file uses a part of it")]
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by it")]
 
+pub(crate) mod hook_server;
 pub(crate) mod http;
 pub(crate) mod key_server;
 pub(crate) mod log;

@@ -106,7 +106,8 @@ impl Shard {
             false => None,
         };
         let watch_ms = self.sessions.poll_timeout();
-        parts_ms.into_iter().chain(watch_ms).chain([self.due_at_ms]).min()
+        let wakes_ms = self.wakes_due_ms();
+        parts_ms.into_iter().chain(watch_ms).chain(wakes_ms).chain([self.due_at_ms]).min()
     }
 
     /// Hands parts to other partitions, again where they were not confirmed; looks after
@@ -124,6 +125,7 @@ impl Shard {
             self.builder().push(&record, &[]);
         }
         self.go_on_with_purges();
+        self.look_after_wakes();
         if now_ms >= self.due_at_ms {
             self.due_at_ms = now_ms + DUE_PERIOD_MS;
             self.look_for_due(wall_ms);

@@ -10,6 +10,7 @@ use bytes::Bytes;
 
 use super::grant::Grant;
 use super::load::Load;
+use super::wakes::Wake;
 
 /// A connection of this box: its core, its slot there, and which user of the slot it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -136,6 +137,8 @@ pub enum Effect {
     Load(Load),
     /// Tell the operator.
     Alarm(Alarm),
+    /// Have a user woken, for whom a message waits.
+    Wake(Wake),
     /// An operator's command took effect, or not.
     Administered {
         /// Which one, as the asker numbered it.

@@ -47,6 +47,7 @@ mod span;
 mod state;
 mod user;
 pub mod view;
+mod wakes;
 
 #[cfg(test)]
 mod tests;
@@ -62,6 +63,7 @@ pub use load::{Load, Loaded, Wanted};
 pub use report::{SessionReport, ShardReport, Totals};
 pub use residency::Residency;
 pub use rows::RESIDENT_TABLES;
+pub use wakes::{Wake, WakePolicy};
 
 use crate::partition_table::PartitionTable;
 use crate::ports::Applied;
@@ -69,6 +71,7 @@ use courier::Courier;
 use purges::Purges;
 use push::Sessions;
 use state::{Consequences, State};
+use wakes::Wakes;
 
 /// What a shard is told when it is made.
 #[derive(Clone, Copy, Debug)]
@@ -124,6 +127,8 @@ pub struct Shard {
     /// Records of the journal that are applied as rejections.
     repaired: BTreeSet<Offset>,
     purges: Purges,
+    /// Who has to be woken.
+    wakes: Wakes,
     /// When to look who is due next, monotonic ms.
     due_at_ms: u64,
     consequences: Consequences,
@@ -181,6 +186,7 @@ impl Shard {
             heads_of: Vec::new(),
             repaired: BTreeSet::new(),
             purges: Purges::default(),
+            wakes: Wakes::default(),
             due_at_ms: 0,
             consequences: Consequences::default(),
             effects: VecDeque::new(),
@@ -195,6 +201,7 @@ impl Shard {
     /// The next thing to be done. `now_ms` is the driver's monotonic clock.
     pub fn poll_effect(&mut self, now_ms: u64) -> Option<Effect> {
         self.sessions.advance(now_ms);
+        self.note_waiting();
         while self.effects.is_empty() {
             let mut wanted = Vec::new();
             let (users, effects) = (&mut self.state.users, &mut self.effects);

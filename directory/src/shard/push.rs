@@ -44,6 +44,11 @@ impl Sessions {
         self.now_ms = self.now_ms.max(now_ms);
     }
 
+    /// The latest time that the driver told.
+    pub(crate) fn now_ms(&self) -> u64 {
+        self.now_ms
+    }
+
     /// A login took effect: an older session of the device gives way.
     pub(crate) fn open(
         &mut self,

@@ -34,6 +34,10 @@ pub struct ShardReport {
     pub uncheckpointed_bytes: u64,
     /// For how long a living session has been offered something and taken nothing, at most, ms.
     pub unacknowledged_ms: u64,
+    /// Users who are looked for, to be woken, or were woken a while ago.
+    pub wakes: u64,
+    /// Messages whose users could not be looked for: there were too many.
+    pub wakes_overlooked: u64,
 }
 
 /// How a live session is.
@@ -67,6 +71,8 @@ impl Shard {
             loads: self.loading.len() as u64,
             uncheckpointed_bytes: self.uncheckpointed_bytes as u64,
             unacknowledged_ms: self.sessions.unacknowledged_ms(now_ms),
+            wakes: self.wakes.count() as u64,
+            wakes_overlooked: self.wakes.overlooked(),
         }
     }
 

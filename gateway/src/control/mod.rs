@@ -14,6 +14,7 @@ use answerback_proto::id::{DeviceId, TokenId, UserId};
 
 use crate::auth::{SealingKeys, Verifier};
 use crate::config::GatewayConfig;
+use crate::hooks::Hooks;
 use crate::reactor::CoreWaker;
 use crate::stats::{SessionInfo, Stats, StorageMeter};
 use crate::transport::tls::Certificate;
@@ -60,6 +61,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub struct Control {
     inner: Arc<Mutex<Option<Inner>>>,
     is_memory_low: Arc<AtomicBool>,
+    hooks: Hooks,
 }
 
 #[derive(Clone)]
@@ -73,6 +75,17 @@ impl Control {
     /// For a box that is about to be served.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// For a box that tells the operator's servers what happens.
+    #[must_use]
+    pub fn with_hooks(self, hooks: Hooks) -> Self {
+        Self { hooks, ..self }
+    }
+
+    /// Where the box leaves what they are to be told.
+    pub(crate) fn hooks(&self) -> &Hooks {
+        &self.hooks
     }
 
     /// Has a command journaled, and waits for what becomes of it.

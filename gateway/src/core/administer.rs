@@ -147,9 +147,11 @@ impl Core {
         self.heartbeat_told_max_s = self.heartbeat_told_max_s.max(config.heartbeat_max_s);
         self.gate.set_policy(config.commit);
         self.rates.reload(&config.rates);
+        let wakes = self.shared.hooks.wakes();
         for partition in self.shared.table.partitions_of(self.core) {
             if let Some(shard) = self.shards.touch(partition) {
                 shard.handle_settings(&config.settings);
+                shard.handle_wake_policy(wakes.then_some(config.wake));
             }
         }
         self.config = config;

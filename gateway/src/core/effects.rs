@@ -57,6 +57,7 @@ impl Core {
                 }
             }
             Effect::Probe { to } => self.probe(to),
+            Effect::Wake(wake) => self.shared.hooks.wake(wake),
             Effect::Alarm(alarm) => error!(alarm = alarm.name(), "{alarm}"),
             Effect::Administered { ticket, outcome } => self.handle_administered(ticket, outcome),
         }

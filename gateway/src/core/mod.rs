@@ -55,6 +55,7 @@ use crate::auth::{SealingKeys, Verifier};
 use crate::clock::{Clock, unix_ms};
 use crate::config::GatewayConfig;
 use crate::control::Desk;
+use crate::hooks::Hooks;
 use crate::limits::CLOSING_MS;
 use crate::reactor::Reactor;
 use crate::reactor::slot::SlotKey;
@@ -103,6 +104,8 @@ pub(crate) struct Shared {
     pub(crate) is_disk_low: Arc<AtomicBool>,
     /// So is the box's memory: nor is anybody let in.
     pub(crate) is_memory_low: Arc<AtomicBool>,
+    /// What the operator's servers are to be told.
+    pub(crate) hooks: Hooks,
 }
 
 /// What a core is made of.

@@ -76,6 +76,12 @@ impl Core {
         let until_ms = self.now_ms().saturating_add(self.config.drain_ms);
         self.phase = Phase::Leaving { until_ms };
         self.reactor.close_listener();
+        for partition in self.shared.table.partitions_of(self.core) {
+            if let Some(shard) = self.shards.touch(partition) {
+                shard.handle_stopping();
+            }
+        }
+        self.settle();
         let mut told = 0;
         for index in 0..self.connections.table().slot_count() {
             let Some((key, connection)) = self.connections.table().at(index) else { continue };

@@ -69,6 +69,10 @@ pub struct Stats {
     pub resident_users: u64,
     /// For how long a living session has been offered something and taken nothing, at most, ms.
     pub unacknowledged_ms: u64,
+    /// Users who are looked for, to be woken, or were woken a while ago.
+    pub wakes: u64,
+    /// Messages whose users could not be looked for: there were too many.
+    pub wakes_overlooked_total: u64,
     /// Partitions out of service.
     pub quarantined: Vec<PartitionId>,
     /// New messages are refused, since the disk is nearly full.
@@ -161,6 +165,8 @@ impl Stats {
         self.loads += report.loads;
         self.uncheckpointed_bytes += report.uncheckpointed_bytes;
         self.resident_users += report.users;
+        self.wakes += report.wakes;
+        self.wakes_overlooked_total += report.wakes_overlooked;
         self.unacknowledged_ms = self.unacknowledged_ms.max(report.unacknowledged_ms);
     }
 }

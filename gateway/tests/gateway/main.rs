@@ -26,3 +26,4 @@ mod ticket;
 mod tickets;
 mod tls;
 mod token;
+mod wakes;

@@ -8,8 +8,8 @@ use answerback_directory::partition_table::PartitionTable;
 use answerback_directory::recovery::load_shards;
 use answerback_directory::shard::Residency;
 use answerback_gateway::{
-    Backend, Certificate, Control, Credentials, GatewayConfig, Listening, ServeError, StopHandle,
-    serve,
+    Backend, Certificate, Control, Credentials, GatewayConfig, Hooks, Listening, ServeError,
+    StopHandle, serve,
 };
 use answerback_proto::id::{Generation, UserId};
 
@@ -56,18 +56,30 @@ impl Running {
 
     /// A gateway with these settings and this disk.
     pub(crate) fn with(cores: u16, config: GatewayConfig, journal: MemoryJournal) -> Self {
-        Self::start_on(cores, config, journal, Residency::default(), None)
+        Self::start_on(cores, config, journal, Residency::default(), None, Control::new())
     }
 
     /// A gateway with these settings that shows a certificate.
     pub(crate) fn covered(cores: u16, config: GatewayConfig, certificate: Certificate) -> Self {
         let (journal, residency) = (MemoryJournal::default(), Residency::default());
-        Self::start_on(cores, config, journal, residency, Some(certificate))
+        Self::start_on(cores, config, journal, residency, Some(certificate), Control::new())
+    }
+
+    /// A gateway with these settings and this disk that leaves here what it has to tell.
+    pub(crate) fn with_hooks(
+        cores: u16,
+        config: GatewayConfig,
+        journal: MemoryJournal,
+        hooks: Hooks,
+    ) -> Self {
+        let control = Control::new().with_hooks(hooks);
+        Self::start_on(cores, config, journal, Residency::default(), None, control)
     }
 
     /// A gateway with an empty disk, and as much memory for users at rest.
     pub(crate) fn with_residency(cores: u16, config: GatewayConfig, residency: Residency) -> Self {
-        Self::start_on(cores, config, MemoryJournal::default(), residency, None)
+        let (journal, control) = (MemoryJournal::default(), Control::new());
+        Self::start_on(cores, config, journal, residency, None, control)
     }
 
     fn start_on(
@@ -76,13 +88,13 @@ impl Running {
         journal: MemoryJournal,
         residency: Residency,
         certificate: Option<Certificate>,
+        control: Control,
     ) -> Self {
         let table = table(cores);
         let shards = load_shards(&journal, table, Generation(1), residency).unwrap().shards;
         let (stop, disk) = (StopHandle::new(), journal.clone());
         let (told, listening) = mpsc::channel();
         let handle = stop.clone();
-        let control = Control::new();
         let commands = control.clone();
         let listening_there = Listening::bind(&config, cores, false).unwrap();
         let thread = thread::spawn(move || {

@@ -14,7 +14,7 @@ use answerback_directory::partition_table::PartitionTable;
 use answerback_directory::recovery::load_shards;
 use answerback_directory::shard::checkpoint::Checkpoint;
 use answerback_directory::shard::{
-    Effect, Grant, Load, Loaded, Mail, Origin, Residency, SessionRef, Shard,
+    Effect, Grant, Load, Loaded, Mail, Origin, Residency, SessionRef, Shard, Wake,
 };
 use answerback_proto::frame_buffer::FrameBuffer;
 use answerback_proto::id::{DeviceId, Generation, Offset, PartitionId, UserId};
@@ -22,7 +22,7 @@ use answerback_proto::kind::Kind;
 use answerback_proto::record::Settings;
 
 use crate::disk::Disk;
-use crate::model::{Breach, Model};
+use crate::model::{Breach, Model, WAKE_POLICY};
 use crate::planted::Plants;
 
 /// What a box is started with.
@@ -120,6 +120,15 @@ pub(crate) struct Front {
     pub(crate) is_disk_full: bool,
     pub(crate) said: Vec<Said>,
     pub(crate) said_bytes: Vec<u8>,
+    /// Who has to be woken.
+    pub(crate) woken: Vec<Woken>,
+}
+
+/// A user is to be woken, as of the records before `next`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Woken {
+    pub(crate) user: UserId,
+    pub(crate) next: Offset,
 }
 
 impl Front {
@@ -132,7 +141,10 @@ impl Front {
             return Err(Breach(broken.to_string()));
         }
         let mut shards = recovered.shards;
-        shards.iter_mut().for_each(|shard| shard.handle_started(Some(&with.settings)));
+        for shard in &mut shards {
+            shard.handle_started(Some(&with.settings));
+            shard.handle_wake_policy(Some(WAKE_POLICY));
+        }
         Ok(Self {
             table,
             cores,
@@ -147,6 +159,7 @@ impl Front {
             is_disk_full: false,
             said: Vec::new(),
             said_bytes: Vec::new(),
+            woken: Vec::new(),
         })
     }
 
@@ -219,6 +232,11 @@ impl Front {
         for index in 0..self.shards.len() {
             let core = self.table.core_of(PartitionId(index as u16));
             while let Some(effect) = self.shards[index].poll_effect(monotonic_ms) {
+                if let Effect::Wake(Wake { user, .. }) = effect {
+                    let next = self.shards[index].next_to_apply();
+                    self.woken.push(Woken { user, next });
+                    continue;
+                }
                 self.perform(core, effect, model)?;
             }
         }

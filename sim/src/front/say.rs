@@ -69,6 +69,7 @@ impl Front {
             | Effect::Mail { .. }
             | Effect::Load(_)
             | Effect::Alarm(_)
+            | Effect::Wake(_)
             | Effect::Administered { .. } => {}
         }
     }

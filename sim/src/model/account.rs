@@ -7,6 +7,7 @@ use answerback_proto::id::{DeviceId, UserId};
 
 use super::message::MessageNumber;
 use super::tokens::Void;
+use super::wakes::Waits;
 
 /// No time at all.
 pub(super) const NEVER: u64 = u64::MAX;
@@ -35,6 +36,8 @@ pub(super) struct Account {
     pub(super) gaps: Vec<UserId>,
     /// What its devices may not come with any more.
     pub(super) void: Void,
+    /// For how long its messages wait, and when it was woken.
+    pub(super) waits: Waits,
 }
 
 #[derive(Clone, Debug)]
@@ -200,6 +203,7 @@ impl Account {
             chats: (0..users).map(|_| Chat::default()).collect(),
             gaps: Vec::new(),
             void: Void::default(),
+            waits: Waits::default(),
         }
     }
 

@@ -37,6 +37,7 @@ impl Model {
             self.apply(at, &placed)?;
         }
         self.homes[at].offset = batch.end().0 - 1;
+        self.note_waiting(at, batch.end());
         Ok(())
     }
 

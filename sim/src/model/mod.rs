@@ -18,6 +18,7 @@ mod settled;
 mod time;
 mod tokens;
 mod told;
+mod wakes;
 
 use std::fmt;
 
@@ -31,6 +32,7 @@ use message::Message;
 pub(crate) use message::{MessageNumber, NewMessage};
 use parts::Part;
 pub(crate) use told::Welcomed;
+pub(crate) use wakes::WAKE_POLICY;
 
 /// A broken promise.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,6 +65,8 @@ pub struct Model {
     accounts: Vec<Account>,
     devices: Vec<Device>,
     messages: Vec<Message>,
+    /// The time that passes for boxes.
+    pub(crate) now_ms: u64,
 }
 
 impl Model {
@@ -85,6 +89,7 @@ impl Model {
             accounts: accounts.collect(),
             devices: Vec::new(),
             messages: Vec::new(),
+            now_ms: 0,
         }
     }
 

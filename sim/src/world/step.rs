@@ -5,7 +5,7 @@ use answerback_proto::id::UserId;
 
 use super::{MESSAGES_MAX, World};
 use crate::client::Use;
-use crate::front::Front;
+use crate::front::{Front, Woken};
 use crate::model::Breach;
 
 /// Everything that may happen next.
@@ -107,6 +107,7 @@ impl World {
         self.outcome.steps += 1;
         self.trace.step = self.outcome.steps;
         self.trace.now_ms = self.monotonic_ms;
+        self.model.now_ms = self.monotonic_ms;
         let step = self.draw();
         let at = self.random.usize(..self.clients.len());
         match step {
@@ -146,18 +147,20 @@ impl World {
         }
         self.pass_on()?;
         if self.outcome.steps.is_multiple_of(STEPS_BETWEEN_LOOKS) {
-            self.look_at_sessions()
+            self.look_at_rest()
         } else {
             Ok(())
         }
     }
 
-    /// Once nothing moves in the box, nobody is there who should not be.
-    fn look_at_sessions(&self) -> Result<(), Breach> {
+    /// Once nothing moves in the box, nobody is there who should not be, and nobody waits to be
+    /// woken.
+    fn look_at_rest(&mut self) -> Result<(), Breach> {
         let Some(front) = self.front.as_ref().filter(|front| front.unsettled().is_none()) else {
             return Ok(());
         };
-        front.sessions().try_for_each(|(device, grant)| self.model.check_session(device, grant))
+        front.sessions().try_for_each(|(device, grant)| self.model.check_session(device, grant))?;
+        self.model.check_woken()
     }
 
     fn draw(&mut self) -> Step {
@@ -204,6 +207,7 @@ impl World {
         if self.front.is_none() {
             self.trace.say(format_args!("the box starts"));
             self.front = Some(Front::start(&self.with, &self.disk)?);
+            self.model.handle_box_started();
         }
         let client = &mut self.clients[at];
         let stays_away = client.connection.is_some() || client.is_away;
@@ -340,6 +344,11 @@ impl World {
             front.close(closed.slot, closed.generation);
         }
         front.keep_said(said);
+        self.model.now_ms = self.monotonic_ms;
+        for Woken { user, next } in front.woken.drain(..) {
+            self.trace.say(format_args!("user {user} is to be woken"));
+            self.model.handle_woken(user, next)?;
+        }
         Ok(())
     }
 }

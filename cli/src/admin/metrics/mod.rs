@@ -6,6 +6,7 @@ mod family;
 mod limits_page;
 mod of_box;
 mod of_credentials;
+mod of_hooks;
 mod of_process;
 mod of_traffic;
 
@@ -27,5 +28,6 @@ pub(super) fn families(phase: &Phase, watch: &WatchView) -> Vec<Family> {
     families.extend(sample.traffic.iter().flat_map(of_traffic::families));
     families.extend(of_box::families(&sample));
     families.extend(of_credentials::families(&sample));
+    families.extend(of_hooks::families(&sample));
     families
 }

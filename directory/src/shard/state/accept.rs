@@ -78,6 +78,7 @@ impl State {
         self.digest.mix(at_ms);
         self.digest.mix(position.0);
         consequences.touch(recipient);
+        consequences.wait(recipient, position);
         self.totals.accepted += 1;
         if posted.flags & COPIES != 0 {
             self.copy(posted, at_ms, payload);

@@ -90,6 +90,8 @@ impl From<Missing> for Held {
 pub(crate) struct Consequences {
     /// Users whose inbox got an entry.
     pub(crate) touched: Vec<UserId>,
+    /// Messages that came for users and wait, each user's newest: user, position.
+    pub(crate) waiting: Vec<(UserId, Position)>,
     /// Receipts that a live sender may see at once: user, peer, what.
     pub(crate) shown: Vec<(UserId, UserId, EntryBody)>,
     /// Partitions whose parts were taken or repeated.
@@ -110,6 +112,14 @@ impl Consequences {
     fn touch(&mut self, user: UserId) {
         if self.touched.last() != Some(&user) {
             self.touched.push(user);
+        }
+    }
+
+    /// As above, a message that its user wants to be woken for.
+    fn wait(&mut self, user: UserId, position: Position) {
+        match self.waiting.last_mut() {
+            Some((last, newest)) if *last == user => *newest = position,
+            _ => self.waiting.push((user, position)),
         }
     }
 }

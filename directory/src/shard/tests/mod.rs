@@ -14,6 +14,7 @@ mod sessions;
 mod time;
 mod tokens;
 mod views;
+mod wakes;
 
 use std::collections::BTreeMap;
 

@@ -193,6 +193,7 @@ impl Watch {
                     self.devices.remove(&place);
                 }
             }
+            Effect::Wake(wake) => assert!(wake.messages > 0, "{wake:?} for nothing"),
             Effect::Alarm(_) | Effect::Load(_) | Effect::Mail { .. } | Effect::Devices { .. } => {}
         }
         None

@@ -6,7 +6,7 @@ use answerback_directory::limits::{PART_ROUND_MS, SETTINGS};
 use answerback_directory::partition_table::PartitionTable;
 use answerback_directory::recovery::load_shards;
 use answerback_directory::shard::checkpoint::Checkpoint;
-use answerback_directory::shard::{Effect, Load, Loaded, Mail, Residency, Shard};
+use answerback_directory::shard::{Effect, Load, Loaded, Mail, Residency, Shard, WakePolicy};
 use answerback_proto::id::{Generation, Offset, PartitionId, Position, UserId};
 use answerback_proto::record::{Batch, Settings};
 
@@ -197,7 +197,10 @@ impl World {
 
     fn start(&mut self) {
         self.shards = self.new_shards(&self.disk);
-        self.shards.iter_mut().for_each(|shard| shard.handle_started(Some(&self.settings)));
+        for shard in &mut self.shards {
+            shard.handle_started(Some(&self.settings));
+            shard.handle_wake_policy(Some(WakePolicy::default()));
+        }
     }
 
     fn crash(&mut self, kept: u8, restored: bool) {
