@@ -28,6 +28,7 @@ KINDS = {
     "Read": (0x0014, "client", "request", "peer:16:1 device:16:1 up_to:8:1"),
     "Recall": (0x0015, "client", "request", "sequence:8 recalled:8:1 seen_ms:8 life_s:4:0:2592000 "
                "content_type:2"),
+    "DeleteChat": (0x0016, "client", "request", "peer:16:1 cursor:8 marks_count:2:0:10"),
     "ListDevices": (0x0020, "client", "request", "behind:16"),
     "NameDevice": (0x0021, "client", "request", "device:16:1 name_length:2:0:64"),
     "RevokeDevice": (0x0022, "client", "request", "device:16:1"),
@@ -51,6 +52,7 @@ KINDS = {
     "ReadBy": (0x0124, "server", "none", ENTRY + " up_to:8:1 read_at_ms:8"),
     "ReadElsewhere": (0x0125, "server", "none", ENTRY + " up_to:8:1 read_at_ms:8"),
     "Copied": (0x0126, "server", "none", ENTRY + " sequence:8:1 accepted_at_ms:8 content_type:2"),
+    "ChatDeleted": (0x0127, "server", "none", "position:8 after:8 up_to:8 marks_count:2:0:10"),
     "Done": (0x0130, "server", "answer", "at_ms:8"),
     "Declined": (0x0131, "server", "answer", "retry_after_ms:4 code:2:1000:6999"),
     "Devices": (0x0132, "server", "answer", "count:2:0:64 has_more:2:0:1"),
@@ -90,6 +92,8 @@ def encode(frame):
         envelope += LISTED.pack(int(device).to_bytes(16, "little"), int(last_login_ms), standing, is_online,
                                 len(name) // 2) + bytes.fromhex(name)
     envelope += b"".join(int(end).to_bytes(8, "little") for pair in tail.get("except", []) for end in pair)
+    envelope += b"".join(int(device).to_bytes(16, "little") + int(up_to).to_bytes(8, "little")
+                         for device, up_to in tail.get("marks", []))
     target = int(frame.get("target", 0)).to_bytes(16, "little")
     return HEADER.pack(HEADER.size + len(envelope) + len(payload), KINDS[kind][0], len(envelope),
                        frame.get("flags", 0), 0, frame.get("tag", 0), target) + envelope + payload
@@ -139,6 +143,7 @@ def check(kind, f):
     need(kind != "Welcome" or f["heartbeat_min_s"] <= f["heartbeat_max_s"])
     need(kind != "OutOfOrder" or f["expected"] < f["sequence"])
     need(kind != "Recall" or f["recalled"] < f["sequence"])
+    need(kind != "ChatDeleted" or f["up_to"] < f["position"])
 
 
 def decode_tail(kind, f, tail):
@@ -152,6 +157,12 @@ def decode_tail(kind, f, tail):
         return {"name": name_of(tail)}
     if kind == "Devices":
         return {"devices": decode_devices(f["count"], tail)}
+    if "marks_count" in f:
+        need(len(tail) == 24 * f["marks_count"])
+        marks = [tail[at:at + 24] for at in range(0, len(tail), 24)]
+        pairs = [[int.from_bytes(mark[part], "little") for part in (slice(16), slice(16, 24))] for mark in marks]
+        need(all(device and up_to for device, up_to in pairs))
+        return {"marks": pairs}
     need(len(tail) == 16 * f.get("except_count", 0))
     if kind != "Delivered":
         return {}

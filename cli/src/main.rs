@@ -93,6 +93,9 @@ enum Command {
     Account(command::account::Command),
     /// Chat in the terminal.
     Chat(command::chat::Arguments),
+    /// List and delete the chats of a device.
+    #[command(subcommand)]
+    Chats(command::chats::Command),
     /// Send messages, and wait until they are durable or delivered.
     Send(command::send::Arguments),
     /// Receive messages, as JSON lines.
@@ -127,6 +130,7 @@ fn main() -> ExitCode {
         Command::Pin(arguments) => command::pin::run(&arguments),
         Command::Account(command) => command::account::run(&command),
         Command::Chat(arguments) => command::chat::run(&arguments),
+        Command::Chats(command) => command::chats::run(&command),
         Command::Send(arguments) => command::send::run(&arguments),
         Command::Recv(arguments) => command::recv::run(&arguments),
         Command::Bench(command) => bench::run(command),

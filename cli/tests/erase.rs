@@ -78,3 +78,41 @@ fn what_was_acknowledged_leaves_all_files_of_an_idle_box() {
     assert!(server.stop().success());
     assert_eq!(with_text(&place.path("data").join("db")), Vec::<PathBuf>::new());
 }
+
+/// A second device of the recipient, which is away, would keep it in the box.
+#[test]
+fn what_both_have_deleted_leaves_all_files_though_a_device_is_away() {
+    let place = Place::new();
+    let mut serving = place.serve("127.0.0.1:0");
+    let server = Server::start(serving.args(["--cores", "1", "--erase-seconds", "1"]));
+    let receive = |device: &str| {
+        let mut receiving = place.client("recv", &server.address, 2);
+        receiving.args(["--device", device, "--count", "1", "--timeout", "30"]).output().unwrap()
+    };
+    let log_in = |device: &str| {
+        let mut receiving = place.client("recv", &server.address, 2);
+        let output = receiving.args(["--device", device, "--timeout", "0"]).output().unwrap();
+        assert_eq!(output.status.code(), Some(3), "{output:?}");
+        assert!(output.stdout.is_empty(), "nothing came: {output:?}");
+    };
+    let delete = |user: &str, device: &[&str], to: &str| {
+        let mut deleting = answerback();
+        deleting.args(["chats", "delete", "--user", user, "--to", to]).args(device);
+        deleting.arg("--keys").arg(place.keys()).arg("--state").arg(place.path("state"));
+        let output = deleting.args(["--addr", &server.address]).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+    };
+    ["21", "22"].into_iter().for_each(log_in);
+    let sent = place.client("send", &server.address, 1).args(["--to", "2", TEXT]).output().unwrap();
+    assert!(sent.status.success(), "{sent:?}");
+    assert_eq!(json_lines(&receive("21"))[0]["text"], TEXT);
+    delete("2", &["--device", "21"], "1");
+    let mut looking = place.client("recv", &server.address, 2);
+    looking.args(["--device", "22", "--no-ack", "--count", "1", "--timeout", "30"]);
+    let seen = json_lines(&looking.output().unwrap());
+    assert_eq!(seen[0]["text"], TEXT, "the other has not deleted it, and a device waits for it");
+    delete("1", &[], "2");
+    assert_eq!(text_that_stays(&place), Vec::<PathBuf>::new());
+    log_in("22");
+    assert!(with_text(&place.path("state")).is_empty(), "nor is it in the devices' files");
+}

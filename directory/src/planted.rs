@@ -68,6 +68,12 @@ pub enum Planted {
     WakeForgotten,
     /// Each message of a flood wakes.
     WokenForEach,
+    /// A deletion that is older, or of a device that has less, takes a newer one's mark back.
+    MarkFalls,
+    /// A message that the user has deleted leaves, whether its sender has deleted it or not.
+    ErasedByOneMark,
+    /// How far chats are deleted is not in a checkpoint.
+    MarksNotPersisted,
 }
 
 thread_local! {

@@ -128,6 +128,10 @@ codes! {
     DecisionForgotten = 3012,
     /// The user has as many devices as he may; one must be revoked first.
     TooManyDevices = 3013,
+    /// A deletion up to a position beyond what this session was sent.
+    CursorBeyondSent = 3014,
+    /// A message that may wait for less than 5 s.
+    LifeTooShort = 3015,
     /// The user has no such device.
     UnknownDevice = 3016,
 

@@ -35,6 +35,10 @@ pub const DEVICES_PER_PAGE_MAX: usize = 64;
 
 /// How long a message may wait: default and cap.
 pub const LIFE_MAX_S: u32 = 30 * 24 * 3600;
+/// The shortest life that may be asked for: a shorter one ends before a sleeping phone wakes.
+pub const LIFE_MIN_S: u32 = 5;
+/// Devices of the acting user that one `DeleteChat` may name.
+pub const CHAT_MARKS_MAX: usize = 10;
 
 /// Partitions of a deployment: a power of two, fixed at creation.
 pub const PARTITIONS_MAX: u16 = 1024;

@@ -109,7 +109,7 @@ fn to_version_3(_: &Reader, _: Meta, _: &mut Rows) -> Result<(), StorageFault> {
     Ok(())
 }
 
-/// Version 4 says more in the rows of devices, and has records of their names; what version 3
+/// Version 4 has tables, records and parts of rows that version 3 does not know; what version 3
 /// wrote reads the same in it.
 fn to_version_4(_: &Reader, _: Meta, _: &mut Rows) -> Result<(), StorageFault> {
     Ok(())

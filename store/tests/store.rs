@@ -156,7 +156,7 @@ fn a_start_that_was_cut_off_before_its_mark_may_begin_again() {
     fs::write(dir.path().join("answerback.format.new"), "answerback da").unwrap();
     open(dir.path());
     let mark = fs::read_to_string(dir.path().join("answerback.format")).unwrap();
-    assert_eq!(mark, "answerback data 3\n");
+    assert_eq!(mark, "answerback data 4\n");
 }
 
 #[test]
@@ -165,7 +165,7 @@ fn a_newer_directory_is_refused_untouched() {
     drop(open(dir.path()));
     fs::write(dir.path().join("answerback.format"), "answerback data 999\n").unwrap();
     let error = Store::open(dir.path(), NEW_BOX).unwrap_err();
-    assert!(matches!(error, OpenError::Newer { found: 999, known: 3, .. }), "{error}");
+    assert!(matches!(error, OpenError::Newer { found: 999, known: 4, .. }), "{error}");
 }
 
 #[test]

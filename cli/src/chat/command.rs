@@ -7,6 +7,7 @@ pub(super) const ALL: &[(&str, &str)] = &[
     ("/to ID", "write to another user"),
     ("/recall", "take your last message back"),
     ("/resend", "send what failed again"),
+    ("/delete", "delete this chat"),
     ("/quit", "leave"),
 ];
 
@@ -17,6 +18,7 @@ pub(super) enum Written {
     To(UserId),
     Recall,
     Resend,
+    Delete,
     Quit,
     /// It is none of these, for this reason.
     Wrong(String),
@@ -36,6 +38,7 @@ pub(super) fn read(line: &str) -> Written {
         ("/to", ..) => Written::Wrong("write the user's number behind it: /to 3".to_owned()),
         ("/recall", None, None) => Written::Recall,
         ("/resend", None, None) => Written::Resend,
+        ("/delete", None, None) => Written::Delete,
         ("/quit", None, None) => Written::Quit,
         (other, ..) => {
             let known: Vec<_> = ALL.iter().map(|(command, _)| *command).collect();
@@ -59,6 +62,7 @@ mod tests {
         assert_eq!(read("/to 3"), Written::To(UserId(3)));
         assert_eq!(read("/recall "), Written::Recall);
         assert_eq!(read("/resend"), Written::Resend);
+        assert_eq!(read("/delete"), Written::Delete);
         assert_eq!(read("/quit"), Written::Quit);
         assert_eq!(read("and/or"), Written::Text("and/or".to_owned()));
         assert_eq!(read("//quit"), Written::Text("/quit".to_owned()));

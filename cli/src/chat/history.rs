@@ -78,6 +78,7 @@ fn reason(number: Option<u16>) -> String {
         Some(Code::SenderQuota) => "too much from you waits there already",
         Some(Code::FrameTooLarge) => "it is too long",
         Some(Code::Expired) => "it was not fetched in time",
+        Some(Code::LifeTooShort) => "it may wait for 5 seconds at least",
         Some(Code::Undeliverable) => "the recipient's device does not take it",
         Some(Code::GapClosed) => "it came too late",
         Some(Code::Repaired) => "the box lost it",

@@ -34,6 +34,8 @@ pub(super) enum Action {
     },
     Recall(MessageId),
     Resend(MessageId),
+    /// On all devices of the user.
+    DeleteChat(UserId),
     /// The person has seen this message, and all that its device had sent before it.
     Read(MessageId),
     /// Try to connect at once.
@@ -73,6 +75,8 @@ pub(super) struct Model {
     pub(super) input: Input,
     /// One line about what the last key did not do.
     pub(super) notice: Option<String>,
+    /// The chat that the next key deletes, or does not.
+    deleting: Option<UserId>,
     chats: Vec<ChatLine>,
     chosen: Option<UserId>,
     open: Option<Conversation>,
@@ -100,6 +104,7 @@ impl Model {
             purpose: Purpose::Writing,
             input: Input::default(),
             notice: None,
+            deleting: None,
             chats: Vec::new(),
             chosen: None,
             open: None,

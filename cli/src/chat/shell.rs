@@ -44,12 +44,13 @@ enum Flow {
     End,
 }
 
-/// Shows the chats of an open client, the one with `to` at first, until the person leaves.
-pub(crate) fn run(client: Client, to: Option<UserId>) -> Result<(), Failure> {
+/// Shows the chats of an open client, the one with `to` at first, until the person leaves. What
+/// is sent may wait for `life_s` seconds, 0 for the longest.
+pub(crate) fn run(client: Client, to: Option<UserId>, life_s: u32) -> Result<(), Failure> {
     let client = Arc::new(client);
     let screen = Screen::open()?;
     let inputs = start(&client)?;
-    let mut shell = Shell::new(client, screen, to)?;
+    let mut shell = Shell { life_s, ..Shell::new(client, screen, to)? };
     let mut flow = Flow::On;
     while flow == Flow::On {
         shell.settle()?;
@@ -70,6 +71,8 @@ struct Shell {
     client: Arc<Client>,
     model: Model,
     screen: Screen,
+    /// Of what is sent.
+    life_s: u32,
     /// The client knows more than the model.
     is_stale: bool,
 }
@@ -84,7 +87,7 @@ impl Shell {
         if let Some(peer) = to {
             model.open_chat(peer);
         }
-        Ok(Self { client, model, screen, is_stale: true })
+        Ok(Self { client, model, screen, life_s: 0, is_stale: true })
     }
 
     /// Shows the model what the client knows, and tells the client what the person has seen.
@@ -173,7 +176,9 @@ impl Shell {
                 Action::Redraw => self.screen.forget().map_err(of_terminal)?,
                 Action::Connect => self.client.foreground(),
                 Action::Send { peer, text } => {
-                    if let Err(error) = self.client.send(peer, TEXT, text.clone().into_bytes()) {
+                    let payload = text.clone().into_bytes();
+                    let sent = self.client.send_with_life(peer, TEXT, payload, self.life_s);
+                    if let Err(error) = sent {
                         self.model.handle_unsent(&text, error.to_string());
                     }
                 }
@@ -181,6 +186,7 @@ impl Shell {
                     let payload = history::recall_payload(id);
                     self.note(self.client.recall(id, RECALL, payload).map(drop));
                 }
+                Action::DeleteChat(peer) => self.note(self.client.delete_chat(peer)),
                 Action::Resend(id) => self.note(self.client.resend(id).map(drop)),
                 Action::Read(id) => self.note(self.client.read(id)),
             }

@@ -23,6 +23,7 @@ const CHAT_KEYS: &[(&str, &str)] = &[
     ("/recall", "take back"),
     ("Alt-Enter", "new line"),
     ("Esc", "list"),
+    ("Ctrl-X", "delete chat"),
 ];
 const FAILED_KEYS: &[(&str, &str)] = &[
     ("Ctrl-R", "send failed again"),

@@ -3,6 +3,7 @@
 pub(crate) mod account;
 pub(crate) mod backup;
 pub(crate) mod chat;
+pub(crate) mod chats;
 pub(crate) mod check_config;
 mod data;
 pub(crate) mod dev_keys;

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use answerback_proto::code::Class;
 use answerback_proto::id::UserId;
+use answerback_proto::limits::{LIFE_MAX_S, LIFE_MIN_S};
 use answerback_sdk::{Client, ConnectionState, Draft, Message, MessageId, MessageState};
+use clap::builder::RangedI64ValueParser;
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
@@ -24,6 +26,7 @@ Accepted means durable: the box keeps it until the recipient's device has it.
 
   answerback send --user 1 --to 2 \"hello\"
   answerback send --user 1 --to 2 --wait delivered --timeout 5 \"hello\"
+  answerback send --user 1 --to 2 --expires-in 60 --wait delivered \"now or never\"
   seq 1000 | answerback send --user 1 --to 2 --stdin
 
 Exit codes: 0 all accepted (or delivered), 1 failed or refused, 2 wrong usage, 3 time ran out.";
@@ -43,12 +46,20 @@ pub(crate) struct Arguments {
     /// Send each line of the standard input.
     #[arg(long)]
     stdin: bool,
+    /// Seconds that a message may wait for the recipient, 5 to 2592000; else 30 days.
+    #[arg(long, value_name = "S", value_parser = life())]
+    expires_in: Option<u32>,
     /// How far each message must come.
     #[arg(long, value_enum, default_value_t = Wait::Accepted)]
     wait: Wait,
     /// Seconds to wait for it.
     #[arg(long, value_name = "S", default_value_t = 30)]
     timeout: u64,
+}
+
+/// What a message's life may be.
+pub(super) fn life() -> RangedI64ValueParser<u32> {
+    clap::value_parser!(u32).range(i64::from(LIFE_MIN_S)..=i64::from(LIFE_MAX_S))
 }
 
 /// How far a message must come.
@@ -80,6 +91,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let mut waiting = Waiting {
         client: arguments.device.connect()?,
         to: arguments.to,
+        life_s: arguments.expires_in.unwrap_or(0),
         wait: arguments.wait,
         timeout: Duration::from_secs(arguments.timeout),
         messages: Vec::new(),
@@ -101,6 +113,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
 struct Waiting {
     client: Client,
     to: UserId,
+    life_s: u32,
     wait: Wait,
     timeout: Duration,
     messages: Vec<MessageId>,
@@ -109,7 +122,8 @@ struct Waiting {
 
 impl Waiting {
     fn send(&mut self, payloads: Vec<Vec<u8>>) -> Result<(), Failure> {
-        let drafts = payloads.into_iter().map(|payload| Draft::new(self.to, TEXT, payload));
+        let draft = |payload| Draft::new(self.to, TEXT, payload).with_life_s(self.life_s);
+        let drafts = payloads.into_iter().map(draft);
         self.messages.extend(self.client.send_all(drafts.collect())?);
         Ok(())
     }

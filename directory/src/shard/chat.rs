@@ -15,12 +15,14 @@ pub(crate) struct Chat {
     pub(crate) last_accepted_ms: u64,
     /// The other user's messages that nobody has acknowledged.
     pub(crate) waiting: u32,
+    /// The user has deleted what came from the other one up to here; only rises.
+    pub(crate) deleted_up_to: Position,
     /// Where the newest receipt of each kind and device lies in the inbox.
     pub(crate) receipts: Vec<Receipt>,
     /// The other user's devices that sent here, in the order of their rows: what is decided for
     /// several of them must not depend on whether they were read again.
     pub(crate) senders: Vec<Sender>,
-    /// `last_accepted_ms`, `waiting`, `receipts`, since the last checkpoint.
+    /// `last_accepted_ms`, `waiting`, `deleted_up_to`, `receipts`, since the last checkpoint.
     pub(crate) changed: bool,
     /// Since the last look at what may leave the memory.
     pub(crate) used: bool,
@@ -55,6 +57,8 @@ pub(crate) struct Sender {
     pub(crate) delivered_up_to: Sequence,
     /// The greatest that the user has read; only rises, up to what was delivered.
     pub(crate) read_up_to: Sequence,
+    /// The other user has deleted these; only rises, up to what was decided.
+    pub(crate) erased_up_to: Sequence,
     /// What came early, by its number.
     pub(crate) parked: BTreeMap<Sequence, Parked>,
     /// Since when a number is missing; 0 where none is.

@@ -5,7 +5,9 @@ use answerback_proto::id::{
     DeviceId, Generation, PartNumber, PartitionId, Position, Sequence, UserId,
 };
 use answerback_proto::kind::{Kind, ListedDevice};
-use answerback_proto::record::{CopyPart, DeliveredPart, FailedPart, ReadPart};
+use answerback_proto::record::{
+    CopyPart, DeliveredPart, ErasePart, ErasedPart, FailedPart, ReadPart,
+};
 use bytes::Bytes;
 
 use super::grant::Grant;
@@ -380,6 +382,15 @@ pub enum EntryBody {
         /// Why, a code's number.
         code: u16,
     },
+    /// The user has deleted the chat with `peer` on another device.
+    ChatDeleted {
+        /// On which one.
+        device: DeviceId,
+        /// What came from `peer`, up to here.
+        up_to: Position,
+        /// What the user's devices had sent: marks, packed.
+        marks: Bytes,
+    },
 }
 
 /// What one partition says to another, through memory: all of it may be lost.
@@ -393,6 +404,10 @@ pub enum Mail {
     Failed(FailedPart),
     /// A part of the numbered queue: a message, for its sender's other devices.
     Copy(CopyPart, Bytes),
+    /// A part of the numbered queue: the other user has deleted the chat, with marks.
+    Erase(ErasePart, Bytes),
+    /// A part of the numbered queue: what of the own messages that covers, as marks.
+    Erased(ErasedPart, Bytes),
     /// The partition `by` has committed all parts up to a number.
     Confirm {
         /// Who has them.
@@ -412,19 +427,21 @@ pub enum Mail {
 }
 
 impl EntryBody {
-    /// The device that this is no news to: it has sent the message, or read it.
+    /// The device that this is no news to: it has sent the message, or read or deleted it.
     pub(crate) fn origin_device(&self) -> Option<DeviceId> {
         match self {
-            Self::Copied { device, .. } => Some(*device),
+            Self::Copied { device, .. } | Self::ChatDeleted { device, .. } => Some(*device),
             Self::ReadElsewhere { reader, .. } => Some(*reader),
             _ => None,
         }
     }
 
-    /// Bytes of its payload.
+    /// Bytes of its payload, or of its marks.
     pub(crate) fn payload_bytes(&self) -> u32 {
         match self {
-            Self::Message { payload, .. } | Self::Copied { payload, .. } => payload.len() as u32,
+            Self::Message { payload, .. }
+            | Self::Copied { payload, .. }
+            | Self::ChatDeleted { marks: payload, .. } => payload.len() as u32,
             _ => 0,
         }
     }
@@ -432,12 +449,14 @@ impl EntryBody {
     /// Its payload, where it has one.
     pub(crate) fn payload_mut(&mut self) -> Option<&mut Bytes> {
         match self {
-            Self::Message { payload, .. } | Self::Copied { payload, .. } => Some(payload),
+            Self::Message { payload, .. }
+            | Self::Copied { payload, .. }
+            | Self::ChatDeleted { marks: payload, .. } => Some(payload),
             _ => None,
         }
     }
 
-    /// The device that had sent what it speaks of.
+    /// The device that had sent what it speaks of, or deleted it.
     pub(crate) fn device(&self) -> DeviceId {
         match self {
             Self::Message { device, .. }
@@ -445,7 +464,8 @@ impl EntryBody {
             | Self::Delivered { device, .. }
             | Self::ReadBy { device, .. }
             | Self::ReadElsewhere { device, .. }
-            | Self::Failed { device, .. } => *device,
+            | Self::Failed { device, .. }
+            | Self::ChatDeleted { device, .. } => *device,
         }
     }
 }

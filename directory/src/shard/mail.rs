@@ -15,6 +15,8 @@ impl Shard {
             Mail::Read(part) => self.take_part(&part, part.source, &[], part.user),
             Mail::Failed(part) => self.take_part(&part, part.source, &[], part.user),
             Mail::Copy(part, payload) => self.take_part(&part, part.source, &payload, part.user),
+            Mail::Erase(part, marks) => self.take_part(&part, part.source, &marks, part.user),
+            Mail::Erased(part, marks) => self.take_part(&part, part.source, &marks, part.user),
             Mail::Confirm { by, up_to } => {
                 if let Some(outgoing) = self.state.outgoing.get(&by) {
                     self.courier.handle_confirmed(by, up_to, outgoing);

@@ -23,6 +23,7 @@ mod by_user;
 mod chat;
 pub mod checkpoint;
 mod courier;
+mod deletion;
 mod digest;
 mod effect;
 pub mod format_1;

@@ -25,6 +25,7 @@ impl Shard {
             Kind::ListDevices => self.list_devices(origin, envelope),
             Kind::NameDevice => self.name_device(origin, envelope),
             Kind::RevokeDevice => self.revoke_device(origin, envelope),
+            Kind::DeleteChat => self.delete_chat(origin, envelope),
             _ => Err(Code::KindNotAllowed),
         };
         if let Err(code) = handled {

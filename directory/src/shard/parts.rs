@@ -9,7 +9,9 @@
 use std::collections::BTreeMap;
 
 use answerback_proto::id::{DeviceId, Generation, PartNumber, PartitionId, UserId};
-use answerback_proto::record::{CopyPart, DeliveredPart, FailedPart, ReadPart};
+use answerback_proto::record::{
+    CopyPart, DeliveredPart, ErasePart, ErasedPart, FailedPart, ReadPart,
+};
 use bytes::Bytes;
 
 use super::effect::Mail;
@@ -25,6 +27,10 @@ pub(crate) enum PartBody {
     Failed { about: About, sequence: u64, code: u16 },
     /// A message, for the sender's other devices.
     Copy { about: About, sequence: u64, accepted_at_ms: u64, content_type: u16, payload: Bytes },
+    /// The peer has deleted the chat: marks of its devices.
+    Erase { about: About, marks: Bytes },
+    /// So much of the user's own messages is deleted by that.
+    Erased { about: About, marks: Bytes },
 }
 
 /// Whose messages a part speaks of.
@@ -45,16 +51,20 @@ impl PartBody {
             Self::Delivered { about, .. }
             | Self::Read { about, .. }
             | Self::Failed { about, .. }
-            | Self::Copy { about, .. } => *about,
+            | Self::Copy { about, .. }
+            | Self::Erase { about, .. }
+            | Self::Erased { about, .. } => *about,
         }
     }
 
-    /// What a newer part of the same key contains; failures and copies are never folded.
+    /// What a newer part of the same key contains; other parts are never folded.
     fn fold_key(&self) -> Option<FoldKey> {
         match self {
             Self::Delivered { about, .. } => Some((*about, false)),
             Self::Read { about, .. } => Some((*about, true)),
-            Self::Failed { .. } | Self::Copy { .. } => None,
+            Self::Failed { .. } | Self::Copy { .. } | Self::Erase { .. } | Self::Erased { .. } => {
+                None
+            }
         }
     }
 }
@@ -282,7 +292,7 @@ macro_rules! numbered {
     )*};
 }
 
-numbered!(DeliveredPart, FailedPart, ReadPart, CopyPart);
+numbered!(DeliveredPart, FailedPart, ReadPart, CopyPart, ErasePart, ErasedPart);
 
 impl PartBody {
     /// The part as it travels.
@@ -339,6 +349,14 @@ impl PartBody {
                     content_type: *content_type,
                 };
                 Mail::Copy(part, payload.clone())
+            }
+            Self::Erase { marks, .. } => {
+                let part = ErasePart { source, generation, number, previous, user, peer, device };
+                Mail::Erase(part, marks.clone())
+            }
+            Self::Erased { marks, .. } => {
+                let part = ErasedPart { source, generation, number, previous, user, peer, device };
+                Mail::Erased(part, marks.clone())
             }
         }
     }

@@ -122,6 +122,8 @@ impl Sessions {
             return Err(Code::AckBeyondSent);
         }
         if known.acknowledge(up_to) {
+            // What lies behind may be its own, and nothing else would say that it has it.
+            known.passed_over_its_own();
             known.note_progress(self.now_ms);
             if !std::mem::replace(&mut known.acknowledgement_waits, true) {
                 self.acknowledging.push((user, session));
@@ -131,6 +133,11 @@ impl Sessions {
             }
         }
         Ok(())
+    }
+
+    /// Whether a session was offered what lies up to a position.
+    pub(crate) fn was_sent(&mut self, user: UserId, session: SessionRef, up_to: Position) -> bool {
+        find(&mut self.live, user, session).is_none_or(|known| known.was_sent(up_to))
     }
 
     /// A device wants what is behind a position again.

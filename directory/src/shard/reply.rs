@@ -3,8 +3,8 @@
 use answerback_proto::encode::{Address, append_frame};
 use answerback_proto::id::{Position, UserId};
 use answerback_proto::kind::{
-    Accepted, CaughtUp, Copied, Declined, Deliver, Delivered, Devices, Done, Failed, OutOfOrder,
-    ReadBy, ReadElsewhere, ReadNoted, Refused, Skipped,
+    Accepted, CaughtUp, ChatDeleted, Copied, Declined, Deliver, Delivered, DeviceMark, Devices,
+    Done, Failed, OutOfOrder, ReadBy, ReadElsewhere, ReadNoted, Refused, Skipped,
 };
 
 use super::effect::{Answer, DevicesPage, Entry, EntryBody};
@@ -104,6 +104,11 @@ pub fn append_entry(out: &mut Vec<u8>, entry: &Entry) {
             let failed =
                 Failed { position, after, device: device.0, sequence: sequence.0, code: *code };
             append_frame(out, address, &failed, &[], &[]);
+        }
+        EntryBody::ChatDeleted { up_to, marks, .. } => {
+            let marks_count = (marks.len() / DeviceMark::BYTES) as u16;
+            let deleted = ChatDeleted { position, after, up_to: up_to.0, marks_count };
+            append_frame(out, address, &deleted, marks, &[]);
         }
     }
 }

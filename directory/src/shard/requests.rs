@@ -4,7 +4,7 @@ use answerback_proto::access;
 use answerback_proto::code::Code;
 use answerback_proto::id::{DeviceId, Position, Sequence, UserId};
 use answerback_proto::kind::{Ack, Kind, Read, Recall, Resync, Send, Skip};
-use answerback_proto::limits::LIFE_MAX_S;
+use answerback_proto::limits::{LIFE_MAX_S, LIFE_MIN_S};
 use answerback_proto::record::{Acknowledge, COPIES, Post, ReadUpTo, RecallPost, SkipRange};
 
 use super::chat::Chat;
@@ -30,6 +30,9 @@ impl Shard {
             Err(code) => return self.close(origin, Kind::Send, code),
         };
         let sequence = Sequence(send.sequence);
+        if is_too_short(send.life_s) {
+            return self.refuse(origin, recipient, sequence, Code::LifeTooShort);
+        }
         let lacks = match self.takes_message(origin, recipient, sequence, payload.len()) {
             Ok(lacks) => lacks,
             Err(code) => return self.refuse(origin, recipient, sequence, code),
@@ -61,6 +64,9 @@ impl Shard {
             Err(code) => return self.close(origin, Kind::Recall, code),
         };
         let sequence = Sequence(recall.sequence);
+        if is_too_short(recall.life_s) {
+            return self.refuse(origin, recipient, sequence, Code::LifeTooShort);
+        }
         let lacks = match self.takes_message(origin, recipient, sequence, payload.len()) {
             Ok(lacks) => lacks,
             Err(code) => return self.refuse(origin, recipient, sequence, code),
@@ -221,6 +227,10 @@ impl Shard {
 fn last_decided(chat: Option<&Chat>, device: DeviceId) -> Sequence {
     let sender = chat.and_then(|chat| chat.sender(device));
     sender.map_or(Sequence(0), |sender| sender.decisions.last())
+}
+
+fn is_too_short(life_s: u32) -> bool {
+    (1..LIFE_MIN_S).contains(&life_s)
 }
 
 fn life(asked_s: u32) -> u32 {

@@ -19,6 +19,14 @@ pub(crate) const FAILED: u8 = 3;
 const COPIED: u8 = 4;
 const READ_BY: u8 = 5;
 const READ_ELSEWHERE: u8 = 6;
+const CHAT_DELETED: u8 = 7;
+const ERASE: u8 = 8;
+const ERASED: u8 = 9;
+
+/// In a chat's row, where a receipt has its kind.
+const DELETED_UP_TO: u8 = 16;
+/// In a sender's row, before the decisions.
+const ERASED_UP_TO: u8 = 1;
 
 const PURGING: u8 = 1;
 const PURGED: u8 = 2;

@@ -42,6 +42,8 @@ fn check(kind: Kind, envelope: &[u8]) {
         Kind::Devices => tails::devices(envelope),
         Kind::ListDevices => plain::<ListDevices>(envelope, |_| true),
         Kind::RevokeDevice => plain::<RevokeDevice>(envelope, |revoke| revoke.device > 0),
+        Kind::DeleteChat => tails::delete_chat(envelope),
+        Kind::ChatDeleted => tails::chat_deleted(envelope),
         Kind::Ping => plain::<Ping>(envelope, |_| true),
         Kind::Pong => plain::<Pong>(envelope, |_| true),
         Kind::Probe => plain::<Probe>(envelope, |_| true),

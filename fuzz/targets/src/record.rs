@@ -98,6 +98,6 @@ macro_rules! push {
 push! {
     Tick Connect Message SkipRange Acknowledge Confirmed DeliveredPart FailedPart Post RecallPost
     ReadUpTo ReadPart CopyPart Due Attempt Settings ApplyVersion AddUser Revoke StateDigest
-    ConfirmClock Repair NewGeneration RevokeUser PurgeUser Login RevokeTokens RevokeToken
-    DeviceNamed
+    ConfirmClock Repair NewGeneration RevokeUser PurgeUser Login RevokeTokens RevokeToken EraseChat
+    ErasePart ErasedPart DeviceNamed
 }

@@ -5,6 +5,7 @@ mod chats;
 mod client;
 mod cores;
 mod covered_limits;
+mod deletions;
 mod entrance;
 mod exchange;
 mod faults;

@@ -7,9 +7,9 @@
 use super::*;
 use crate::code::Class;
 use crate::limits::{
-    CREDIT_BYTES_MAX, CREDIT_FRAMES_MAX, EXCEPT_RANGES_MAX, FRAME_BYTES_BEFORE_AUTH_MAX,
-    FRAME_BYTES_HARD_MAX, KINDS_MAX, LIFE_MAX_S, MODE_MAX, TICKET_BYTES_MAX, TOKEN_BYTES_MAX,
-    UNDECIDED_MAX,
+    CHAT_MARKS_MAX, CREDIT_BYTES_MAX, CREDIT_FRAMES_MAX, EXCEPT_RANGES_MAX,
+    FRAME_BYTES_BEFORE_AUTH_MAX, FRAME_BYTES_HARD_MAX, KINDS_MAX, LIFE_MAX_S, MODE_MAX,
+    TICKET_BYTES_MAX, TOKEN_BYTES_MAX, UNDECIDED_MAX,
 };
 
 impl Hello {
@@ -161,6 +161,19 @@ impl ReadElsewhere {
 impl Read {
     pub(super) fn check_ranges(&self) -> Result<(), Code> {
         require(self.peer != 0 && self.device != 0 && self.up_to >= 1)
+    }
+}
+
+impl DeleteChat {
+    pub(super) fn check_ranges(&self) -> Result<(), Code> {
+        require(self.peer != 0 && usize::from(self.marks_count) <= CHAT_MARKS_MAX)
+    }
+}
+
+impl ChatDeleted {
+    pub(super) fn check_ranges(&self) -> Result<(), Code> {
+        require(self.after < self.position && self.up_to < self.position)?;
+        require(usize::from(self.marks_count) <= CHAT_MARKS_MAX)
     }
 }
 

@@ -1,6 +1,7 @@
 //! The kinds of frames. A layout is frozen once released: a change is a new kind.
 
 mod check;
+mod delete;
 mod device;
 mod inbox;
 mod outcome;
@@ -8,6 +9,7 @@ mod send;
 mod session;
 mod tail;
 
+pub use delete::*;
 pub use device::*;
 pub use inbox::*;
 pub use outcome::*;
@@ -164,6 +166,8 @@ kinds! {
     Read = 0x0014, Client, Request;
     /// A message that takes an earlier one back.
     Recall = 0x0015, Client, Request;
+    /// The user has deleted a chat.
+    DeleteChat = 0x0016, Client, Request;
 
     /// Asks for the user's devices.
     ListDevices = 0x0020, Client, Request;
@@ -208,6 +212,8 @@ kinds! {
     ReadElsewhere = 0x0125, Server, None;
     /// An entry: a message that another device of the user has sent.
     Copied = 0x0126, Server, None;
+    /// An entry: the user has deleted a chat on another device.
+    ChatDeleted = 0x0127, Server, None;
 
     /// What was asked for is durable.
     Done = 0x0130, Server, Answer;
@@ -221,7 +227,7 @@ impl Kind {
     /// Whether it is a request about the acting user's own things, which goes to the user's own
     /// home and is refused by a `Declined`.
     pub fn is_about_own(self) -> bool {
-        matches!(self, Self::ListDevices | Self::NameDevice | Self::RevokeDevice)
+        matches!(self, Self::DeleteChat | Self::ListDevices | Self::NameDevice | Self::RevokeDevice)
     }
 
     /// Whether this end may send it.

@@ -9,10 +9,12 @@
 //! ```
 
 mod batch;
+mod erase;
 mod layout;
 mod own;
 
 pub use batch::*;
+pub use erase::*;
 pub use layout::*;
 pub use own::*;
 
@@ -153,6 +155,12 @@ records! {
     RevokeTokens = 27,
     /// One token of a user is void.
     RevokeToken = 28,
+    /// A user has deleted a chat.
+    EraseChat = 29,
+    /// A part: the other user has deleted a chat.
+    ErasePart = 30,
+    /// A part: what of the user's own messages that deletion covers.
+    ErasedPart = 31,
     /// A user's device has a name.
     DeviceNamed = 33,
 }

@@ -84,6 +84,7 @@ layouts! {
     Recall / ArchivedRecall, access::read::<Recall>, {
         sequence, recalled, seen_ms, life_s, content_type,
     };
+    DeleteChat / ArchivedDeleteChat, DeleteChat::read, { peer, cursor, marks_count };
     Welcome / ArchivedWelcome, Welcome::read, {
         version, kinds_count, ticket_length, lapsed, server_time_ms, session, generation, cursor,
         pending_count, pending_bytes, frame_bytes_max, undecided_max, heartbeat_min_s,
@@ -119,6 +120,9 @@ layouts! {
     };
     Copied / ArchivedCopied, access::read::<Copied>, {
         position, after, device, sequence, accepted_at_ms, content_type,
+    };
+    ChatDeleted / ArchivedChatDeleted, ChatDeleted::read, {
+        position, after, up_to, marks_count,
     };
 }
 

@@ -84,6 +84,13 @@ records! {
     };
     RevokeTokens { user: 16, issued_before_s: 8 };
     RevokeToken { user: 16, token: 16, expires_s: 8 };
+    EraseChat { user: 16, device: 16, peer: 16, cursor: 8 };
+    ErasePart {
+        source: 2, generation: 8, number: 8, previous: 8, user: 16, peer: 16, device: 16
+    };
+    ErasedPart {
+        source: 2, generation: 8, number: 8, previous: 8, user: 16, peer: 16, device: 16
+    };
     DeviceNamed { user: 16, device: 16 };
 }
 

@@ -9,8 +9,8 @@ use answerback_proto::encode::Address;
 use answerback_proto::frame_buffer::{Frame, FrameBuffer};
 use answerback_proto::id::{DeviceId, Sequence};
 use answerback_proto::kind::{
-    Delivered, Devices, End, Envelope, Hello, Kind, ListedDevice, NameDevice, Renew, Renewed,
-    Resume, SequenceRange, SessionTail, Welcome,
+    ChatDeleted, DeleteChat, Delivered, DeviceMarks, Devices, End, Envelope, Hello, Kind,
+    ListedDevice, NameDevice, Renew, Renewed, Resume, SequenceRange, SessionTail, Welcome,
 };
 use answerback_proto::limits::FRAME_BYTES_HARD_MAX;
 use serde_json::{Value, json};
@@ -120,6 +120,8 @@ fn tail(envelope: &[u8], kind: Kind) -> Value {
                 .collect();
             json!({ "except": pairs })
         }
+        Kind::DeleteChat => marks(DeleteChat::read(envelope).expect("a good tail").1),
+        Kind::ChatDeleted => marks(ChatDeleted::read(envelope).expect("a good tail").1),
         _ => json!({}),
     }
 }
@@ -132,6 +134,12 @@ fn listed_device(listed: &ListedDevice) -> Value {
         u16::from(listed.is_online),
         hexadecimal(listed.name.as_bytes()),
     ])
+}
+
+fn marks(marks: DeviceMarks<'_>) -> Value {
+    let pairs: Vec<_> =
+        marks.iter().map(|mark| [mark.device.to_string(), mark.up_to.to_string()]).collect();
+    json!({ "marks": pairs })
 }
 
 #[test]

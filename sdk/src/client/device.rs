@@ -49,6 +49,9 @@ impl Device {
             state.unnoted_reads.clear();
         }
         let mut session = ClientSession::new(state);
+        if options.mode != Mode::Fetch {
+            storage.unnoted_deletions()?.into_iter().for_each(|one| session.delete_chat(one));
+        }
         session.set_app_build(options.app_build);
         if options.mode == Mode::Fetch {
             session.set_credit(Credit { frames: 64, bytes: 512 * 1024 });
@@ -174,6 +177,7 @@ impl Device {
                 self.events.push(ClientEvent::Answered { ask, outcome });
             }
             Event::ReadNoted { .. }
+            | Event::DeletionNoted { .. }
             | Event::Ticket(_)
             | Event::Renewed
             | Event::Missing { .. }

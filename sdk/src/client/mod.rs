@@ -177,6 +177,21 @@ impl Client {
         self.shared.with_wake(|device| Ok(device.link.session().ask_for(ask)))
     }
 
+    /// Deletes a chat from this device, and has the server tell the user's other devices. What
+    /// the peer has deleted too is gone from the server; what comes later opens the chat again.
+    /// Messages without a decision stay.
+    ///
+    /// # Errors
+    /// `Storage`.
+    pub fn delete_chat(&self, peer: UserId) -> Result<(), Error> {
+        self.shared.with_wake(|device| {
+            let deletions = device.storage.delete_chat(peer)?;
+            deletions.into_iter().for_each(|one| device.link.session().delete_chat(one));
+            device.tell_of_chat(peer);
+            Ok(())
+        })
+    }
+
     /// All chats, the one with the latest message first.
     ///
     /// # Errors
@@ -257,6 +272,14 @@ impl Client {
     /// `Usage`: the client is closed.
     pub fn pending_count(&self) -> Result<u64, Error> {
         self.shared.with(|device| Ok(device.link.session().undecided() as u64))
+    }
+
+    /// Deletions of chats that the server does not know of yet.
+    ///
+    /// # Errors
+    /// `Usage`: the client is closed.
+    pub fn pending_deletions(&self) -> Result<u64, Error> {
+        self.shared.with(|device| Ok(device.link.session().unnoted_deletions() as u64))
     }
 
     /// What happened since the client was opened.

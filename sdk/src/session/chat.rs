@@ -29,6 +29,7 @@ pub(super) enum Request {
     Ping,
     Read(ReadMark),
     Ask(AskId),
+    DeleteChat,
     /// A `Send` or a `Recall` (one number), or a `Skip` (a range).
     Numbers {
         peer: UserId,

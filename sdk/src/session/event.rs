@@ -1,6 +1,7 @@
 //! What a session tells its driver.
 
 use answerback_proto::id::{DeviceId, Generation, Position, Sequence, UserId};
+use answerback_proto::kind::DeviceMark;
 
 use super::{AskId, Outcome, Ticket};
 
@@ -69,6 +70,11 @@ pub enum Event {
         ask: AskId,
         /// What.
         outcome: Outcome,
+    },
+    /// The server knows that the user has deleted a chat, or never will: forget it.
+    DeletionNoted {
+        /// As it was given.
+        number: i64,
     },
     /// The server lacks numbers before those that this session holds. For each of them,
     /// call `send` again where it is still kept, else `skip`; the chat waits for that.
@@ -173,6 +179,14 @@ pub enum EntryBody {
         content_type: u16,
         /// Opaque to the server.
         payload: Vec<u8>,
+    },
+    /// The user has deleted the chat with `peer` on another device: erase what it covers, and
+    /// drop repeats of that.
+    ChatDeleted {
+        /// What came from `peer`, up to this position.
+        up_to: Position,
+        /// What the user's devices had sent, up to these numbers.
+        marks: Vec<DeviceMark>,
     },
     /// A message to `peer` will not be delivered.
     Failed {

@@ -17,6 +17,7 @@
 
 mod asks;
 mod chat;
+mod deletions;
 mod error;
 mod event;
 mod grant;
@@ -39,6 +40,8 @@ use answerback_proto::kind::{Ack, End, Envelope, Kind, Ping, Pong, Read, Resync}
 use asks::Asks;
 pub use asks::{Ask, AskId, Outcome};
 use chat::{ChatWindow, Request};
+pub use deletions::ChatDeletion;
+use deletions::Deletions;
 pub use error::SessionError;
 pub use event::{Entry, EntryBody, Event};
 use grant::Grant;
@@ -127,6 +130,7 @@ struct Limits {
     undecided_max: u64,
     takes_reads: bool,
     takes_recalls: bool,
+    takes_deletions: bool,
 }
 
 /// The device's end of its connections, one after the other.
@@ -143,6 +147,7 @@ pub struct ClientSession {
     chats: BTreeMap<UserId, ChatWindow>,
     reads: Reads,
     asks: Asks,
+    deletions: Deletions,
     grant: Grant,
     /// What was asked on this connection and not answered, by tag.
     requests: BTreeMap<u32, Request>,
@@ -170,6 +175,7 @@ impl ClientSession {
             chats: BTreeMap::new(),
             reads: Reads::default(),
             asks: Asks::default(),
+            deletions: Deletions::default(),
             grant: Grant::new(device.ticket),
             requests: BTreeMap::new(),
             last_tag: 0,
@@ -263,6 +269,7 @@ impl ClientSession {
         self.chats.values_mut().for_each(ChatWindow::forget_connection);
         self.reads.forget_connection();
         self.asks.forget_connection();
+        self.deletions.forget_connection();
         self.grant.forget_connection();
     }
 
@@ -304,6 +311,7 @@ impl ClientSession {
             State::Open(limits) => {
                 self.transmit_reads(limits, out);
                 self.transmit_asks(out);
+                self.transmit_deletions(limits, out);
                 self.transmit_chats(limits, start, out);
             }
         }
@@ -315,6 +323,7 @@ impl ClientSession {
     pub fn poll_timeout(&self) -> Option<u64> {
         let held = self.chats.values().filter_map(ChatWindow::held_until_ms);
         let held = held.chain(self.reads.held_until_ms()).chain(self.asks.held_until_ms());
+        let held = held.chain(self.deletions.held_until_ms());
         self.heartbeat.poll_timeout().into_iter().chain(held).min()
     }
 
@@ -325,6 +334,7 @@ impl ClientSession {
         self.chats.values_mut().for_each(|chat| chat.handle_timeout(now_ms));
         self.reads.handle_timeout(now_ms);
         self.asks.handle_timeout(now_ms);
+        self.deletions.handle_timeout(now_ms);
         match self.heartbeat.handle_timeout(now_ms) {
             Beat::Rest => {}
             Beat::Ping => {

@@ -54,6 +54,9 @@ impl ClientSession {
             Kind::OutOfOrder if is_open => self.handle_out_of_order(frame),
             Kind::Skipped if is_open => self.handle_skipped(frame),
             Kind::ReadNoted if is_open => self.handle_read_noted(frame),
+            Kind::Done | Kind::Declined if is_open && self.is_deletion(header.tag) => {
+                self.handle_deletion_answer(kind, frame)
+            }
             Kind::Done if is_open => self.handle_done(frame),
             Kind::Declined if is_open => self.handle_declined(frame),
             Kind::Devices if is_open => self.handle_devices(frame),
@@ -64,9 +67,11 @@ impl ClientSession {
             Kind::ReadBy if is_open => self.handle_read_by(frame),
             Kind::ReadElsewhere if is_open => self.handle_read_elsewhere(frame),
             Kind::Copied if is_open => self.handle_copied(frame),
+            Kind::ChatDeleted if is_open => self.handle_chat_deleted(frame),
             Kind::CaughtUp if is_open => {
                 read::<CaughtUp>(frame.envelope)?;
                 self.reads.handle_caught_up();
+                self.deletions.handle_caught_up();
                 self.events.push_back(Event::CaughtUp);
                 Ok(())
             }
@@ -85,6 +90,7 @@ impl ClientSession {
             undecided_max: u64::from(welcome.undecided_max),
             takes_reads: tail.lists(Kind::Read),
             takes_recalls: tail.lists(Kind::Recall),
+            takes_deletions: tail.lists(Kind::DeleteChat),
         };
         self.state = State::Open(limits);
         self.asks.handle_welcome(tail.kind_numbers());
@@ -151,7 +157,11 @@ impl ClientSession {
         let request = self.take_request(frame.header, |request| match request {
             Request::Numbers { peer, first, .. } => peer == target && first.0 == sequence,
             Request::Read(mark) => user == target && mark.up_to.0 == sequence,
-            Request::Hello | Request::Renew | Request::Ping | Request::Ask(_) => false,
+            Request::Hello
+            | Request::Renew
+            | Request::Ping
+            | Request::DeleteChat
+            | Request::Ask(_) => false,
         })?;
         match request {
             Request::Read(mark) => self.settle_refused_read(mark, code, retry_after_ms),
@@ -318,7 +328,13 @@ impl ClientSession {
         Ok(())
     }
 
-    fn handle_entry(&mut self, position: u64, after: u64, header: Header, body: EntryBody) {
+    pub(super) fn handle_entry(
+        &mut self,
+        position: u64,
+        after: u64,
+        header: Header,
+        body: EntryBody,
+    ) {
         let (position, after) = (Position(position), Position(after));
         let entry = Entry { position, peer: UserId(header.target), body };
         if position == Position(0) {

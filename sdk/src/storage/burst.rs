@@ -1,20 +1,25 @@
 //! The events of one read, stored in one transaction.
 
 use answerback_proto::id::{DeviceId, Generation, Position, Sequence, UserId};
-use rusqlite::{ToSql, Transaction, params};
+use rusqlite::{OptionalExtension, ToSql, Transaction, params};
 
 use super::schema::{Id, Number};
-use super::{StorageError, reads};
+use super::{StorageError, deletion, reads};
 use crate::session::{Entry, EntryBody, Event, ReadMark, Ticket};
 
 const RECEIVE: &str = "
     INSERT INTO inbound (sender, device, sequence, position, accepted_at_ms, content_type, payload)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+    SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7
+    WHERE NOT EXISTS (SELECT 1 FROM erased
+                      WHERE peer = ?1 AND sender = ?1 AND device = ?2 AND up_to >= ?3)
     ON CONFLICT (sender, device, sequence) DO NOTHING";
 const COPY: &str = "
     INSERT INTO outbound (peer, device, sequence, state, content_type, seen_ms, life_s, payload,
                           accepted_at_ms)
-    VALUES (?1, ?2, ?3, 1, ?4, 0, 0, ?5, ?6)
+    SELECT ?1, ?2, ?3, 1, ?4, 0, 0, ?5, ?6
+    WHERE NOT EXISTS (SELECT 1 FROM erased
+                      WHERE peer = ?1 AND sender = (SELECT user FROM device) AND device = ?2
+                      AND up_to >= ?3)
     ON CONFLICT (peer, device, sequence) DO NOTHING";
 /// A receipt may have come first: the state only rises.
 const ACCEPT: &str = "
@@ -78,6 +83,7 @@ impl<'a> Burst<'a> {
             &Event::ReadNoted { peer, device, up_to } => {
                 reads::note(&self.transaction, ReadMark { peer, device, up_to })?;
             }
+            &Event::DeletionNoted { number } => deletion::note(&self.transaction, number)?,
             Event::Entry(entry) => self.record_entry(entry)?,
             _ => return Ok(()),
         }
@@ -171,6 +177,9 @@ impl<'a> Burst<'a> {
             &EntryBody::ReadElsewhere { device, up_to, .. } => {
                 reads::note(&self.transaction, ReadMark { peer, device, up_to })
             }
+            EntryBody::ChatDeleted { up_to, marks } => {
+                deletion::erase(&self.transaction, peer, *up_to, marks)
+            }
             EntryBody::Failed { device, sequence, code } => {
                 self.end(peer, *device, *sequence, FAILED, *code)
             }
@@ -188,8 +197,10 @@ impl<'a> Burst<'a> {
                       WHERE sender = ?1 AND device = ?2 AND sequence = ?3";
         let mut statement = self.transaction.prepare_cached(select)?;
         let stored = statement
-            .query_row(params![sender, device, sequence], |row| row.get::<_, Number>(0))?;
-        self.doubled_count += u64::from(stored.0 != position.0);
+            .query_row(params![sender, device, sequence], |row| row.get::<_, Number>(0))
+            .optional()?;
+        // Of what was erased nobody knows where it had been.
+        self.doubled_count += u64::from(stored.is_some_and(|stored| stored.0 != position.0));
         Ok(())
     }
 

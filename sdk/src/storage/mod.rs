@@ -13,6 +13,7 @@
 
 mod burst;
 mod chat;
+mod deletion;
 mod error;
 mod outbound;
 mod reads;
@@ -25,7 +26,7 @@ use std::path::Path;
 use answerback_proto::id::{DeviceId, Generation, Position, Sequence, UserId};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use crate::session::{DeviceState, Outgoing, ReadMark, Ticket};
+use crate::session::{ChatDeletion, DeviceState, Outgoing, ReadMark, Ticket};
 pub use burst::Burst;
 pub use chat::{ChatMessage, Fate};
 pub use error::StorageError;
@@ -286,6 +287,26 @@ impl Storage {
         }
         transaction.commit()?;
         Ok(marks)
+    }
+
+    /// Erases the chat with `peer`, in one transaction with what the server is to be told. What
+    /// has no decision yet stays: it is later than that.
+    ///
+    /// # Errors
+    /// Where the file cannot be written: then nothing is erased.
+    pub fn delete_chat(&mut self, peer: UserId) -> Result<Vec<ChatDeletion>, StorageError> {
+        let transaction = self.connection.transaction()?;
+        let deletions = deletion::delete(&transaction, self.device, peer)?;
+        transaction.commit()?;
+        Ok(deletions)
+    }
+
+    /// Deletions that the server has not noted, in order.
+    ///
+    /// # Errors
+    /// Where the file cannot be read.
+    pub fn unnoted_deletions(&self) -> Result<Vec<ChatDeletion>, StorageError> {
+        deletion::unnoted(&self.connection)
     }
 
     /// Queues what failed or was refused again, under a new number; the chat shows it there.

@@ -19,7 +19,7 @@ const APPLICATION: i64 = 0x416e_7362;
 /// The version that this program writes.
 const VERSION: i64 = STEPS.len() as i64;
 /// What makes each version from the one before it, the first from nothing.
-const STEPS: &[&str] = &[VERSION_1, VERSION_2, VERSION_3, VERSION_4];
+const STEPS: &[&str] = &[VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_5];
 
 const VERSION_1: &str = "
     CREATE TABLE device (
@@ -124,6 +124,25 @@ const VERSION_4: &str = "
     ALTER TABLE device ADD COLUMN ticket BLOB;
 ";
 
+const VERSION_5: &str = "
+    -- What is erased of a chat, up to a number of each device; sender: the peer, or this user.
+    CREATE TABLE erased (
+        peer   BLOB NOT NULL,
+        sender BLOB NOT NULL,
+        device BLOB NOT NULL,
+        up_to  INTEGER NOT NULL,
+        PRIMARY KEY (peer, sender, device)
+    ) STRICT, WITHOUT ROWID;
+    -- What the server is to be told of that. marks: device and number, 24 bytes each.
+    CREATE TABLE deletion (
+        number     INTEGER PRIMARY KEY,
+        peer       BLOB NOT NULL,
+        generation INTEGER NOT NULL,
+        cursor     INTEGER NOT NULL,
+        marks      BLOB NOT NULL
+    ) STRICT;
+";
+
 /// Opens the file for one process alone, durable at each commit, with this version's tables.
 pub(super) fn open(
     path: &Path,
@@ -167,6 +186,8 @@ fn lock(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
+    // What is deleted is overwritten, and not only forgotten.
+    connection.pragma_update(None, "secure_delete", "ON")?;
     connection.execute_batch("BEGIN EXCLUSIVE; COMMIT")
 }
 

@@ -1,11 +1,13 @@
 //! A device: the SDK's session, and a store whose transactions survive.
 
+mod delete;
 mod store;
 mod take;
 pub(crate) mod wallet;
 
 use answerback_directory::shard::Grant;
 use answerback_proto::id::{DeviceId, Sequence, UserId};
+use answerback_proto::limits::LIFE_MIN_S;
 use answerback_sdk::session::{Ask, ClientSession, Credit, Outgoing};
 use fastrand::Rng;
 
@@ -134,7 +136,7 @@ impl Client {
             device: self.device,
             recipient: peer,
             recalled,
-            life_s: if is_short { random.u32(1..60) } else { 0 },
+            life_s: if is_short { random.u32(LIFE_MIN_S..60) } else { 0 },
             payload_bytes: random.usize(4..60),
             is_lost: random.u8(..40) == 0,
         };
@@ -246,6 +248,7 @@ impl Client {
             && !self.is_stirred
             && self.session.is_open()
             && self.store.undecided.is_empty()
+            && self.store.deletions.is_empty()
             && self.session.undecided() == 0
     }
 }

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use answerback_proto::id::{DeviceId, Generation, Position, Sequence, UserId};
-use answerback_sdk::session::{ClientSession, Credit, DeviceState, Outgoing, ReadMark};
+use answerback_sdk::session::{
+    ChatDeletion, ClientSession, Credit, DeviceState, Outgoing, ReadMark,
+};
 
 use super::wallet::Wallet;
 
@@ -21,6 +23,11 @@ pub(super) struct Store {
     /// The last message that came from each device of each peer.
     pub(super) received: BTreeMap<(UserId, DeviceId), Sequence>,
     pub(super) unnoted_reads: BTreeMap<(UserId, DeviceId), Sequence>,
+    /// The last copy of each other device of the user's, by the other end.
+    pub(super) copied: BTreeMap<(UserId, DeviceId), Sequence>,
+    /// Deletions that the box has not noted.
+    pub(super) deletions: BTreeMap<i64, ChatDeletion>,
+    pub(super) last_deletion: i64,
 }
 
 impl Store {
@@ -39,6 +46,7 @@ impl Store {
             ticket: None,
         });
         session.set_credit(credit);
+        self.deletions.values().cloned().for_each(|one| session.delete_chat(one));
         session
     }
 

@@ -90,6 +90,10 @@ impl Client {
                 Ok(())
             }
             Event::Answered { outcome, .. } => model.handle_answered(self.user, &outcome),
+            Event::DeletionNoted { number } => {
+                self.store.deletions.remove(&number);
+                Ok(())
+            }
             Event::Closed { code, .. } => {
                 trace.say(format_args!("  device {device} is closed: {code}"));
                 self.close(code, model)
@@ -122,7 +126,11 @@ impl Client {
                 let received = self.store.received.entry((peer, *device)).or_default();
                 *received = (*received).max(*sequence);
             }
-            EntryBody::Copied { accepted_at_ms, .. } => self.store.see(peer, *accepted_at_ms),
+            EntryBody::Copied { device, sequence, accepted_at_ms, .. } => {
+                self.store.see(peer, *accepted_at_ms);
+                let copied = self.store.copied.entry((peer, *device)).or_default();
+                *copied = (*copied).max(*sequence);
+            }
             EntryBody::Failed { device, sequence, .. } if *device == self.device => {
                 self.store.undecided.remove(&(peer, *sequence));
             }
@@ -181,6 +189,9 @@ fn told(entry: &session::Entry) -> String {
         }
         EntryBody::ReadElsewhere { device, up_to, .. } => {
             format!("{position}: user {peer}'s device {device} is read elsewhere up to {up_to}")
+        }
+        EntryBody::ChatDeleted { up_to, .. } => {
+            format!("{position}: the chat with user {peer} is deleted up to {up_to}")
         }
         EntryBody::Failed { device, sequence, code } => {
             format!("{position}: device {device}'s {sequence} to user {peer} failed: {code}")

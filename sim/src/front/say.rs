@@ -131,6 +131,7 @@ fn append_welcome(out: &mut Vec<u8>, tag: u32, user: UserId, opened: &Opened) {
         Kind::ListDevices,
         Kind::NameDevice,
         Kind::RevokeDevice,
+        Kind::DeleteChat,
         Kind::Ping,
         Kind::Pong,
     ];

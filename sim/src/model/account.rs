@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use answerback_proto::code::Code;
 use answerback_proto::id::{DeviceId, UserId};
 
+use super::delete::Marks;
 use super::message::MessageNumber;
 use super::tokens::Void;
 use super::wakes::Waits;
@@ -59,6 +60,7 @@ pub(super) enum Body {
     ReadBy { device: DeviceId, up_to: u64, at_ms: u64 },
     ReadElsewhere { device: DeviceId, up_to: u64, at_ms: u64, reader: DeviceId },
     Failed { message: MessageNumber, code: u16 },
+    ChatDeleted { device: DeviceId, up_to: u64, marks: Marks },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,6 +74,8 @@ pub(super) enum ReceiptKind {
 #[derive(Debug, Default)]
 pub(super) struct Chat {
     pub(super) last_accepted_ms: u64,
+    /// The user has deleted what came up to this position.
+    pub(super) deleted_up_to: u64,
     /// The newest receipt of each kind and device, and its position.
     pub(super) receipts: Vec<(ReceiptKind, DeviceId, u64)>,
     /// What comes from each of the other end's devices.
@@ -87,6 +91,8 @@ pub(super) struct Direction {
     pub(super) gap_since_ms: u64,
     pub(super) delivered_up_to: u64,
     pub(super) read_up_to: u64,
+    /// The other end has deleted these.
+    pub(super) erased_up_to: u64,
 }
 
 /// A message as its record has it.
@@ -267,6 +273,7 @@ impl Chat {
                 gap_since_ms: 0,
                 delivered_up_to: 0,
                 read_up_to: 0,
+                erased_up_to: 0,
             });
         }
         &mut self.directions[index]
@@ -287,6 +294,7 @@ impl Body {
         match self {
             Self::Copied(number) => sent_by(number) == device,
             Self::ReadElsewhere { reader, .. } => reader == device,
+            Self::ChatDeleted { device: of, .. } => of == device,
             _ => false,
         }
     }

@@ -1,6 +1,7 @@
 //! Records, once they are durable, in the order of their journal.
 
 use answerback_proto::id::{DeviceId, PartitionId, Sequence, UserId};
+use answerback_proto::kind::{DeviceMark, DeviceMarks};
 use answerback_proto::limits::LIFE_MAX_S;
 use answerback_proto::record::{Batch, COPIES, PlacedRecord, Post, RecallPost, Record};
 
@@ -103,6 +104,19 @@ impl Model {
                 let body = PartBody::Copy { message, at_ms: part.accepted_at_ms };
                 return self.take_part(at, numbers!(part), body, about.user);
             }
+            Record::EraseChat(record) => return self.erase_chat(record, &placed.payload),
+            Record::ErasePart(part) => {
+                let about = about!(part);
+                let marks = self.marks(&marks_of(&placed.payload));
+                let body = PartBody::Erase { about, marks };
+                return self.take_part(at, numbers!(part), body, about.user);
+            }
+            Record::ErasedPart(part) => {
+                let about = about!(part);
+                let marks = self.marks(&marks_of(&placed.payload));
+                let body = PartBody::Erased { about, marks };
+                return self.take_part(at, numbers!(part), body, about.user);
+            }
             Record::ApplyVersion(_) | Record::StateDigest(_) | Record::NewGeneration(_) => {}
             Record::Message(_) | Record::Connect(_) | Record::Repair(_) => {
                 return Err(Breach(format!("a record that nobody writes: {:?}", placed.record)));
@@ -163,6 +177,10 @@ impl Model {
             _ => Err(Breach("a payload is damaged".into())),
         }
     }
+}
+
+fn marks_of(payload: &[u8]) -> Vec<DeviceMark> {
+    DeviceMarks::of(payload).iter().collect()
 }
 
 /// A recall says the same as a message, and more.

@@ -9,6 +9,7 @@
 mod account;
 mod apply;
 mod decide;
+mod delete;
 mod devices;
 mod leave;
 mod message;
@@ -25,6 +26,7 @@ use std::fmt;
 use answerback_directory::limits::SETTINGS;
 use answerback_directory::partition_table::PartitionTable;
 use answerback_proto::id::{DeviceId, UserId};
+use answerback_proto::kind::DeviceMark;
 use answerback_proto::record::Settings;
 
 use account::{Account, Device};
@@ -67,6 +69,8 @@ pub struct Model {
     messages: Vec<Message>,
     /// The time that passes for boxes.
     pub(crate) now_ms: u64,
+    /// Of all deletions, none twice.
+    marks: Vec<Vec<DeviceMark>>,
 }
 
 impl Model {
@@ -90,6 +94,7 @@ impl Model {
             devices: Vec::new(),
             messages: Vec::new(),
             now_ms: 0,
+            marks: Vec::new(),
         }
     }
 

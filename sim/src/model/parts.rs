@@ -3,6 +3,7 @@
 use answerback_proto::id::{DeviceId, PartitionId, Sequence, UserId};
 
 use super::account::{Body, ReceiptKind};
+use super::delete::Marks;
 use super::message::MessageNumber;
 use super::{Breach, Model, require};
 
@@ -19,6 +20,8 @@ pub(super) enum PartBody {
     Read { about: About, up_to: u64, at_ms: u64 },
     Failed { message: MessageNumber, code: u16 },
     Copy { message: MessageNumber, at_ms: u64 },
+    Erase { about: About, marks: Marks },
+    Erased { about: About, marks: Marks },
 }
 
 /// Whose messages a part speaks of: who sent them and gets the part, to whom they went, and
@@ -89,7 +92,11 @@ impl Model {
             )));
         }
         self.homes[at].taken[usize::from(source)] = number;
-        if self.account(user).exists { self.put_part(user, body) } else { Ok(()) }
+        match body {
+            PartBody::Erase { about, marks } => self.take_erase(about, marks),
+            _ if self.account(user).exists => self.put_part(user, body),
+            _ => Ok(()),
+        }
     }
 
     /// Parts leave only once the destination has committed them.
@@ -127,6 +134,8 @@ impl Model {
                     (self.message(message).recipient, self.message(message).payload_bytes);
                 self.put(user, peer, Body::Copied(message), bytes, 0);
             }
+            PartBody::Erased { about, marks } => self.take_erased(about, marks),
+            PartBody::Erase { .. } => {}
         }
         Ok(())
     }

@@ -182,7 +182,10 @@ impl Model {
                     format!("{message} failed ({code}) after a receipt that contains it")
                 })?;
             }
-            Body::Copied(_) | Body::ReadBy { .. } | Body::ReadElsewhere { .. } => {}
+            Body::Copied(_)
+            | Body::ReadBy { .. }
+            | Body::ReadElsewhere { .. }
+            | Body::ChatDeleted { .. } => {}
         }
         Ok(())
     }
@@ -238,6 +241,15 @@ impl Model {
                     };
                 let (device, up_to, at_ms) = (*device, up_to.0, *read_at_ms);
                 Body::ReadElsewhere { device, up_to, at_ms, reader }
+            }
+            EntryBody::ChatDeleted { up_to, marks } => {
+                let device =
+                    match self.account(user).entry(entry.position.0).map(|known| known.body) {
+                        Some(Body::ChatDeleted { device, .. }) => device,
+                        _ => DeviceId(0),
+                    };
+                let marks = self.known_marks(marks);
+                Body::ChatDeleted { device, up_to: up_to.0, marks }
             }
             EntryBody::Failed { device, sequence, code } => {
                 let message = self.sent(*device, entry.peer, *sequence)?;

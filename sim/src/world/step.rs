@@ -13,6 +13,7 @@ use crate::model::Breach;
 pub(super) enum Step {
     Send,
     Read,
+    Delete,
     Connect,
     Transmit,
     ToBox,
@@ -69,6 +70,7 @@ const CALM: &[(Step, u32)] = &[
 /// Those that make trouble besides.
 const TROUBLE: &[(Step, u32)] = &[
     (Step::Send, 70),
+    (Step::Delete, 6),
     (Step::Cut, 5),
     (Step::CrashClient, 2),
     (Step::CrashBox, 2),
@@ -113,6 +115,7 @@ impl World {
         match step {
             Step::Send => self.send(at),
             Step::Read => self.read(at),
+            Step::Delete => self.delete(at),
             Step::Connect => self.connect(at)?,
             Step::Transmit => self.clients[at].transmit(self.monotonic_ms),
             Step::ToBox => self.arrive_at_box(at)?,
@@ -199,6 +202,20 @@ impl World {
             self.trace.say(format_args!(
                 "user {} reads user {peer}'s device {device} up to {up_to}",
                 client.user
+            ));
+        }
+    }
+
+    fn delete(&mut self, at: usize) {
+        let anybody = UserId(self.random.u128(1..=u128::from(self.settings.users)));
+        let client = &mut self.clients[at];
+        let somebody = client.somebody(&mut self.random);
+        let peer = somebody.filter(|_| self.random.u8(..4) > 0).unwrap_or(anybody);
+        if client.usage == Use::Living {
+            client.delete(peer, &mut self.random);
+            self.trace.say(format_args!(
+                "user {}'s device {} deletes the chat with user {peer}",
+                client.user, client.device
             ));
         }
     }

@@ -16,6 +16,9 @@ impl Model {
     pub(in super::super) fn handle_key(&mut self, key: KeyEvent) -> Vec<Action> {
         self.notice = None;
         let control = key.modifiers.contains(KeyModifiers::CONTROL);
+        if let Some(peer) = self.deleting.take() {
+            return self.take_answer(peer, key.code == KeyCode::Char('y') && !control);
+        }
         match key.code {
             KeyCode::Char('c') if control => return vec![Action::Quit],
             KeyCode::Char('d') if control && self.input.is_empty() => return vec![Action::Quit],
@@ -23,6 +26,7 @@ impl Model {
             KeyCode::Char('t') if control => return vec![Action::Connect],
             KeyCode::Char('r') if control => return self.resend(),
             KeyCode::Char('n') if control => self.ask_for_peer(),
+            KeyCode::Char('x') if control => self.ask_to_delete(),
             KeyCode::Esc => self.back(),
             KeyCode::Tab => self.open_neighbour(1),
             KeyCode::BackTab => self.open_neighbour(-1),
@@ -74,6 +78,7 @@ impl Model {
             (Written::To(peer), _) => self.open_chat(peer),
             (Written::Recall, _) => return self.recall(),
             (Written::Resend, _) => return self.resend(),
+            (Written::Delete, _) => self.ask_to_delete(),
             (Written::Quit, _) => return vec![Action::Quit],
             (Written::Wrong(reason), _) => {
                 self.input.insert(&line);
@@ -81,6 +86,30 @@ impl Model {
             }
         }
         Vec::new()
+    }
+
+    /// Of the open chat, or of the one that is marked in the list.
+    fn ask_to_delete(&mut self) {
+        let listed = |peer: &UserId| self.chats.iter().any(|chat| chat.peer == *peer);
+        let Some(peer) = self.marked().filter(listed) else {
+            return self.handle_notice("there is nothing to delete");
+        };
+        self.deleting = Some(peer);
+        self.handle_notice(format!(
+            "delete the chat with user {peer} from all your devices? y deletes it, any other key \
+             keeps it"
+        ));
+    }
+
+    fn take_answer(&mut self, peer: UserId, is_yes: bool) -> Vec<Action> {
+        if !is_yes {
+            return Vec::new();
+        }
+        if self.open.as_ref().is_some_and(|open| open.peer == peer) {
+            self.leave_chat();
+        }
+        self.drafts.remove(&peer);
+        vec![Action::DeleteChat(peer)]
     }
 
     fn ask_for_peer(&mut self) {

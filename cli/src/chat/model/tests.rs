@@ -197,6 +197,32 @@ fn what_failed_is_sent_again_in_its_order() {
 }
 
 #[test]
+fn a_chat_is_deleted_by_a_second_key_and_kept_by_any_other() {
+    let listed = |model: &mut Model| {
+        model.handle_chats(vec![chat(2, 0, received(1, 1, "hi", true))]);
+    };
+    let mut model = open(vec![received(1, 1, "hi", true)]);
+    listed(&mut model);
+    write(&mut model, "a draft");
+    assert_eq!(control(&mut model, 'x'), []);
+    assert!(model.notice.as_ref().unwrap().starts_with("delete the chat with user 2 "));
+    assert_eq!(press(&mut model, KeyCode::Enter), [], "nothing is sent by it");
+    assert_eq!((model.notice.clone(), model.input.text()), (None, "a draft"));
+    press(&mut model, KeyCode::Esc);
+    control(&mut model, 'x');
+    assert_eq!(press(&mut model, KeyCode::Char('y')), [Action::DeleteChat(PEER)], "of the list");
+    model.open_chat(PEER);
+    assert!(model.input.is_empty(), "the draft is gone too");
+    assert_eq!(enter(&mut model, "/delete"), []);
+    assert_eq!(press(&mut model, KeyCode::Char('y')), [Action::DeleteChat(PEER)]);
+    assert_eq!(model.wanted(), None, "it is left");
+    model.handle_chats(Vec::new());
+    control(&mut model, 'x');
+    assert_eq!(model.notice.as_deref(), Some("there is nothing to delete"));
+    assert_eq!(press(&mut model, KeyCode::Char('y')), [], "it is a letter again");
+}
+
+#[test]
 fn what_could_not_be_stored_is_not_lost() {
     let mut model = open(Vec::new());
     model.handle_unsent("hello", "the disk is full".to_owned());

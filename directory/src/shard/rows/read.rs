@@ -17,8 +17,8 @@ use super::super::sequence::Decisions;
 use super::super::state::State;
 use super::super::user::{Attempts, Device, Existence, Standing, User};
 use super::{
-    COPIED, DELIVERED, FAILED, MESSAGE, PURGED, PURGING, READ_BY, READ_ELSEWHERE, TOKENS,
-    WITH_LOGIN,
+    CHAT_DELETED, COPIED, DELETED_UP_TO, DELIVERED, ERASE, ERASED, ERASED_UP_TO, FAILED, MESSAGE,
+    PURGED, PURGING, READ_BY, READ_ELSEWHERE, TOKENS, WITH_LOGIN,
 };
 use crate::ports::StorageFault;
 
@@ -122,6 +122,8 @@ pub(crate) fn read_part(value: &mut Fields<'_>) -> Option<PartBody> {
             content_type: value.u16()?,
             payload: Bytes::copy_from_slice(value.rest()),
         },
+        ERASE => PartBody::Erase { about, marks: Bytes::copy_from_slice(value.rest()) },
+        ERASED => PartBody::Erased { about, marks: Bytes::copy_from_slice(value.rest()) },
         _ => return None,
     })
 }
@@ -231,6 +233,10 @@ pub(crate) fn read_chat(value: &[u8]) -> Option<(Chat, bool)> {
             1 => ReceiptKind::Delivered,
             2 => ReceiptKind::ReadBy,
             3 => ReceiptKind::ReadElsewhere,
+            DELETED_UP_TO => {
+                chat.deleted_up_to = Position(value.u64()?);
+                continue;
+            }
             _ => return None,
         };
         let (device, position) = (DeviceId(value.u128()?), Position(value.u64()?));
@@ -245,6 +251,14 @@ pub(crate) fn read_sender(key: &[u8], value: &[u8]) -> Option<Sender> {
     let device = DeviceId(key.be_u128()?);
     let (last, delivered_up_to) = (Sequence(value.u64()?), Sequence(value.u64()?));
     let (read_up_to, gap_since_ms) = (Sequence(value.u64()?), value.u64()?);
+    let mut erased_up_to = Sequence(0);
+    // Decisions have 8 bytes each.
+    if !value.len().is_multiple_of(size_of::<u64>()) {
+        if value.u8()? != ERASED_UP_TO {
+            return None;
+        }
+        erased_up_to = Sequence(value.u64()?);
+    }
     let mut recent = Vec::new();
     while !value.is_empty() {
         recent.push(value.u64()?);
@@ -255,6 +269,7 @@ pub(crate) fn read_sender(key: &[u8], value: &[u8]) -> Option<Sender> {
         decisions,
         delivered_up_to,
         read_up_to,
+        erased_up_to,
         gap_since_ms,
         ..Sender::default()
     };
@@ -346,6 +361,10 @@ fn read_entry(value: &mut Fields<'_>, payloads: &mut Vec<u8>) -> Option<InboxEnt
             read_at_ms: value.u64()?,
             reader: DeviceId(value.u128()?),
         },
+        CHAT_DELETED => {
+            let up_to = Position(value.u64()?);
+            EntryBody::ChatDeleted { device, up_to, marks: rest_of(value) }
+        }
         FAILED => {
             EntryBody::Failed { device, sequence: Sequence(value.u64()?), code: value.u16()? }
         }

@@ -10,8 +10,8 @@ use super::super::parts::{Incoming, Outgoing, PartBody};
 use super::super::state::State;
 use super::super::user::{ALWAYS, Device, Existence, NEVER, User};
 use super::{
-    COPIED, DELIVERED, FAILED, MESSAGE, PURGED, PURGING, READ_BY, READ_ELSEWHERE, TOKENS,
-    WITH_LOGIN,
+    CHAT_DELETED, COPIED, DELETED_UP_TO, DELIVERED, ERASE, ERASED, ERASED_UP_TO, FAILED, MESSAGE,
+    PURGED, PURGING, READ_BY, READ_ELSEWHERE, TOKENS, WITH_LOGIN,
 };
 
 /// Every row that changed since the last checkpoint, which it now is.
@@ -156,6 +156,9 @@ impl Writer {
         if chat.is_changed() {
             self.key(&[user, &peer]).u64(chat.last_accepted_ms).u32(chat.waiting);
             self.u8(u8::from(chat.has_gap()));
+            if chat.deleted_up_to.0 > 0 && !planted!(MarksNotPersisted) {
+                self.u8(DELETED_UP_TO).u64(chat.deleted_up_to.0);
+            }
             for receipt in &chat.receipts {
                 self.u8(receipt.kind as u8).u128(receipt.device.0).u64(receipt.position.0);
             }
@@ -171,6 +174,9 @@ impl Writer {
         self.key(&[user, peer, &device]);
         self.u64(sender.decisions.last().0).u64(sender.delivered_up_to.0);
         self.u64(sender.read_up_to.0).u64(sender.gap_since_ms);
+        if sender.erased_up_to.0 > 0 && !planted!(MarksNotPersisted) {
+            self.u8(ERASED_UP_TO).u64(sender.erased_up_to.0);
+        }
         for packed in sender.decisions.recent() {
             self.u64(packed);
         }
@@ -244,6 +250,10 @@ impl Writer {
                 self.entry_head(FAILED, peer, *device, put_at_ms);
                 self.u64(sequence.0).u16(*code)
             }
+            EntryBody::ChatDeleted { device, up_to, marks } => {
+                self.entry_head(CHAT_DELETED, peer, *device, put_at_ms);
+                self.u64(up_to.0).bytes(marks)
+            }
         }
     }
 
@@ -270,6 +280,12 @@ impl Writer {
             PartBody::Copy { sequence, accepted_at_ms, content_type, payload, .. } => {
                 self.u8(COPIED).u128(user).u128(peer).u128(device);
                 self.u64(*sequence).u64(*accepted_at_ms).u16(*content_type).bytes(payload)
+            }
+            PartBody::Erase { marks, .. } => {
+                self.u8(ERASE).u128(user).u128(peer).u128(device).bytes(marks)
+            }
+            PartBody::Erased { marks, .. } => {
+                self.u8(ERASED).u128(user).u128(peer).u128(device).bytes(marks)
             }
         }
     }

@@ -10,6 +10,7 @@
 
 mod accept;
 mod acknowledge;
+mod delete;
 mod devices;
 mod due;
 mod entries;
@@ -232,6 +233,9 @@ impl State {
             Record::ReadPart(part) => self.read_part(part, consequences)?,
             Record::FailedPart(part) => self.failed_part(part, consequences)?,
             Record::CopyPart(part) => self.copy_part(part, payload, consequences)?,
+            Record::EraseChat(record) => self.erase_chat(record, payload)?,
+            Record::ErasePart(part) => self.erase_part(part, payload, consequences)?,
+            Record::ErasedPart(part) => self.erased_part(part, payload, consequences)?,
             Record::Settings(settings) => {
                 self.settings = settings.clone();
                 Verdict::Silent

@@ -127,7 +127,8 @@ impl State {
         Ok(())
     }
 
-    fn remove(&mut self, acting: UserId, position: Position) {
+    /// An entry that tells nobody anything by leaving leaves.
+    pub(super) fn remove(&mut self, acting: UserId, position: Position) {
         let Some(user) = self.users.get_mut(acting) else { return };
         user.inbox.remove(position);
         user.live -= 1;

@@ -27,6 +27,8 @@ impl State {
             Record::ReadPart(part) => self.drop_part(part.source, part.into(), consequences),
             Record::FailedPart(part) => self.drop_part(part.source, part.into(), consequences),
             Record::CopyPart(part) => self.drop_part(part.source, part.into(), consequences),
+            Record::ErasePart(part) => self.drop_part(part.source, part.into(), consequences),
+            Record::ErasedPart(part) => self.drop_part(part.source, part.into(), consequences),
             _ => {}
         }
         self.applied.offset = placed.offset;

@@ -52,6 +52,22 @@ fn the_other_devices_get_a_copy_and_the_sending_one_does_not() {
     assert_eq!(at.user(A).live, 0, "the phone owes nothing for its own");
 }
 
+/// What is its own lies behind what it has yet to acknowledge, and nothing follows.
+#[test]
+fn a_device_that_acknowledges_the_last_of_others_owes_nothing_of_its_own() {
+    let (mut at, phone, laptop, b) = trio();
+    at.send(b, A, 1);
+    at.settle();
+    at.send(phone, B, 1);
+    at.settle();
+    at.ack(laptop, 2);
+    at.settle();
+    assert_eq!(at.user(A).live, 2, "the phone has acknowledged nothing");
+    at.ack(phone, 1);
+    at.settle();
+    assert_eq!(at.user(A).live, 0);
+}
+
 #[test]
 fn receipts_of_a_copy_reach_all_devices() {
     let (mut at, phone, laptop, b) = trio();

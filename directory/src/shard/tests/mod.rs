@@ -3,6 +3,7 @@
 
 mod answers;
 mod cold;
+mod delete;
 mod devices;
 mod messages;
 mod own;
@@ -22,7 +23,7 @@ use answerback_proto::code::Code;
 use answerback_proto::encode::{Address, append_frame};
 use answerback_proto::header::HEADER_BYTES;
 use answerback_proto::id::{DeviceId, PartNumber, Position, Sequence};
-use answerback_proto::kind::{Ack, Envelope, Read, Recall, Resync, Send, Skip};
+use answerback_proto::kind::{Ack, DeviceMarks, Envelope, Read, Recall, Resync, Send, Skip};
 use answerback_proto::record::{DeliveredPart, Settings};
 
 use super::checkpoint::{Change, Table};
@@ -308,6 +309,12 @@ fn tell(body: &EntryBody) -> String {
         }
         EntryBody::ReadBy { device, up_to, .. } => format!("read {device}:{up_to}"),
         EntryBody::ReadElsewhere { device, up_to, .. } => format!("elsewhere {device}:{up_to}"),
+        EntryBody::ChatDeleted { up_to, marks, .. } => {
+            let marks = DeviceMarks::of(marks).iter();
+            let marks: Vec<_> =
+                marks.map(|mark| format!("{}:{}", mark.device, mark.up_to)).collect();
+            format!("deleted up to {up_to}, [{}]", marks.join(", "))
+        }
     }
 }
 

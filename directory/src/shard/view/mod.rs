@@ -113,6 +113,7 @@ fn kind_of(entry: &InboxEntry) -> &'static str {
         EntryBody::Delivered { .. } => "delivered",
         EntryBody::ReadBy { .. } => "read",
         EntryBody::ReadElsewhere { .. } => "read_elsewhere",
+        EntryBody::ChatDeleted { .. } => "chat_deleted",
         EntryBody::Failed { .. } => "failed",
     }
 }

@@ -5,8 +5,8 @@ use answerback_proto::code::Code;
 use answerback_proto::encode::Address;
 use answerback_proto::header::HEADER_BYTES;
 use answerback_proto::kind::{
-    Delivered, Devices, Envelope, Hello, Kind, NameDevice, Renew, Renewed, Resume, SequenceRange,
-    SessionTail, Welcome,
+    ChatDeleted, DeleteChat, Delivered, DeviceMark, Devices, Envelope, Hello, Kind, NameDevice,
+    Renew, Renewed, Resume, SequenceRange, SessionTail, Welcome,
 };
 
 use super::{check_frame, is_place};
@@ -160,6 +160,44 @@ pub(super) fn devices(envelope: &[u8]) {
 fn is_name(name: &[u8]) -> bool {
     name.len() <= 64
         && std::str::from_utf8(name).is_ok_and(|name| !name.chars().any(char::is_control))
+}
+
+pub(super) fn delete_chat(envelope: &[u8]) {
+    let Some((fixed, tail)) = split::<DeleteChat>(envelope) else { return };
+    let read = DeleteChat::read(envelope);
+    let is_good = fixed.peer > 0 && are_marks(tail, fixed.marks_count);
+    assert_eq!(read.is_ok(), is_good, "{fixed:?} with {tail:?}");
+    check_frame(&fixed, envelope, tail);
+    if let Ok((values, marks)) = read {
+        assert_eq!(values, fixed);
+        let marks: Vec<DeviceMark> = marks.iter().collect();
+        let mut wire = Vec::new();
+        assert_wire(values.append(&mut wire, Address::default(), &marks), &wire, envelope);
+    }
+}
+
+pub(super) fn chat_deleted(envelope: &[u8]) {
+    let Some((fixed, tail)) = split::<ChatDeleted>(envelope) else { return };
+    let read = ChatDeleted::read(envelope);
+    let is_good = fixed.after < fixed.position
+        && fixed.up_to < fixed.position
+        && are_marks(tail, fixed.marks_count);
+    assert_eq!(read.is_ok(), is_good, "{fixed:?} with {tail:?}");
+    check_frame(&fixed, envelope, tail);
+    if let Ok((values, marks)) = read {
+        assert_eq!(values, fixed);
+        let marks: Vec<DeviceMark> = marks.iter().collect();
+        let mut wire = Vec::new();
+        assert_wire(values.append(&mut wire, Address::default(), &marks), &wire, envelope);
+    }
+}
+
+fn are_marks(tail: &[u8], count: u16) -> bool {
+    let is_mark = |mark: &[u8]| {
+        let (device, up_to) = mark.split_at(16);
+        device.iter().any(|byte| *byte != 0) && up_to.iter().any(|byte| *byte != 0)
+    };
+    count <= 10 && tail.len() == 24 * usize::from(count) && tail.chunks(24).all(is_mark)
 }
 
 /// The fixed part and the tail, where the bytes are enough for the kind.

@@ -224,7 +224,8 @@ impl Watched {
                 | Event::Ticket(_)
                 | Event::Renewed
                 | Event::Answered { .. }
-                | Event::ReadNoted { .. } => {}
+                | Event::ReadNoted { .. }
+                | Event::DeletionNoted { .. } => {}
             }
         }
     }

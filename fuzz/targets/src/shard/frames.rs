@@ -42,6 +42,9 @@ fn check_frame(frame: &Frame<'_>) -> Result<(), Code> {
         Some(Kind::Copied) => read::<Copied>(envelope).map(|_| ()),
         Some(Kind::ReadBy) => read::<ReadBy>(envelope).map(|_| ()),
         Some(Kind::ReadElsewhere) => read::<ReadElsewhere>(envelope).map(|_| ()),
+        Some(Kind::Done) => read::<Done>(envelope).map(|_| ()),
+        Some(Kind::Declined) => read::<Declined>(envelope).map(|_| ()),
+        Some(Kind::ChatDeleted) => ChatDeleted::read(envelope).map(|_| ()),
         Some(Kind::Delivered) => Delivered::read(envelope).map(|_| ()),
         _ => Err(Code::UnknownKind),
     }

@@ -3,12 +3,14 @@
 
 use answerback_proto::code::Code;
 use answerback_proto::kind::{
-    Accepted, CaughtUp, Copied, Delivered, Error, Failed, GoAway, OutOfOrder, Probe, ReadBy,
-    ReadElsewhere, ReadNoted, Refused, Renewed, SequenceRange, Skipped,
+    Accepted, CaughtUp, ChatDeleted, Copied, Declined, Delivered, DeviceMark, Done, Error, Failed,
+    GoAway, OutOfOrder, Probe, ReadBy, ReadElsewhere, ReadNoted, Refused, Renewed, SequenceRange,
+    Skipped,
 };
 use answerback_proto::ticket::Ticket;
 use proptest::prelude::*;
 
+use super::super::ChatDeletion;
 use super::*;
 
 /// What a frame is made of; each kind takes what it needs.
@@ -30,6 +32,7 @@ struct Asked {
     number: u64,
     is_read: bool,
     is_renewal: bool,
+    is_deletion: bool,
 }
 
 impl Parts {
@@ -37,7 +40,8 @@ impl Parts {
     /// the tag, target and number of its request, and once.
     fn honest(self, taken: Position, asked: &mut Vec<Asked>) -> Self {
         let Self { kind, numbers: [first, second, third, fourth], .. } = self;
-        if kind.number() >= Kind::Deliver.number() {
+        let is_done = matches!(kind, Kind::Done | Kind::Declined);
+        if kind.number() >= Kind::Deliver.number() && !is_done {
             let (position, after) = (taken.0.saturating_add(1 + first % 3), taken.0.min(second));
             return Self { tag: 0, numbers: [position, after, third, fourth.max(1)], ..self };
         }
@@ -46,8 +50,11 @@ impl Parts {
         }
         // A refusal answers a message or a read.
         let is_answered = |one: &Asked| match kind {
-            Kind::Refused => !one.is_renewal,
-            _ => (one.is_read, one.is_renewal) == (kind == Kind::ReadNoted, kind == Kind::Renewed),
+            Kind::Refused => !one.is_renewal && !one.is_deletion,
+            _ => {
+                (one.is_read, one.is_renewal, one.is_deletion)
+                    == (kind == Kind::ReadNoted, kind == Kind::Renewed, is_done)
+            }
         };
         let Some(at) = asked.iter().position(is_answered) else {
             return Self { kind: Kind::CaughtUp, tag: 0, ..self };
@@ -67,6 +74,7 @@ impl Parts {
             Kind::Welcome => welcome(self.tag, self.numbers[0].max(1), self.numbers[1]),
             Kind::Renewed => self.renewed(),
             Kind::Probe | Kind::Pong | Kind::GoAway | Kind::Error => self.frame_of_connection(),
+            Kind::Done | Kind::Declined => self.answer(),
             kind if kind.number() < Kind::Deliver.number() => self.answer(),
             _ => self.entry(),
         }
@@ -99,6 +107,8 @@ impl Parts {
             Kind::Refused => self.of(&Refused { sequence, retry_after_ms: time as u32, code }),
             Kind::OutOfOrder => self.of(&OutOfOrder { sequence, expected }),
             Kind::Skipped => self.of(&Skipped { from: sequence, to: expected, accepted }),
+            Kind::Done => self.of(&Done { at_ms: time }),
+            Kind::Declined => self.of(&Declined { retry_after_ms: time as u32, code }),
             _ => self.of(&ReadNoted { up_to: sequence }),
         }
     }
@@ -123,6 +133,9 @@ impl Parts {
             Kind::ReadBy => self.of(&ReadBy { position, after, device, up_to, read_at_ms: time }),
             Kind::ReadElsewhere => {
                 self.of(&ReadElsewhere { position, after, device, up_to, read_at_ms: time })
+            }
+            Kind::ChatDeleted => {
+                self.of(&ChatDeleted { position, after, up_to: device as u64, marks_count: 0 })
             }
             Kind::Failed => self.of(&Failed { position, after, device, sequence, code }),
             _ => self.of(&CaughtUp { position }),
@@ -197,6 +210,7 @@ enum Step {
     Send { sequence: u64, recalled: Option<u64> },
     Skip(u64),
     Read { device: u64, up_to: u64 },
+    Delete { cursor: u64, generation: u64 },
     Stored(u64),
     Timeout(u64),
     Transmit,
@@ -214,6 +228,8 @@ fn any_step() -> impl Strategy<Value = Step> {
             .prop_map(|(sequence, recalled)| Step::Send { sequence, recalled }),
         1 => any_number().prop_map(Step::Skip),
         2 => (any_number(), any_number()).prop_map(|(device, up_to)| Step::Read { device, up_to }),
+        1 => (any_number(), 0..3_u64)
+            .prop_map(|(cursor, generation)| Step::Delete { cursor, generation }),
         2 => any_number().prop_map(Step::Stored),
         2 => (0..100_000_u64).prop_map(Step::Timeout),
         4 => Just(Step::Transmit),
@@ -313,6 +329,16 @@ impl Watched {
             Step::Read { device, up_to } => {
                 self.session.read(BOB, DeviceId(device.into()), Sequence(up_to));
             }
+            Step::Delete { cursor, generation } => {
+                let mark = DeviceMark { device: PHONE, up_to: Sequence(cursor) };
+                self.session.delete_chat(ChatDeletion {
+                    number: 1,
+                    peer: BOB,
+                    generation: Generation(generation),
+                    cursor: Position(cursor),
+                    marks: vec![mark],
+                });
+            }
             Step::Stored(position) => self.session.handle_stored(Position(position)),
             Step::Timeout(after_ms) => {
                 self.now_ms += after_ms;
@@ -333,6 +359,7 @@ impl Watched {
                 Written::Recall { recall, .. } => recall.check().is_ok(),
                 Written::Skip { skip, .. } => skip.check().is_ok(),
                 Written::Read { read, .. } => read.check().is_ok(),
+                Written::DeleteChat { delete, .. } => delete.cursor <= self.taken.0,
                 Written::Ack(up_to) => *up_to <= self.taken.0,
                 Written::Resync(cursor) => *cursor <= self.taken.0,
                 Written::Hello { .. }
@@ -351,15 +378,16 @@ impl Watched {
 fn asked(frame: &Written) -> Option<Asked> {
     let (is_read, is_renewal) =
         (matches!(frame, Written::Read { .. }), matches!(frame, Written::Renew { .. }));
+    let is_deletion = matches!(frame, Written::DeleteChat { .. });
     let (tag, target, number) = match frame {
         Written::Send { tag, peer, send, .. } => (*tag, *peer, send.sequence),
         Written::Recall { tag, peer, recall, .. } => (*tag, *peer, recall.sequence),
         Written::Skip { tag, peer, skip } => (*tag, *peer, skip.from),
         Written::Read { tag, read } => (*tag, ALICE, read.up_to),
-        Written::Renew { tag, .. } => (*tag, ALICE, 0),
+        Written::Renew { tag, .. } | Written::DeleteChat { tag, .. } => (*tag, ALICE, 0),
         _ => return None,
     };
-    Some(Asked { tag, target, number, is_read, is_renewal })
+    Some(Asked { tag, target, number, is_read, is_renewal, is_deletion })
 }
 
 proptest! {

@@ -3,6 +3,7 @@
 mod anything;
 mod asks;
 mod codes;
+mod deletions;
 mod exchange;
 mod reads;
 mod recall;
@@ -14,8 +15,8 @@ use answerback_proto::encode::{Address, append_frame};
 use answerback_proto::frame_buffer::FrameBuffer;
 use answerback_proto::id::{DeviceId, Generation, Position, Sequence, UserId};
 use answerback_proto::kind::{
-    Ack, Deliver, End, Envelope, Hello, Kind, Ping, Pong, Read, Recall, Renew, Resume, Resync,
-    Send, Skip, Welcome,
+    Ack, DeleteChat, Deliver, DeviceMark, End, Envelope, Hello, Kind, Ping, Pong, Read, Recall,
+    Renew, Resume, Resync, Send, Skip, Welcome,
 };
 use answerback_proto::limits::FRAME_BYTES_HARD_MAX;
 
@@ -37,6 +38,7 @@ enum Written {
     Skip { tag: u32, peer: UserId, skip: Skip },
     Read { tag: u32, read: Read },
     Own { tag: u32, kind: Kind, envelope: Vec<u8> },
+    DeleteChat { tag: u32, delete: DeleteChat, marks: Vec<DeviceMark> },
     Ack(u64),
     Resync(u64),
     Ping { tag: u32, echo: u64 },
@@ -79,6 +81,10 @@ fn read_frames(buffer: &mut FrameBuffer, mut bytes: &[u8]) -> Vec<Written> {
                 payload: frame.payload.to_vec(),
             },
             Kind::Read => Written::Read { tag, read: decode(frame.envelope).unwrap() },
+            Kind::DeleteChat => {
+                let (delete, marks) = DeleteChat::read(frame.envelope).unwrap();
+                Written::DeleteChat { tag, delete, marks: marks.iter().collect() }
+            }
             Kind::Skip => {
                 Written::Skip { tag, peer: target, skip: decode(frame.envelope).unwrap() }
             }

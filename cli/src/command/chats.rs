@@ -1,0 +1,115 @@
+//! `answerback chats`: the chats of a device, listed and deleted.
+
+use std::io::{self, Write};
+use std::time::Duration;
+
+use answerback_proto::id::UserId;
+use answerback_sdk::{ChatSummary, Client, ConnectionState};
+use clap::{Args, Subcommand};
+use serde::Serialize;
+
+use super::device::DeviceArguments;
+use crate::clock::Clock;
+use crate::exit::Failure;
+
+/// How often it is looked whether the box has noted a deletion.
+const LOOK_MS: u64 = 20;
+
+const DELETE_EXAMPLE: &str = "\
+The chat's messages leave this device's file at once, and the user's other devices once they
+connect. What the other user deletes too leaves the box, and its files within ten minutes. What
+has no decision yet stays, and what comes later opens the chat again.
+
+  answerback chats delete --user 1 --to 2
+
+Exit codes: 0 the box knows of it, 1 failed, 2 wrong usage, 3 time ran out: it is told later.";
+
+/// What to do with them.
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// List them as JSON lines, without a box.
+    List(ListArguments),
+    /// Delete one on all devices of the user.
+    Delete(DeleteArguments),
+}
+
+/// Whose.
+#[derive(Args)]
+pub(crate) struct ListArguments {
+    #[command(flatten)]
+    device: DeviceArguments,
+}
+
+/// Which one.
+#[derive(Args)]
+#[command(after_help = DELETE_EXAMPLE)]
+pub(crate) struct DeleteArguments {
+    #[command(flatten)]
+    device: DeviceArguments,
+    /// The other end of the chat.
+    #[arg(long, value_name = "ID")]
+    to: UserId,
+    /// Seconds to wait until the box knows of it.
+    #[arg(long, value_name = "S", default_value_t = 30)]
+    timeout: u64,
+}
+
+#[derive(Serialize)]
+struct Line {
+    peer: String,
+    unread: u64,
+    pending: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_at_ms: Option<u64>,
+}
+
+/// Does it.
+pub(crate) fn run(command: &Command) -> Result<(), Failure> {
+    match command {
+        Command::List(arguments) => list(arguments),
+        Command::Delete(arguments) => delete(arguments),
+    }
+}
+
+fn list(arguments: &ListArguments) -> Result<(), Failure> {
+    let client = arguments.device.open()?;
+    let mut out = io::stdout().lock();
+    for ChatSummary { peer, last, unread_count, pending_count } in client.chats()? {
+        let line = Line {
+            peer: peer.to_string(),
+            unread: unread_count,
+            pending: pending_count,
+            last_at_ms: last.accepted_at_ms,
+        };
+        writeln!(out, "{}", serde_json::to_string(&line)?).map_err(Failure::of_output)?;
+    }
+    Ok(())
+}
+
+fn delete(arguments: &DeleteArguments) -> Result<(), Failure> {
+    let client = arguments.device.open()?;
+    client.delete_chat(arguments.to)?;
+    let outcome = wait(&client, Duration::from_secs(arguments.timeout));
+    client.close();
+    outcome
+}
+
+fn wait(client: &Client, timeout: Duration) -> Result<(), Failure> {
+    let clock = Clock::new();
+    while client.pending_deletions()? > 0 {
+        match client.connection()? {
+            ConnectionState::Stopped { error } => return Err(error.into()),
+            state if clock.elapsed() >= timeout => return Err(timed_out(&state)),
+            _ => drop(client.next_event(LOOK_MS)),
+        }
+    }
+    Ok(())
+}
+
+fn timed_out(state: &ConnectionState) -> Failure {
+    let why = match state {
+        ConnectionState::Offline { reason, .. } => format!(" ({reason})"),
+        _ => String::new(),
+    };
+    Failure::TimedOut(format!("it is deleted here; the box is told when it can be{why}"))
+}
