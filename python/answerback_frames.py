@@ -32,6 +32,7 @@ KINDS = {
     "ListDevices": (0x0020, "client", "request", "behind:16"),
     "NameDevice": (0x0021, "client", "request", "device:16:1 name_length:2:0:64"),
     "RevokeDevice": (0x0022, "client", "request", "device:16:1"),
+    "Typing": (0x0040, "either", "none", "state:2"),
     "Welcome": (0x0101, "server", "answer", "version:2:1 kinds_count:2:0:256 ticket_length:2:0:1024 "
                 "lapsed:2:0:1 server_time_ms:8 session:8 generation:8:1 cursor:8 pending_count:8 "
                 "pending_bytes:8 frame_bytes_max:4:4096:983040 undecided_max:2:1:64 "

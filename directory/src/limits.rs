@@ -9,6 +9,10 @@ use answerback_proto::record::Settings;
 pub const UNDECIDED_RECORDS_MAX: usize = 16 * 1024;
 /// Once the open batch has grown to this, further sends are refused as Busy.
 pub const OPEN_BYTES_MAX: usize = 2 * 1024 * 1024;
+/// With so many records that somebody waits for, signals are dropped.
+pub const SIGNALS_UNDECIDED_MAX: usize = UNDECIDED_RECORDS_MAX / 4;
+/// And with so large an open batch.
+pub const SIGNALS_OPEN_BYTES_MAX: usize = OPEN_BYTES_MAX / 4;
 /// When a refused sender should try again.
 pub const BUSY_RETRY_AFTER_MS: u32 = 50;
 /// When a sender should try again who has filled an inbox.

@@ -74,6 +74,8 @@ pub enum Planted {
     ErasedByOneMark,
     /// How far chats are deleted is not in a checkpoint.
     MarksNotPersisted,
+    /// Who writes is shown also where nobody looks.
+    TypingToAll,
 }
 
 thread_local! {

@@ -20,6 +20,8 @@ pub const KINDS_MAX: usize = 256;
 pub const TOKEN_BYTES_MAX: usize = 2 * 1024;
 /// Bytes of a resume ticket in a `Welcome`, and of the sealed part that comes back.
 pub const TICKET_BYTES_MAX: usize = 1024;
+/// The mode of a `Hello` in which somebody may be looking.
+pub const MODE_ACTIVE: u16 = 0;
 /// The greatest mode of a `Hello`: 0 active, 1 background, 2 fetch.
 pub const MODE_MAX: u16 = 2;
 

@@ -36,6 +36,11 @@ pub(super) enum Action {
     Resend(MessageId),
     /// On all devices of the user.
     DeleteChat(UserId),
+    /// The person writes to this peer just now, or has emptied the line.
+    Typing {
+        peer: UserId,
+        is_writing: bool,
+    },
     /// The person has seen this message, and all that its device had sent before it.
     Read(MessageId),
     /// Try to connect at once.
@@ -83,6 +88,8 @@ pub(super) struct Model {
     /// What is written in other chats, and not sent.
     drafts: BTreeMap<UserId, Input>,
     is_looked_at: bool,
+    /// The open chat's other end writes just now.
+    is_peer_writing: bool,
     size: Size,
 }
 
@@ -110,6 +117,7 @@ impl Model {
             open: None,
             drafts: BTreeMap::new(),
             is_looked_at: true,
+            is_peer_writing: false,
             size,
         }
     }
@@ -224,6 +232,16 @@ impl Model {
         if let Some(open) = self.open.as_mut().filter(|open| open.peer == peer) {
             open.handle_messages(messages, self.is_looked_at, look, height);
         }
+    }
+
+    /// Whether the other end of the open chat writes just now.
+    pub(super) fn handle_peer_writing(&mut self, is_peer_writing: bool) {
+        self.is_peer_writing = is_peer_writing;
+    }
+
+    /// What the other end of the open chat does just now.
+    pub(super) fn doing(&self) -> Option<&'static str> {
+        (self.is_peer_writing && self.open.is_some()).then_some("typing…")
     }
 
     /// A text could not be stored: it is there again, to be sent later.

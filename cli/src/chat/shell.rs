@@ -108,6 +108,7 @@ impl Shell {
         self.model.handle_chats(history::chats(self.client.chats()?));
         if let Some((peer, count)) = self.model.wanted() {
             self.model.handle_messages(peer, history::messages(self.client.chat(peer, count)?));
+            self.model.handle_peer_writing(self.client.typing(peer)? != 0);
         }
         self.is_stale = false;
         Ok(())
@@ -154,6 +155,7 @@ impl Shell {
             ),
             ClientEvent::ChatChanged { .. }
             | ClientEvent::Answered { .. }
+            | ClientEvent::TypingChanged { .. }
             | ClientEvent::CaughtUp
             | ClientEvent::EverythingChanged => {}
         }
@@ -188,6 +190,10 @@ impl Shell {
                 }
                 Action::DeleteChat(peer) => self.note(self.client.delete_chat(peer)),
                 Action::Resend(id) => self.note(self.client.resend(id).map(drop)),
+                Action::Typing { peer, is_writing } => {
+                    self.client.say_typing(peer, u16::from(is_writing));
+                    continue;
+                }
                 Action::Read(id) => self.note(self.client.read(id)),
             }
             self.is_stale = true;

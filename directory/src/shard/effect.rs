@@ -12,6 +12,7 @@ use bytes::Bytes;
 
 use super::grant::Grant;
 use super::load::Load;
+use super::signals::Signal;
 use super::wakes::Wake;
 
 /// A connection of this box: its core, its slot there, and which user of the slot it is.
@@ -57,6 +58,8 @@ pub struct Opening {
     pub credit_frames: u32,
     /// From the `Hello`, within limits.
     pub credit_bytes: u32,
+    /// Whether somebody may be looking who is to see that others write.
+    pub takes_typing: bool,
 }
 
 /// What should be done, in this order.
@@ -129,6 +132,13 @@ pub enum Effect {
         to: SessionRef,
         /// From now on.
         copies: bool,
+    },
+    /// Show something now; it may be lost.
+    Signal {
+        /// To which session.
+        to: SessionRef,
+        /// What.
+        signal: Signal,
     },
     /// Ask whether anybody is there, and tell `Shard::handle_alive` of any frame that comes.
     Probe {
@@ -424,6 +434,22 @@ pub enum Mail {
         /// What to show.
         body: EntryBody,
     },
+    /// A signal to the sessions of a user.
+    Typing {
+        /// Whose sessions.
+        user: UserId,
+        /// Who writes.
+        peer: UserId,
+        /// What `peer` does.
+        state: u16,
+    },
+}
+
+impl Mail {
+    /// Whether it is dropped before anything else is.
+    pub fn is_signal(&self) -> bool {
+        matches!(self, Self::Typing { .. })
+    }
 }
 
 impl EntryBody {

@@ -25,6 +25,7 @@ impl Shard {
             Mail::Show { user, peer, body } => {
                 self.sessions.show(user, peer, &body, &mut self.effects);
             }
+            Mail::Typing { user, peer, state } => self.show_typing(user, peer, state),
         }
     }
 

@@ -44,6 +44,7 @@ mod residency;
 mod rows;
 mod sequence;
 mod session;
+mod signals;
 mod span;
 mod state;
 mod user;
@@ -64,6 +65,7 @@ pub use load::{Load, Loaded, Wanted};
 pub use report::{SessionReport, ShardReport, Totals};
 pub use residency::Residency;
 pub use rows::RESIDENT_TABLES;
+pub use signals::Signal;
 pub use wakes::{Wake, WakePolicy};
 
 use crate::partition_table::PartitionTable;

@@ -241,6 +241,13 @@ impl Sessions {
         }
     }
 
+    /// The sessions of a user that are shown who writes.
+    pub(crate) fn that_take_typing(&self, user: UserId) -> impl Iterator<Item = SessionRef> {
+        let takes = |session: &&Session| session.takes_typing || planted!(TypingToAll);
+        let takers = self.live.of(user).filter(takes);
+        takers.map(|session| session.session)
+    }
+
     /// Pushes to one user who may have something to be pushed; false where none is left.
     /// `wanted` is told what has to be read before there can be more.
     pub(crate) fn push_next(

@@ -4,10 +4,11 @@ use answerback_proto::encode::{Address, append_frame};
 use answerback_proto::id::{Position, UserId};
 use answerback_proto::kind::{
     Accepted, CaughtUp, ChatDeleted, Copied, Declined, Deliver, Delivered, DeviceMark, Devices,
-    Done, Failed, OutOfOrder, ReadBy, ReadElsewhere, ReadNoted, Refused, Skipped,
+    Done, Failed, OutOfOrder, ReadBy, ReadElsewhere, ReadNoted, Refused, Skipped, Typing,
 };
 
 use super::effect::{Answer, DevicesPage, Entry, EntryBody};
+use super::signals::Signal;
 
 /// Appends the answer to a request about a chat.
 #[inline]
@@ -124,4 +125,14 @@ pub fn append_devices(out: &mut Vec<u8>, tag: u32, user: UserId, page: &DevicesP
 pub fn append_caught_up(out: &mut Vec<u8>, user: UserId, position: Position) {
     let address = Address { flags: 0, tag: 0, target: user.0 };
     append_frame(out, address, &CaughtUp { position: position.0 }, &[], &[]);
+}
+
+/// Appends a signal.
+pub fn append_signal(out: &mut Vec<u8>, signal: &Signal) {
+    match *signal {
+        Signal::Typing { peer, state } => {
+            let address = Address { flags: 0, tag: 0, target: peer.0 };
+            append_frame(out, address, &Typing { state }, &[], &[]);
+        }
+    }
 }

@@ -201,9 +201,13 @@ impl Shard {
     }
 
     pub(super) fn is_busy(&self) -> bool {
+        self.waiting_records() >= UNDECIDED_RECORDS_MAX || self.open.byte_length() >= OPEN_BYTES_MAX
+    }
+
+    /// Records that somebody waits for.
+    pub(super) fn waiting_records(&self) -> usize {
         let taken = self.taken.iter().map(|taken| taken.askers.len()).sum::<usize>();
-        self.open_askers.len() + taken >= UNDECIDED_RECORDS_MAX
-            || self.open.byte_length() >= OPEN_BYTES_MAX
+        self.open_askers.len() + taken
     }
 
     fn refuse(&mut self, origin: Origin, peer: UserId, sequence: Sequence, code: Code) {

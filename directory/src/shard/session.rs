@@ -20,6 +20,8 @@ pub(crate) struct Session {
     /// More waited than there was room for, or than was in memory: an acknowledgement is the
     /// time to look again.
     pub(crate) is_held: bool,
+    /// Somebody may be looking who is to see that others write.
+    pub(crate) takes_typing: bool,
     pub(crate) watch: Watch,
     /// Attempts with the first entry in flight, as far as the pause between them goes.
     attempts: u8,
@@ -87,6 +89,7 @@ impl Session {
             session: opening.origin.session,
             acknowledgement_waits: false,
             is_held: false,
+            takes_typing: opening.takes_typing,
             watch: Watch::None,
             attempts: 0,
             credit_frames: opening.credit_frames.min(CREDIT_FRAMES_MAX) as u16,

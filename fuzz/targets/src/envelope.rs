@@ -50,6 +50,7 @@ fn check(kind: Kind, envelope: &[u8]) {
         Kind::Ack => plain::<Ack>(envelope, |_| true),
         Kind::Resync => plain::<Resync>(envelope, |_| true),
         Kind::ReadNoted => plain::<ReadNoted>(envelope, |_| true),
+        Kind::Typing => plain::<Typing>(envelope, |_| true),
         Kind::Done => plain::<Done>(envelope, |_| true),
         Kind::Declined => plain::<Declined>(envelope, |declined| has_class(declined.code)),
         Kind::CaughtUp => plain::<CaughtUp>(envelope, |_| true),

@@ -212,6 +212,7 @@ impl Core {
                     shard.handle_resync(origin, frame.envelope);
                 }
             }
+            Request::Typing => return self.pass_typing(key, session, frame),
             Request::Ping(echo) => {
                 self.connections.append(key, |out| reply::append_pong(out, tag, echo));
             }

@@ -68,6 +68,8 @@ pub(crate) enum Request {
     Skip,
     /// For the home of the target.
     Recall,
+    /// For whoever looks at the target's end of the chat.
+    Typing,
     /// For the user's own home.
     Read,
     /// For the user's own home, about the user's own things.
@@ -164,6 +166,7 @@ impl Session {
             Kind::Send => Ok(Request::Send),
             Kind::Skip => Ok(Request::Skip),
             Kind::Recall => Ok(Request::Recall),
+            Kind::Typing => Ok(Request::Typing),
             Kind::Read => self.require_own(&frame.header).map(|()| Request::Read),
             Kind::Ack => self.require_own(&frame.header).map(|()| Request::Ack),
             Kind::Resync => self.require_own(&frame.header).map(|()| Request::Resync),

@@ -60,6 +60,7 @@ fn an_open_session_takes_what_a_client_may_send() {
             Kind::Send => Ok(Request::Send),
             Kind::Skip => Ok(Request::Skip),
             Kind::Recall => Ok(Request::Recall),
+            Kind::Typing => Ok(Request::Typing),
             Kind::Read => Ok(Request::Read),
             Kind::Ack => Ok(Request::Ack),
             Kind::Resync => Ok(Request::Resync),

@@ -20,6 +20,7 @@ mod mallory;
 mod own;
 mod renewal;
 mod running;
+mod signals;
 mod stats;
 mod stop;
 mod storage;

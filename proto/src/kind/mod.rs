@@ -7,6 +7,7 @@ mod inbox;
 mod outcome;
 mod send;
 mod session;
+mod signal;
 mod tail;
 
 pub use delete::*;
@@ -15,6 +16,7 @@ pub use inbox::*;
 pub use outcome::*;
 pub use send::*;
 pub use session::*;
+pub use signal::*;
 pub use tail::*;
 
 use rkyv::Portable;
@@ -132,6 +134,12 @@ macro_rules! kinds {
                 matches!(self, Self::Send | Self::Recall | Self::Deliver | Self::Copied)
             }
 
+            /// Whether it is a signal: shown now or never, and sent by a server only to a client
+            /// that said in `Hello` that it understands it. A session needs none of them.
+            pub fn is_signal(self) -> bool {
+                matches!(self, Self::Typing)
+            }
+
             /// Bytes of the fixed part of its envelope.
             pub fn envelope_bytes(self) -> usize {
                 match self {
@@ -175,6 +183,9 @@ kinds! {
     NameDevice = 0x0021, Client, Request;
     /// A device is the user's no more.
     RevokeDevice = 0x0022, Client, Request;
+
+    /// What a user does in a chat just now; shown or lost.
+    Typing = 0x0040, Either, None;
 
     /// The session is open.
     Welcome = 0x0101, Server, Answer;

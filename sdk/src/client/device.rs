@@ -3,6 +3,7 @@
 use answerback_proto::id::{Sequence, UserId};
 
 use super::event::{ClientEvent, ConnectionState, EventQueue};
+use super::signals::Signals;
 use super::{Error, Options};
 use crate::link::{Halt, Link, LinkState};
 use crate::session::{ClientSession, Credit, EntryBody, Event, Mode, Outgoing};
@@ -30,6 +31,7 @@ pub(super) struct Device {
     pub(super) link: Link,
     pub(super) events: EventQueue,
     pub(super) statistics: Statistics,
+    pub(super) signals: Signals,
     /// Whether all that waited at the last `Hello` is stored.
     pub(super) is_caught_up: bool,
     /// The app waits for what is owed to the server, to close.
@@ -61,6 +63,7 @@ impl Device {
             link: Link::new(session, options.mode, seed),
             events: EventQueue::default(),
             statistics: Statistics::default(),
+            signals: Signals::default(),
             is_caught_up: false,
             is_closing: false,
             has_bytes_out: false,
@@ -82,7 +85,21 @@ impl Device {
         {
             self.link.stop(Halt::Storage(error.to_string()));
         }
+        for event in &events {
+            self.signals.handle(event, now_ms, &mut self.events);
+        }
         self.tell_state(now_ms);
+    }
+
+    /// What passes by itself passes.
+    pub(super) fn handle_timeout(&mut self, now_ms: u64) {
+        self.link.handle_timeout(now_ms);
+        self.signals.handle_timeout(now_ms, &mut self.events);
+    }
+
+    /// When something is to be done although nothing came.
+    pub(super) fn poll_timeout(&self) -> Option<u64> {
+        self.link.poll_timeout().into_iter().chain(self.signals.poll_timeout()).min()
     }
 
     /// Tells the app of another stage of the connection.
@@ -182,6 +199,7 @@ impl Device {
             | Event::Renewed
             | Event::Missing { .. }
             | Event::Shown(_)
+            | Event::Typing { .. }
             | Event::Silent
             | Event::GoAway { .. }
             | Event::Closed { .. } => {}

@@ -52,6 +52,11 @@ pub enum ClientEvent {
         /// The other end.
         peer: UserId,
     },
+    /// What the other end of a chat does just now is something else; see `typing`.
+    TypingChanged {
+        /// The other end.
+        peer: UserId,
+    },
     /// Messages wait for `to_hand_over`.
     MessagesWaiting,
     /// All that had waited at the server when this connection was opened is here.
@@ -70,6 +75,13 @@ pub enum ClientEvent {
     EverythingChanged,
 }
 
+impl ClientEvent {
+    /// Whether "everything" says as much.
+    fn is_of_one_chat(&self) -> bool {
+        matches!(self, Self::ChatChanged { .. } | Self::TypingChanged { .. })
+    }
+}
+
 /// Events that wait, none twice.
 #[derive(Debug, Default)]
 pub(super) struct EventQueue {
@@ -83,14 +95,14 @@ impl EventQueue {
             self.waiting.retain(|one| !matches!(one, ClientEvent::ConnectionChanged { .. }));
         }
         let says_all = |one: &ClientEvent| match one {
-            ClientEvent::EverythingChanged => matches!(event, ClientEvent::ChatChanged { .. }),
+            ClientEvent::EverythingChanged => event.is_of_one_chat(),
             one => *one == event,
         };
         if self.waiting.iter().any(says_all) {
             return;
         }
         if self.waiting.len() >= WAITING_MAX {
-            self.waiting.retain(|one| !matches!(one, ClientEvent::ChatChanged { .. }));
+            self.waiting.retain(|one| !one.is_of_one_chat());
             self.waiting.push_back(ClientEvent::EverythingChanged);
             return self.push(event);
         }

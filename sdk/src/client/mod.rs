@@ -10,6 +10,7 @@ mod fetch;
 mod message;
 mod options;
 mod shared;
+mod signals;
 mod worker;
 
 use std::io;
@@ -249,6 +250,23 @@ impl Client {
     /// `Storage`.
     pub fn done(&self, row: i64) -> Result<(), Error> {
         self.shared.with(|device| Ok(device.storage.handed_over(row)?))
+    }
+
+    /// The user does something in the chat with `peer` just now, and has touched a key: 1 writes,
+    /// 0 has stopped. It is told to whoever looks at the other end, or lost; a message that is
+    /// sent needs no 0 before it.
+    pub fn say_typing(&self, peer: UserId, state: u16) {
+        self.nudge(|device, now_ms| device.link.session().typing(now_ms, peer, state));
+    }
+
+    /// What `peer` does in the chat with this user just now, as [`ClientEvent::TypingChanged`]
+    /// told; 0 for nothing.
+    ///
+    /// # Errors
+    /// `Usage`: the client is closed.
+    pub fn typing(&self, peer: UserId) -> Result<u16, Error> {
+        let now_ms = self.shared.clock.now_ms();
+        self.shared.with(|device| Ok(device.signals.typing(peer, now_ms)))
     }
 
     /// Waits until there is something to tell, at most `timeout_ms`; none then, and once the

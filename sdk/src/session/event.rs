@@ -91,6 +91,14 @@ pub enum Event {
     Entry(Entry),
     /// A first word of an entry that follows: show it, store nothing.
     Shown(Entry),
+    /// What a user does in the chat with this one just now: show it for a few seconds, store
+    /// nothing.
+    Typing {
+        /// Who.
+        peer: UserId,
+        /// 1 writes, 0 has stopped; see the registry of the protocol's page.
+        state: u16,
+    },
     /// All entries that waited at `Hello` were sent.
     CaughtUp,
     /// No answer to the last ping: connect again.

@@ -28,6 +28,7 @@ mod reads;
 mod receive;
 #[cfg(test)]
 mod tests;
+mod typing;
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -51,6 +52,7 @@ use inbox::InboxCursor;
 pub use mode::Mode;
 pub use reads::ReadMark;
 use reads::Reads;
+use typing::Typist;
 
 /// The protocol version that this client speaks.
 const VERSION: u16 = 1;
@@ -131,6 +133,7 @@ struct Limits {
     takes_reads: bool,
     takes_recalls: bool,
     takes_deletions: bool,
+    takes_typing: bool,
 }
 
 /// The device's end of its connections, one after the other.
@@ -149,6 +152,7 @@ pub struct ClientSession {
     asks: Asks,
     deletions: Deletions,
     grant: Grant,
+    typist: Typist,
     /// What was asked on this connection and not answered, by tag.
     requests: BTreeMap<u32, Request>,
     last_tag: u32,
@@ -177,6 +181,7 @@ impl ClientSession {
             asks: Asks::default(),
             deletions: Deletions::default(),
             grant: Grant::new(device.ticket),
+            typist: Typist::default(),
             requests: BTreeMap::new(),
             last_tag: 0,
             control: Vec::new(),
@@ -271,6 +276,7 @@ impl ClientSession {
         self.asks.forget_connection();
         self.deletions.forget_connection();
         self.grant.forget_connection();
+        self.typist.forget_connection();
     }
 
     /// Takes what a socket gave, any cut of it. `now_ms` is any monotonic clock.

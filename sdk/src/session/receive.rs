@@ -68,6 +68,7 @@ impl ClientSession {
             Kind::ReadElsewhere if is_open => self.handle_read_elsewhere(frame),
             Kind::Copied if is_open => self.handle_copied(frame),
             Kind::ChatDeleted if is_open => self.handle_chat_deleted(frame),
+            Kind::Typing if is_open => self.handle_typing(frame),
             Kind::CaughtUp if is_open => {
                 read::<CaughtUp>(frame.envelope)?;
                 self.reads.handle_caught_up();
@@ -91,6 +92,7 @@ impl ClientSession {
             takes_reads: tail.lists(Kind::Read),
             takes_recalls: tail.lists(Kind::Recall),
             takes_deletions: tail.lists(Kind::DeleteChat),
+            takes_typing: tail.lists(Kind::Typing),
         };
         self.state = State::Open(limits);
         self.asks.handle_welcome(tail.kind_numbers());

@@ -8,7 +8,7 @@ pub(crate) mod wallet;
 use answerback_directory::shard::Grant;
 use answerback_proto::id::{DeviceId, Sequence, UserId};
 use answerback_proto::limits::LIFE_MIN_S;
-use answerback_sdk::session::{Ask, ClientSession, Credit, Outgoing};
+use answerback_sdk::session::{Ask, ClientSession, Credit, Mode, Outgoing};
 use fastrand::Rng;
 
 use crate::model::{Breach, MessageNumber, Model, NewMessage};
@@ -47,6 +47,8 @@ pub(crate) struct Client {
     pub(crate) is_away: bool,
     /// It keeps silent about numbers that it lost.
     pub(crate) skips_nothing: bool,
+    /// Nobody looks at it.
+    is_in_background: bool,
     /// It was asked for such a number on this connection.
     was_asked: bool,
     /// Whether it may have something to say.
@@ -56,15 +58,15 @@ pub(crate) struct Client {
 impl Client {
     pub(crate) fn new(user: UserId, device: DeviceId, slot: u32, random: &mut Rng) -> Self {
         let credit = Credit { frames: random.u32(1..20), bytes: random.u32(1..2000) };
+        let is_in_background = random.u8(..4) == 0;
         let store = Store::default();
-        let session = store.session(user, device, credit);
-        Self {
+        let mut new = Self {
             user,
             device,
             credit,
-            store,
             backup: None,
-            session,
+            session: store.session(user, device, credit),
+            store,
             connection: None,
             slot,
             connections: 0,
@@ -72,8 +74,17 @@ impl Client {
             is_stuck: false,
             is_away: false,
             skips_nothing: random.u8(..4) == 0,
+            is_in_background,
             was_asked: false,
             is_stirred: true,
+        };
+        new.set_mode();
+        new
+    }
+
+    fn set_mode(&mut self) {
+        if self.is_in_background {
+            self.session.set_mode(Mode::Background);
         }
     }
 
@@ -98,6 +109,7 @@ impl Client {
         self.disconnect();
         self.is_stuck = false;
         self.session = self.store.session(self.user, self.device, self.credit);
+        self.set_mode();
     }
 
     /// The database is copied, for a bad day.
@@ -161,6 +173,13 @@ impl Client {
             payload: number.payload(new.payload_bytes),
             recalled: new.recalled,
         }
+    }
+
+    /// The user touches a key in the chat with another.
+    pub(crate) fn type_to(&mut self, now_ms: u64, peer: UserId, model: &mut Model) {
+        model.handle_typed(self.user, peer);
+        self.session.typing(now_ms, peer, 1);
+        self.is_stirred = true;
     }
 
     /// The user reads all that came from one device of a peer.

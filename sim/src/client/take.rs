@@ -85,6 +85,10 @@ impl Client {
                 trace.say(format_args!("  device {device} is shown {}", told(&entry)));
                 model.handle_shown(self.user, &entry)
             }
+            Event::Typing { peer, .. } => {
+                trace.say(format_args!("  device {device} sees that user {peer} writes"));
+                model.check_typing(peer, self.user, self.is_in_background)
+            }
             Event::ReadNoted { peer, device: of, up_to } => {
                 self.note_read(peer, of, up_to);
                 Ok(())

@@ -1,14 +1,14 @@
 //! From a connection's bytes to the shards.
 
 use answerback_directory::limits::BUSY_RETRY_AFTER_MS;
-use answerback_directory::shard::{Answer, Effect, Opening, Origin, SessionRef, reply};
+use answerback_directory::shard::{Answer, Effect, Mail, Opening, Origin, SessionRef, reply};
 use answerback_proto::access::{kind_of, read};
 use answerback_proto::code::Code;
 use answerback_proto::encode::{Address, append_frame};
 use answerback_proto::frame_buffer::Frame;
 use answerback_proto::id::{DeviceId, Generation, Position, Sequence, UserId};
-use answerback_proto::kind::{End, Hello, Kind, Ping, Pong, Recall, Send};
-use answerback_proto::limits::FRAME_BYTES_MAX;
+use answerback_proto::kind::{End, Hello, Kind, Ping, Pong, Recall, Send, Typing};
+use answerback_proto::limits::{FRAME_BYTES_MAX, MODE_ACTIVE};
 
 use super::{Front, Letter, Request};
 use crate::client::wallet;
@@ -61,6 +61,11 @@ impl Front {
             kind if kind.is_about_own() => {
                 self.home(user).handle_own(kind, origin, frame.envelope);
             }
+            Kind::Typing => {
+                let Typing { state } = read(frame.envelope)?;
+                let mail = Mail::Typing { user: target, peer: user, state };
+                self.mail.push((self.table.partition_of(target), mail));
+            }
             Kind::Ping => self.pong(session, tag, frame)?,
             _ => {}
         }
@@ -90,6 +95,7 @@ impl Front {
             cursor: Position(hello.cursor),
             credit_frames: hello.credit_frames,
             credit_bytes: hello.credit_bytes,
+            takes_typing: hello.mode == MODE_ACTIVE && tail.lists(Kind::Typing),
         };
         self.home(user).handle_opening(opening);
         Ok(())

@@ -64,6 +64,10 @@ impl Front {
                 }
                 self.end_said(to, false);
             }
+            Effect::Signal { to, signal } => {
+                reply::append_signal(out, &signal);
+                self.end_said(to, false);
+            }
             Effect::Copies { to, copies } => self.set_copies(to, copies),
             Effect::Entry { .. }
             | Effect::Mail { .. }
@@ -132,6 +136,7 @@ fn append_welcome(out: &mut Vec<u8>, tag: u32, user: UserId, opened: &Opened) {
         Kind::NameDevice,
         Kind::RevokeDevice,
         Kind::DeleteChat,
+        Kind::Typing,
         Kind::Ping,
         Kind::Pong,
     ];

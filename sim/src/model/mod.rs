@@ -16,11 +16,13 @@ mod message;
 mod parts;
 mod purge;
 mod settled;
+mod signals;
 mod time;
 mod tokens;
 mod told;
 mod wakes;
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use answerback_directory::limits::SETTINGS;
@@ -71,6 +73,8 @@ pub struct Model {
     pub(crate) now_ms: u64,
     /// Of all deletions, none twice.
     marks: Vec<Vec<DeviceMark>>,
+    /// Who ever wrote to whom, whatever became of it.
+    typed: BTreeSet<(UserId, UserId)>,
 }
 
 impl Model {
@@ -95,6 +99,7 @@ impl Model {
             messages: Vec::new(),
             now_ms: 0,
             marks: Vec::new(),
+            typed: BTreeSet::new(),
         }
     }
 

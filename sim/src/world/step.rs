@@ -12,6 +12,7 @@ use crate::model::Breach;
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Step {
     Send,
+    Type,
     Read,
     Delete,
     Connect,
@@ -71,6 +72,7 @@ const CALM: &[(Step, u32)] = &[
 const TROUBLE: &[(Step, u32)] = &[
     (Step::Send, 70),
     (Step::Delete, 6),
+    (Step::Type, 10),
     (Step::Cut, 5),
     (Step::CrashClient, 2),
     (Step::CrashBox, 2),
@@ -114,6 +116,7 @@ impl World {
         let at = self.random.usize(..self.clients.len());
         match step {
             Step::Send => self.send(at),
+            Step::Type => self.type_to(at),
             Step::Read => self.read(at),
             Step::Delete => self.delete(at),
             Step::Connect => self.connect(at)?,
@@ -191,6 +194,15 @@ impl World {
             "user {user}'s device {device} writes message {}, number {sequence}, to user {peer}",
             number.0
         ));
+    }
+
+    fn type_to(&mut self, at: usize) {
+        let peer = UserId(self.random.u128(1..=u128::from(self.settings.users)));
+        let client = &mut self.clients[at];
+        if client.usage == Use::Living {
+            client.type_to(self.monotonic_ms, peer, &mut self.model);
+            self.trace.say(format_args!("user {} writes to user {peer}", client.user));
+        }
     }
 
     fn read(&mut self, at: usize) {

@@ -21,6 +21,32 @@ fn send(peer: UserId, text: &str) -> Vec<Action> {
     vec![Action::Send { peer, text: text.to_owned() }]
 }
 
+fn typing(is_writing: bool) -> Vec<Action> {
+    vec![Action::Typing { peer: PEER, is_writing }]
+}
+
+#[test]
+fn the_other_end_hears_of_what_is_written_and_of_no_command() {
+    let mut model = open(Vec::new());
+    assert_eq!(press(&mut model, KeyCode::Char('h')), typing(true));
+    assert_eq!(press(&mut model, KeyCode::Left), [], "nothing is written by it");
+    press(&mut model, KeyCode::End);
+    assert_eq!(press(&mut model, KeyCode::Backspace), typing(false));
+    assert_eq!(press(&mut model, KeyCode::Char('/')), typing(false));
+    control(&mut model, 'n');
+    assert_eq!(press(&mut model, KeyCode::Char('4')), [], "that is a number of a chat");
+}
+
+#[test]
+fn the_header_says_that_the_other_end_writes() {
+    let mut model = open(Vec::new());
+    assert_eq!(model.doing(), None);
+    model.handle_peer_writing(true);
+    assert_eq!(model.doing(), Some("typing…"));
+    press(&mut model, KeyCode::Esc);
+    assert_eq!(model.doing(), None);
+}
+
 #[test]
 fn a_line_is_sent_to_the_open_chat() {
     let mut model = open(Vec::new());
@@ -37,7 +63,7 @@ fn several_lines_are_one_message() {
     assert_eq!(press(&mut model, KeyCode::Enter), send(PEER, "one\ntwo\nthree"));
     write(&mut model, "four");
     let alt_enter = KeyEvent::new(KeyCode::Enter, KeyModifiers::ALT);
-    assert_eq!(model.handle_key(alt_enter), []);
+    assert_eq!(model.handle_key(alt_enter), typing(true));
     assert_eq!(enter(&mut model, "five"), send(PEER, "four\nfive"));
 }
 

@@ -73,7 +73,9 @@ impl Parts {
         match self.kind {
             Kind::Welcome => welcome(self.tag, self.numbers[0].max(1), self.numbers[1]),
             Kind::Renewed => self.renewed(),
-            Kind::Probe | Kind::Pong | Kind::GoAway | Kind::Error => self.frame_of_connection(),
+            Kind::Probe | Kind::Pong | Kind::GoAway | Kind::Error | Kind::Typing => {
+                self.frame_of_connection()
+            }
             Kind::Done | Kind::Declined => self.answer(),
             kind if kind.number() < Kind::Deliver.number() => self.answer(),
             _ => self.entry(),
@@ -86,6 +88,7 @@ impl Parts {
         match self.kind {
             Kind::Probe => self.of(&Probe { echo }),
             Kind::Pong => self.of(&Pong { echo }),
+            Kind::Typing => self.of(&Typing { state: code }),
             Kind::GoAway => self.of(&GoAway { code, delay_ms: time_ms }),
             _ => self.of(&Error { code, kind: 0, retry_after_ms: time_ms }),
         }
@@ -211,6 +214,7 @@ enum Step {
     Skip(u64),
     Read { device: u64, up_to: u64 },
     Delete { cursor: u64, generation: u64 },
+    Type(u16),
     Stored(u64),
     Timeout(u64),
     Transmit,
@@ -230,6 +234,7 @@ fn any_step() -> impl Strategy<Value = Step> {
         2 => (any_number(), any_number()).prop_map(|(device, up_to)| Step::Read { device, up_to }),
         1 => (any_number(), 0..3_u64)
             .prop_map(|(cursor, generation)| Step::Delete { cursor, generation }),
+        1 => (0..2_u16).prop_map(Step::Type),
         2 => any_number().prop_map(Step::Stored),
         2 => (0..100_000_u64).prop_map(Step::Timeout),
         4 => Just(Step::Transmit),
@@ -339,6 +344,7 @@ impl Watched {
                     marks: vec![mark],
                 });
             }
+            Step::Type(state) => self.session.typing(self.now_ms, BOB, state),
             Step::Stored(position) => self.session.handle_stored(Position(position)),
             Step::Timeout(after_ms) => {
                 self.now_ms += after_ms;
@@ -367,7 +373,8 @@ impl Watched {
                 | Written::Renew { .. }
                 | Written::Own { .. }
                 | Written::Ping { .. }
-                | Written::Pong { .. } => true,
+                | Written::Pong { .. }
+                | Written::Typing { .. } => true,
             };
             assert!(is_good, "{frame:?}, taken up to {}", self.taken);
             self.asked.extend(asked(&frame));

@@ -9,6 +9,7 @@ mod reads;
 mod recall;
 mod script;
 mod tickets;
+mod typing;
 
 use answerback_proto::access::decode;
 use answerback_proto::encode::{Address, append_frame};
@@ -16,7 +17,7 @@ use answerback_proto::frame_buffer::FrameBuffer;
 use answerback_proto::id::{DeviceId, Generation, Position, Sequence, UserId};
 use answerback_proto::kind::{
     Ack, DeleteChat, Deliver, DeviceMark, End, Envelope, Hello, Kind, Ping, Pong, Read, Recall,
-    Renew, Resume, Resync, Send, Skip, Welcome,
+    Renew, Resume, Resync, Send, Skip, Typing, Welcome,
 };
 use answerback_proto::limits::FRAME_BYTES_HARD_MAX;
 
@@ -43,6 +44,7 @@ enum Written {
     Resync(u64),
     Ping { tag: u32, echo: u64 },
     Pong { tag: u32, echo: u64 },
+    Typing { peer: UserId, state: u16, is_user_action: bool },
 }
 
 /// Cuts written bytes into frames.
@@ -96,6 +98,11 @@ fn read_frames(buffer: &mut FrameBuffer, mut bytes: &[u8]) -> Vec<Written> {
             Kind::Resync => Written::Resync(decode::<Resync>(frame.envelope).unwrap().cursor),
             Kind::Ping => Written::Ping { tag, echo: decode::<Ping>(frame.envelope).unwrap().echo },
             Kind::Pong => Written::Pong { tag, echo: decode::<Pong>(frame.envelope).unwrap().echo },
+            Kind::Typing => Written::Typing {
+                peer: target,
+                state: decode::<Typing>(frame.envelope).unwrap().state,
+                is_user_action: frame.header.is_user_action(),
+            },
             other => panic!("a client does not send {}", other.name()),
         });
         bytes = &bytes[used..];
