@@ -27,6 +27,7 @@ pub(super) fn append(wire: &mut Vec<u8>, words: Words, context: Context) {
             frame(wire, 0, 1, &CaughtUp { position: words.first.of(context.taken) });
         }
         Kind::Error | Kind::Pong | Kind::Welcome => answer(wire, words, context),
+        Kind::Done | Kind::Declined | Kind::Devices => answer(wire, words, context),
         kind if kind.number() < Kind::Deliver.number() => answer(wire, words, context),
         Kind::Failed if words.which.is_multiple_of(2) => answer(wire, words, context),
         _ => entry(wire, words, context),
@@ -67,6 +68,12 @@ fn answer(wire: &mut Vec<u8>, words: Words, context: Context) {
             debug_assert!(appended.is_ok() || sequence == 0, "{welcomed:?}");
         }
         Kind::Pong => frame(wire, tag, 0, &Pong { echo: words.first.of(0) }),
+        Kind::Done => frame(wire, tag, target, &Done { at_ms: sequence }),
+        Kind::Declined => {
+            let retry_after_ms = words.second.of(0) as u32;
+            frame(wire, tag, target, &Declined { retry_after_ms, code });
+        }
+        Kind::Devices => frame(wire, tag, target, &Devices { count: 0, has_more: 0 }),
         _ => {
             let tag = if words.which == 0 { 0 } else { tag };
             frame(wire, tag, 0, &Error { code, kind: 0, retry_after_ms: 0 });
@@ -108,6 +115,10 @@ fn entry(wire: &mut Vec<u8>, words: Words, context: Context) {
         Kind::ReadElsewhere => {
             let read = ReadElsewhere { position, after, device, up_to, read_at_ms: time_ms };
             frame(wire, 0, target, &read);
+        }
+        Kind::ChatDeleted => {
+            let deleted = ChatDeleted { position, after, up_to: after, marks_count: 0 };
+            frame(wire, 0, target, &deleted);
         }
         _ => frame(wire, 0, target, &Failed { position, after, device, sequence, code }),
     }

@@ -163,10 +163,11 @@ impl Watched {
             Kind::Pong => kind == Kind::Ping,
             Kind::Welcome => kind == Kind::Hello,
             Kind::Error => true,
+            Kind::Done | Kind::Declined | Kind::Devices => kind.is_about_own(),
             _ => matches!(kind, Kind::Send | Kind::Recall | Kind::Skip),
         };
         let is_answer = words.kind.number() < Kind::Deliver.number() && !words.kind.is_signal()
-            || words.kind == Kind::Failed;
+            || matches!(words.kind, Kind::Failed | Kind::Done | Kind::Declined | Kind::Devices);
         let asked = match words.which {
             255 => None,
             which if is_answer => self.server.take(which, answers),
