@@ -97,6 +97,9 @@ enum Command {
     Send(command::send::Arguments),
     /// Receive messages, as JSON lines.
     Recv(command::recv::Arguments),
+    /// Make groups, change them, look at them.
+    #[command(subcommand)]
+    Group(command::group::Command),
     /// Measure a box.
     ///
     /// Loads send more from each device than a box takes of a human: start it with
@@ -129,6 +132,7 @@ fn main() -> ExitCode {
         Command::Chat(arguments) => command::chat::run(&arguments),
         Command::Send(arguments) => command::send::run(&arguments),
         Command::Recv(arguments) => command::recv::run(&arguments),
+        Command::Group(command) => command::group::run(&command),
         Command::Bench(command) => bench::run(command),
     };
     match outcome {

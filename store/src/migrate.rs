@@ -109,8 +109,8 @@ fn to_version_3(_: &Reader, _: Meta, _: &mut Rows) -> Result<(), StorageFault> {
     Ok(())
 }
 
-/// Version 4 says more in the rows of devices, and has records of their names; what version 3
-/// wrote reads the same in it.
+/// Version 4 says more in the rows of devices, has records of their names, and groups with tables
+/// and records of their own; what version 3 wrote reads the same in it.
 fn to_version_4(_: &Reader, _: Meta, _: &mut Rows) -> Result<(), StorageFault> {
     Ok(())
 }

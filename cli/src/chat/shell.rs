@@ -152,6 +152,7 @@ impl Shell {
             ClientEvent::ChatChanged { .. }
             | ClientEvent::Answered { .. }
             | ClientEvent::CaughtUp
+            | ClientEvent::GroupAnswered { .. }
             | ClientEvent::EverythingChanged => {}
         }
         self.is_stale = true;

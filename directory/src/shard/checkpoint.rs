@@ -50,6 +50,11 @@ tables! {
     Sender = 9, "sender";
     /// partition, when, user → nothing: something of the user's is due then.
     Expiry = 10, "expiry";
+    /// partition, group → its name, its members.
+    Group = 11, "group";
+    /// partition, place → what members of a group were sent; partition, place, user → nothing:
+    /// the user's inbox refers to it.
+    Body = 12, "body";
 }
 
 /// Rows put and deleted, one by one or by ranges, in one flat buffer. Keys begin with the partition, big-endian,

@@ -1,14 +1,19 @@
 //! What a shard wants done, and the words in which shards and sessions speak of each other.
 
+use std::sync::Arc;
+
 use answerback_proto::code::Code;
 use answerback_proto::id::{
     DeviceId, Generation, PartNumber, PartitionId, Position, Sequence, UserId,
 };
 use answerback_proto::kind::{Kind, ListedDevice};
-use answerback_proto::record::{CopyPart, DeliveredPart, FailedPart, ReadPart};
+use answerback_proto::record::{
+    CopyPart, DeliveredPart, FailedPart, GroupFailedPart, GroupGonePart, GroupPart, ReadPart,
+};
 use bytes::Bytes;
 
 use super::grant::Grant;
+use super::group::GroupWord;
 use super::load::Load;
 use super::wakes::Wake;
 
@@ -272,6 +277,13 @@ pub enum Answer {
         /// Why.
         code: Code,
     },
+    /// There is the group.
+    GroupCreated {
+        /// Its id.
+        group: UserId,
+        /// When it was made.
+        at_ms: u64,
+    },
 }
 
 /// Devices of a user, by id.
@@ -380,6 +392,21 @@ pub enum EntryBody {
         /// Why, a code's number.
         code: u16,
     },
+    /// A message to the group `peer`.
+    GroupMessage(Arc<GroupWord>),
+    /// A message to the group `peer` from another device of the user's.
+    GroupCopied(Arc<GroupWord>),
+    /// The group `peer` has changed.
+    GroupChanged(Arc<GroupWord>),
+    /// Members of the group `peer` will not get a message.
+    GroupFailed {
+        /// The user's device that had sent it.
+        device: DeviceId,
+        /// Its number.
+        sequence: Sequence,
+        /// Who, ascending, and why: a code's number.
+        members: Arc<[(UserId, u16)]>,
+    },
 }
 
 /// What one partition says to another, through memory: all of it may be lost.
@@ -393,6 +420,12 @@ pub enum Mail {
     Failed(FailedPart),
     /// A part of the numbered queue: a message, for its sender's other devices.
     Copy(CopyPart, Bytes),
+    /// A part of the numbered queue: a group's word, for these members.
+    Group(GroupPart, Arc<[UserId]>, Bytes),
+    /// A part of the numbered queue: members that a message will not be delivered to.
+    GroupFailed(GroupFailedPart, Arc<[(UserId, u16)]>),
+    /// A part of the numbered queue: members of a group do not exist.
+    GroupGone(GroupGonePart, Arc<[UserId]>),
     /// The partition `by` has committed all parts up to a number.
     Confirm {
         /// Who has them.
@@ -417,6 +450,27 @@ impl EntryBody {
         match self {
             Self::Copied { device, .. } => Some(*device),
             Self::ReadElsewhere { reader, .. } => Some(*reader),
+            Self::GroupCopied(word) => Some(word.about().0),
+            _ => None,
+        }
+    }
+
+    /// What it refers to of a group, where it does.
+    pub(crate) fn word(&self) -> Option<&Arc<GroupWord>> {
+        match self {
+            Self::GroupMessage(word) | Self::GroupCopied(word) | Self::GroupChanged(word) => {
+                Some(word)
+            }
+            _ => None,
+        }
+    }
+
+    /// As above, to change it.
+    pub(crate) fn word_mut(&mut self) -> Option<&mut Arc<GroupWord>> {
+        match self {
+            Self::GroupMessage(word) | Self::GroupCopied(word) | Self::GroupChanged(word) => {
+                Some(word)
+            }
             _ => None,
         }
     }
@@ -445,7 +499,11 @@ impl EntryBody {
             | Self::Delivered { device, .. }
             | Self::ReadBy { device, .. }
             | Self::ReadElsewhere { device, .. }
+            | Self::GroupFailed { device, .. }
             | Self::Failed { device, .. } => *device,
+            Self::GroupMessage(word) | Self::GroupCopied(word) | Self::GroupChanged(word) => {
+                word.about().0
+            }
         }
     }
 }

@@ -5,6 +5,8 @@
 //! for does not change between the two: only what is in memory changes, and what was in
 //! memory is on disk before it leaves.
 
+pub(crate) mod bodies;
+
 use std::ops::ControlFlow;
 
 use answerback_proto::id::{PartitionId, Position, UserId};
@@ -62,6 +64,15 @@ pub enum Wanted {
         /// Up to this.
         to: Position,
     },
+    /// Who holds what the entries of a group in `(after, to]` refer to.
+    Holders {
+        /// Whose inbox.
+        user: UserId,
+        /// The entries behind this.
+        after: Position,
+        /// Up to this.
+        to: Position,
+    },
     /// Users whose time has come.
     Due {
         /// By this time.
@@ -89,6 +100,8 @@ pub(crate) enum Found {
     Outstanding(Option<u32>),
     /// Of a page, or heads.
     Entries(Span),
+    /// Holders by place.
+    Holders(Vec<(u64, Vec<UserId>)>),
     /// Users, and whether there are more of them.
     Due(Vec<UserId>),
 }
@@ -125,6 +138,9 @@ impl Load {
                 let limits = (usize::MAX, usize::MAX);
                 Found::Entries(read_entries(reader, partition, user, (after, to), limits, false)?)
             }
+            Wanted::Holders { user, after, to } => {
+                Found::Holders(bodies::read_holders(reader, partition, user, (after, to))?)
+            }
             Wanted::Due { up_to_ms } => Found::Due(read_due(reader, partition, up_to_ms)?),
         };
         Ok(Loaded { load: self, found })
@@ -149,6 +165,9 @@ pub(crate) fn read_head(
         user.add_device(device);
         Ok(ControlFlow::Continue(()))
     })?;
+    if let Some(group) = user.group_mut() {
+        bodies::read_roster(reader, partition, &id, group)?;
+    }
     Ok(user)
 }
 
@@ -282,6 +301,7 @@ fn read_entries(
         }
         Ok(ControlFlow::Continue(()))
     })?;
+    bodies::complete(reader, partition, user, &mut entries, with_payloads)?;
     if with_payloads {
         give_payloads(&mut entries, Bytes::from(payloads));
     }
@@ -292,9 +312,8 @@ fn read_entries(
 /// All payloads of a page lie in one piece of memory, in order.
 fn give_payloads(entries: &mut [(Position, InboxEntry)], mut payloads: Bytes) {
     for (_, entry) in entries {
-        let payload = payloads.split_to(entry.payload_bytes as usize);
         if let Some(place) = entry.body.payload_mut() {
-            *place = payload;
+            *place = payloads.split_to(entry.payload_bytes as usize);
         }
     }
 }

@@ -27,6 +27,8 @@ mod digest;
 mod effect;
 pub mod format_1;
 mod grant;
+mod group;
+mod group_requests;
 mod inbox;
 mod lifecycle;
 mod load;
@@ -59,6 +61,7 @@ use answerback_proto::record::{Batch, BatchBuilder, FixedRecord, RecordMark, Tic
 
 pub use effect::*;
 pub use grant::Grant;
+pub use group::{GroupWord, Said};
 pub use load::{Load, Loaded, Wanted};
 pub use report::{SessionReport, ShardReport, Totals};
 pub use residency::Residency;

@@ -3,9 +3,11 @@
 //! Keys are big-endian, so that rows lie in the order of their numbers; values are
 //! little-endian. A row that this version cannot have written is a fault, never a guess.
 
+mod group;
 mod read;
 mod write;
 
+pub(crate) use group::{holder_of, read_group};
 pub use read::RESIDENT_TABLES;
 pub(crate) use read::{
     Fields, load, peer_of, read_chat, read_device, read_expiry, read_head, read_head_row,
@@ -20,9 +22,17 @@ const COPIED: u8 = 4;
 const READ_BY: u8 = 5;
 const READ_ELSEWHERE: u8 = 6;
 
+const GROUP_MESSAGE: u8 = 10;
+const GROUP_COPIED: u8 = 11;
+const GROUP_CHANGED: u8 = 12;
+const GROUP_FAILED: u8 = 13;
+const GROUP_WORD: u8 = 14;
+const GROUP_GONE: u8 = 15;
+
 const PURGING: u8 = 1;
 const PURGED: u8 = 2;
 const TOKENS: u8 = 3;
 
 /// Beside a device's standing: its last login and its name follow.
 const WITH_LOGIN: u8 = 0x80;
+const GROUP: u8 = 10;

@@ -100,4 +100,6 @@ push! {
     ReadUpTo ReadPart CopyPart Due Attempt Settings ApplyVersion AddUser Revoke StateDigest
     ConfirmClock Repair NewGeneration RevokeUser PurgeUser Login RevokeTokens RevokeToken
     DeviceNamed
+    GroupPost GroupSkipRange GroupCreation MembersChange GroupRenaming GroupPart GroupFailedPart
+    GroupGonePart
 }

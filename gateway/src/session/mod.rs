@@ -68,6 +68,8 @@ pub(crate) enum Request {
     Skip,
     /// For the home of the target.
     Recall,
+    /// For the home of a group: the target, or the one that is made.
+    Group(Kind),
     /// For the user's own home.
     Read,
     /// For the user's own home, about the user's own things.
@@ -164,6 +166,10 @@ impl Session {
             Kind::Send => Ok(Request::Send),
             Kind::Skip => Ok(Request::Skip),
             Kind::Recall => Ok(Request::Recall),
+            Kind::GroupSend | Kind::GroupSkip | Kind::ChangeMembers | Kind::RenameGroup => {
+                Ok(Request::Group(kind))
+            }
+            Kind::CreateGroup => self.require_own(&frame.header).map(|()| Request::Group(kind)),
             Kind::Read => self.require_own(&frame.header).map(|()| Request::Read),
             Kind::Ack => self.require_own(&frame.header).map(|()| Request::Ack),
             Kind::Resync => self.require_own(&frame.header).map(|()| Request::Resync),

@@ -2,6 +2,8 @@
 
 mod check;
 mod device;
+mod group;
+mod group_tail;
 mod inbox;
 mod outcome;
 mod send;
@@ -9,6 +11,8 @@ mod session;
 mod tail;
 
 pub use device::*;
+pub use group::*;
+pub use group_tail::*;
 pub use inbox::*;
 pub use outcome::*;
 pub use send::*;
@@ -127,7 +131,15 @@ macro_rules! kinds {
 
             /// Whether a frame of this kind may carry a payload.
             pub fn carries_payload(self) -> bool {
-                matches!(self, Self::Send | Self::Recall | Self::Deliver | Self::Copied)
+                matches!(
+                    self,
+                    Self::Send
+                        | Self::Recall
+                        | Self::GroupSend
+                        | Self::Deliver
+                        | Self::Copied
+                        | Self::GroupDeliver
+                )
             }
 
             /// Bytes of the fixed part of its envelope.
@@ -171,6 +183,16 @@ kinds! {
     NameDevice = 0x0021, Client, Request;
     /// A device is the user's no more.
     RevokeDevice = 0x0022, Client, Request;
+    /// A message for the group.
+    GroupSend = 0x0030, Client, Request;
+    /// Gives numbers of a group's chat up.
+    GroupSkip = 0x0031, Client, Request;
+    /// Makes a group.
+    CreateGroup = 0x0032, Client, Request;
+    /// Adds members, removes them, or changes their role.
+    ChangeMembers = 0x0033, Client, Request;
+    /// Gives a group another name.
+    RenameGroup = 0x0034, Client, Request;
 
     /// The session is open.
     Welcome = 0x0101, Server, Answer;
@@ -215,6 +237,15 @@ kinds! {
     Declined = 0x0131, Server, Answer;
     /// A page of the user's devices.
     Devices = 0x0132, Server, Answer;
+
+    /// The group is there.
+    GroupCreated = 0x0140, Server, Answer;
+    /// An entry: a message to a group.
+    GroupDeliver = 0x0141, Server, None;
+    /// An entry: a group has other members, roles or another name.
+    GroupChanged = 0x0142, Server, None;
+    /// An entry: members that a message to a group will not be delivered to.
+    GroupFailed = 0x0143, Server, None;
 }
 
 impl Kind {
@@ -232,6 +263,19 @@ impl Kind {
             From::Server => end == End::Server,
             From::Either => true,
         }
+    }
+
+    /// Whether it is a request about a group, or for one.
+    #[inline]
+    pub fn is_of_groups(self) -> bool {
+        matches!(
+            self,
+            Self::GroupSend
+                | Self::GroupSkip
+                | Self::CreateGroup
+                | Self::ChangeMembers
+                | Self::RenameGroup
+        )
     }
 
     /// Whether a frame of this kind may carry this tag. A client answers a `Probe`, which

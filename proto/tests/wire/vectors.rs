@@ -9,8 +9,9 @@ use answerback_proto::encode::Address;
 use answerback_proto::frame_buffer::{Frame, FrameBuffer};
 use answerback_proto::id::{DeviceId, Sequence};
 use answerback_proto::kind::{
-    Delivered, Devices, End, Envelope, Hello, Kind, ListedDevice, NameDevice, Renew, Renewed,
-    Resume, SequenceRange, SessionTail, Welcome,
+    ChangeMembers, CreateGroup, Delivered, Devices, End, Envelope, GroupChanged, GroupFailed,
+    Hello, Kind, ListedDevice, NameDevice, NumberedUsers, RenameGroup, Renew, Renewed, Resume,
+    SequenceRange, SessionTail, UserList, Welcome,
 };
 use answerback_proto::limits::FRAME_BYTES_HARD_MAX;
 use serde_json::{Value, json};
@@ -119,6 +120,35 @@ fn tail(envelope: &[u8], kind: Kind) -> Value {
                 .map(|range| [range.first.to_string(), range.last.to_string()])
                 .collect();
             json!({ "except": pairs })
+        }
+        _ => group_tail(envelope, kind),
+    }
+}
+
+fn group_tail(envelope: &[u8], kind: Kind) -> Value {
+    let listed =
+        |users: UserList<'_>| users.iter().map(|user| user.to_string()).collect::<Vec<_>>();
+    let numbered = |users: NumberedUsers<'_>| {
+        let pairs = users.iter().map(|(user, number)| json!([user.to_string(), number]));
+        pairs.collect::<Vec<_>>()
+    };
+    match kind {
+        Kind::CreateGroup => {
+            let (_, members, name) = CreateGroup::read(envelope).expect("a good tail");
+            json!({ "members": listed(members), "name": hexadecimal(name) })
+        }
+        Kind::ChangeMembers => {
+            json!({ "members": listed(ChangeMembers::read(envelope).expect("a good tail").1) })
+        }
+        Kind::RenameGroup => {
+            json!({ "name": hexadecimal(RenameGroup::read(envelope).expect("a good tail").1) })
+        }
+        Kind::GroupChanged => {
+            let (_, members, name) = GroupChanged::read(envelope).expect("a good tail");
+            json!({ "members": numbered(members), "name": hexadecimal(name) })
+        }
+        Kind::GroupFailed => {
+            json!({ "members": numbered(GroupFailed::read(envelope).expect("a good tail").1) })
         }
         _ => json!({}),
     }

@@ -1,11 +1,13 @@
 //! What the app's threads and the client's own share: the file, the link, what is to be told.
 
-use answerback_proto::id::{Sequence, UserId};
+use std::collections::BTreeMap;
+
+use answerback_proto::id::{GroupId, Sequence, UserId};
 
 use super::event::{ClientEvent, ConnectionState, EventQueue};
 use super::{Error, Options};
 use crate::link::{Halt, Link, LinkState};
-use crate::session::{ClientSession, Credit, EntryBody, Event, Mode, Outgoing};
+use crate::session::{ClientSession, Credit, EntryBody, Event, GroupRequest, Mode, Outgoing};
 use crate::storage::{Draft, SentState, Storage, StorageError};
 
 /// What happened since the client was opened, for logs and tests.
@@ -37,6 +39,9 @@ pub(super) struct Device {
     /// The thread holds bytes that the socket has not taken.
     pub(super) has_bytes_out: bool,
     told: Option<LinkState>,
+    /// Of what was asked of groups, by ticket.
+    pub(super) group_answers: BTreeMap<u64, Result<Option<GroupId>, u16>>,
+    last_ticket: u64,
 }
 
 impl Device {
@@ -62,6 +67,8 @@ impl Device {
             is_closing: false,
             has_bytes_out: false,
             told: None,
+            group_answers: BTreeMap::new(),
+            last_ticket: 0,
         })
     }
 
@@ -118,6 +125,13 @@ impl Device {
         sequence
     }
 
+    /// Asks something of a group; returns its ticket.
+    pub(super) fn ask_group(&mut self, request: GroupRequest) -> u64 {
+        self.last_ticket += 1;
+        self.link.session().ask_group(self.last_ticket, request);
+        self.last_ticket
+    }
+
     fn store(&mut self, events: &[Event]) -> Result<(), StorageError> {
         let mut burst = self.storage.burst()?;
         events.iter().try_for_each(|event| burst.record(event))?;
@@ -160,10 +174,19 @@ impl Device {
             | Event::Failed { peer, .. } => self.tell_of_chat(*peer),
             Event::Entry(entry) => {
                 self.tell_of_chat(entry.peer);
-                if matches!(entry.body, EntryBody::Message { .. }) {
+                let is_received = match entry.body {
+                    EntryBody::Message { .. } => true,
+                    EntryBody::GroupMessage { sender, .. } => sender != self.storage.user(),
+                    _ => false,
+                };
+                if is_received {
                     self.statistics.received_count += 1;
                     self.events.push(ClientEvent::MessagesWaiting);
                 }
+            }
+            Event::GroupAnswered { ticket, answer } => {
+                self.group_answers.insert(*ticket, *answer);
+                self.events.push(ClientEvent::GroupAnswered { ticket: *ticket });
             }
             Event::CaughtUp => {
                 self.is_caught_up = true;
@@ -222,6 +245,7 @@ mod tests {
             life_s: 0,
             payload,
             recalled: None,
+            to_group: false,
         });
         device.settle(5);
         let ConnectionState::Stopped { error } = device.connection(5) else { panic!() };

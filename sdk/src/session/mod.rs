@@ -20,6 +20,7 @@ mod chat;
 mod error;
 mod event;
 mod grant;
+mod groups;
 mod heartbeat;
 mod inbox;
 mod mode;
@@ -43,6 +44,8 @@ pub use error::SessionError;
 pub use event::{Entry, EntryBody, Event};
 use grant::Grant;
 pub use grant::Ticket;
+pub use groups::GroupRequest;
+use groups::GroupRequests;
 use heartbeat::{Beat, Heartbeat};
 use inbox::InboxCursor;
 pub use mode::Mode;
@@ -90,6 +93,8 @@ pub struct Outgoing {
     pub payload: Vec<u8>,
     /// The earlier number of this chat that it takes back, where it does.
     pub recalled: Option<Sequence>,
+    /// The peer is a group.
+    pub to_group: bool,
 }
 
 /// What may be under way to this device without an acknowledgement.
@@ -127,6 +132,7 @@ struct Limits {
     undecided_max: u64,
     takes_reads: bool,
     takes_recalls: bool,
+    takes_groups: bool,
 }
 
 /// The device's end of its connections, one after the other.
@@ -143,6 +149,7 @@ pub struct ClientSession {
     chats: BTreeMap<UserId, ChatWindow>,
     reads: Reads,
     asks: Asks,
+    groups: GroupRequests,
     grant: Grant,
     /// What was asked on this connection and not answered, by tag.
     requests: BTreeMap<u32, Request>,
@@ -170,6 +177,7 @@ impl ClientSession {
             chats: BTreeMap::new(),
             reads: Reads::default(),
             asks: Asks::default(),
+            groups: GroupRequests::default(),
             grant: Grant::new(device.ticket),
             requests: BTreeMap::new(),
             last_tag: 0,
@@ -216,8 +224,11 @@ impl ClientSession {
     pub fn send(&mut self, message: Outgoing) {
         let (peer, sequence) = (message.peer, message.sequence);
         if is_number(sequence) {
+            let to_group = message.to_group;
             let content = chat::Content::of(message);
-            self.chats.entry(peer).or_default().insert(sequence, content);
+            let chat = self.chats.entry(peer).or_default();
+            chat.to_group |= to_group;
+            chat.insert(sequence, content);
         } else {
             let code = Code::FrameMalformed.number();
             self.events.push_back(Event::Refused { peer, sequence, code });
@@ -263,6 +274,7 @@ impl ClientSession {
         self.chats.values_mut().for_each(ChatWindow::forget_connection);
         self.reads.forget_connection();
         self.asks.forget_connection();
+        self.groups.forget_connection();
         self.grant.forget_connection();
     }
 
@@ -304,6 +316,7 @@ impl ClientSession {
             State::Open(limits) => {
                 self.transmit_reads(limits, out);
                 self.transmit_asks(out);
+                self.transmit_groups(limits.takes_groups, out);
                 self.transmit_chats(limits, start, out);
             }
         }
@@ -315,6 +328,7 @@ impl ClientSession {
     pub fn poll_timeout(&self) -> Option<u64> {
         let held = self.chats.values().filter_map(ChatWindow::held_until_ms);
         let held = held.chain(self.reads.held_until_ms()).chain(self.asks.held_until_ms());
+        let held = held.chain(self.groups.held_until_ms());
         self.heartbeat.poll_timeout().into_iter().chain(held).min()
     }
 

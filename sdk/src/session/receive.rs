@@ -54,6 +54,12 @@ impl ClientSession {
             Kind::OutOfOrder if is_open => self.handle_out_of_order(frame),
             Kind::Skipped if is_open => self.handle_skipped(frame),
             Kind::ReadNoted if is_open => self.handle_read_noted(frame),
+            Kind::Done if is_open && self.asks_of_group(header.tag) => {
+                self.handle_group_done(frame)
+            }
+            Kind::Declined if is_open && self.asks_of_group(header.tag) => {
+                self.handle_group_declined(frame)
+            }
             Kind::Done if is_open => self.handle_done(frame),
             Kind::Declined if is_open => self.handle_declined(frame),
             Kind::Devices if is_open => self.handle_devices(frame),
@@ -64,6 +70,10 @@ impl ClientSession {
             Kind::ReadBy if is_open => self.handle_read_by(frame),
             Kind::ReadElsewhere if is_open => self.handle_read_elsewhere(frame),
             Kind::Copied if is_open => self.handle_copied(frame),
+            Kind::GroupCreated if is_open => self.handle_group_created(frame),
+            Kind::GroupDeliver if is_open => self.handle_group_deliver(frame),
+            Kind::GroupChanged if is_open => self.handle_group_changed(frame),
+            Kind::GroupFailed if is_open => self.handle_group_failed(frame),
             Kind::CaughtUp if is_open => {
                 read::<CaughtUp>(frame.envelope)?;
                 self.reads.handle_caught_up();
@@ -85,6 +95,7 @@ impl ClientSession {
             undecided_max: u64::from(welcome.undecided_max),
             takes_reads: tail.lists(Kind::Read),
             takes_recalls: tail.lists(Kind::Recall),
+            takes_groups: tail.lists(Kind::GroupSend),
         };
         self.state = State::Open(limits);
         self.asks.handle_welcome(tail.kind_numbers());
@@ -151,7 +162,11 @@ impl ClientSession {
         let request = self.take_request(frame.header, |request| match request {
             Request::Numbers { peer, first, .. } => peer == target && first.0 == sequence,
             Request::Read(mark) => user == target && mark.up_to.0 == sequence,
-            Request::Hello | Request::Renew | Request::Ping | Request::Ask(_) => false,
+            Request::Hello
+            | Request::Renew
+            | Request::Ping
+            | Request::Ask(_)
+            | Request::Group { .. } => false,
         })?;
         match request {
             Request::Read(mark) => self.settle_refused_read(mark, code, retry_after_ms),
@@ -318,7 +333,13 @@ impl ClientSession {
         Ok(())
     }
 
-    fn handle_entry(&mut self, position: u64, after: u64, header: Header, body: EntryBody) {
+    pub(super) fn handle_entry(
+        &mut self,
+        position: u64,
+        after: u64,
+        header: Header,
+        body: EntryBody,
+    ) {
         let (position, after) = (Position(position), Position(after));
         let entry = Entry { position, peer: UserId(header.target), body };
         if position == Position(0) {

@@ -98,7 +98,11 @@ impl Client {
                 self.disconnect();
                 Ok(())
             }
-            Event::CaughtUp | Event::GoAway { .. } | Event::Ticket(_) | Event::Renewed => Ok(()),
+            Event::CaughtUp
+            | Event::GoAway { .. }
+            | Event::Ticket(_)
+            | Event::Renewed
+            | Event::GroupAnswered { .. } => Ok(()),
         }
     }
 
@@ -122,7 +126,10 @@ impl Client {
                 let received = self.store.received.entry((peer, *device)).or_default();
                 *received = (*received).max(*sequence);
             }
-            EntryBody::Copied { accepted_at_ms, .. } => self.store.see(peer, *accepted_at_ms),
+            EntryBody::Copied { accepted_at_ms, .. }
+            | EntryBody::GroupMessage { accepted_at_ms, .. } => {
+                self.store.see(peer, *accepted_at_ms);
+            }
             EntryBody::Failed { device, sequence, .. } if *device == self.device => {
                 self.store.undecided.remove(&(peer, *sequence));
             }
@@ -184,6 +191,15 @@ fn told(entry: &session::Entry) -> String {
         }
         EntryBody::Failed { device, sequence, code } => {
             format!("{position}: device {device}'s {sequence} to user {peer} failed: {code}")
+        }
+        EntryBody::GroupMessage { sender, device, sequence, .. } => {
+            format!("{position}: number {sequence} of {sender}'s device {device} in group {peer}")
+        }
+        EntryBody::GroupChanged { version, change, .. } => {
+            format!("{position}: group {peer} changes ({change}) to version {version}")
+        }
+        EntryBody::GroupFailed { device, sequence, members } => {
+            format!("{position}: device {device}'s {sequence} in group {peer} fails {members:?}")
         }
     }
 }

@@ -131,6 +131,11 @@ fn append_welcome(out: &mut Vec<u8>, tag: u32, user: UserId, opened: &Opened) {
         Kind::ListDevices,
         Kind::NameDevice,
         Kind::RevokeDevice,
+        Kind::GroupSend,
+        Kind::GroupSkip,
+        Kind::CreateGroup,
+        Kind::ChangeMembers,
+        Kind::RenameGroup,
         Kind::Ping,
         Kind::Pong,
     ];

@@ -55,10 +55,32 @@ pub(super) struct Entry {
 pub(super) enum Body {
     Message(MessageNumber),
     Copied(MessageNumber),
-    Delivered { device: DeviceId, up_to: u64, at_ms: u64 },
-    ReadBy { device: DeviceId, up_to: u64, at_ms: u64 },
-    ReadElsewhere { device: DeviceId, up_to: u64, at_ms: u64, reader: DeviceId },
-    Failed { message: MessageNumber, code: u16 },
+    Delivered {
+        device: DeviceId,
+        up_to: u64,
+        at_ms: u64,
+    },
+    ReadBy {
+        device: DeviceId,
+        up_to: u64,
+        at_ms: u64,
+    },
+    ReadElsewhere {
+        device: DeviceId,
+        up_to: u64,
+        at_ms: u64,
+        reader: DeviceId,
+    },
+    Failed {
+        message: MessageNumber,
+        code: u16,
+    },
+    GroupMessage(MessageNumber),
+    GroupCopied(MessageNumber),
+    /// Which of the words.
+    GroupChange(usize),
+    /// Which of the failures.
+    GroupFailed(usize),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,6 +98,8 @@ pub(super) struct Chat {
     pub(super) receipts: Vec<(ReceiptKind, DeviceId, u64)>,
     /// What comes from each of the other end's devices.
     pub(super) directions: Vec<Direction>,
+    /// Of a group's: which message, where the newest word on its failures lies, whom it names.
+    pub(super) failures: Vec<((DeviceId, u64), u64, Vec<(UserId, u16)>)>,
 }
 
 #[derive(Debug)]
@@ -232,7 +256,7 @@ impl Account {
     pub(super) fn waiting(&self) -> impl Iterator<Item = (u64, &Entry, MessageNumber)> {
         let above = self.alive(self.floor, self.last_position());
         above.filter_map(|(position, entry)| match entry.body {
-            Body::Message(number) => Some((position, entry, number)),
+            Body::Message(number) | Body::GroupMessage(number) => Some((position, entry, number)),
             _ => None,
         })
     }
@@ -285,7 +309,7 @@ impl Body {
         sent_by: impl Fn(MessageNumber) -> DeviceId,
     ) -> bool {
         match self {
-            Self::Copied(number) => sent_by(number) == device,
+            Self::Copied(number) | Self::GroupCopied(number) => sent_by(number) == device,
             Self::ReadElsewhere { reader, .. } => reader == device,
             _ => false,
         }

@@ -13,6 +13,7 @@ use crate::model::Breach;
 pub(super) enum Step {
     Send,
     Read,
+    Group,
     Connect,
     Transmit,
     ToBox,
@@ -69,6 +70,7 @@ const CALM: &[(Step, u32)] = &[
 /// Those that make trouble besides.
 const TROUBLE: &[(Step, u32)] = &[
     (Step::Send, 70),
+    (Step::Group, 8),
     (Step::Cut, 5),
     (Step::CrashClient, 2),
     (Step::CrashBox, 2),
@@ -113,6 +115,7 @@ impl World {
         match step {
             Step::Send => self.send(at),
             Step::Read => self.read(at),
+            Step::Group => self.ask_group(at),
             Step::Connect => self.connect(at)?,
             Step::Transmit => self.clients[at].transmit(self.monotonic_ms),
             Step::ToBox => self.arrive_at_box(at)?,
@@ -176,7 +179,10 @@ impl World {
     }
 
     fn send(&mut self, at: usize) {
-        let peer = UserId(self.random.u128(1..=u128::from(self.settings.users)));
+        let mut peer = UserId(self.random.u128(1..=u128::from(self.settings.users)));
+        if self.random.u8(..4) == 0 {
+            peer = self.any_group().as_peer();
+        }
         let client = &mut self.clients[at];
         if self.outcome.sent == MESSAGES_MAX || client.user == peer || client.usage != Use::Living {
             return;
@@ -361,6 +367,9 @@ fn in_words(wanted: Wanted) -> String {
         Wanted::Outstanding(sender) => format!("count of user {sender}'s messages"),
         Wanted::Page { user, after, to } => format!("page of user {user} behind {after} to {to}"),
         Wanted::Heads { user, after, to } => format!("heads of user {user} behind {after} to {to}"),
+        Wanted::Holders { user, after, to } => {
+            format!("holders of what user {user} has behind {after} to {to}")
+        }
         Wanted::Due { .. } => "users who are due".to_owned(),
     }
 }

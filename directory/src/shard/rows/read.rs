@@ -11,14 +11,15 @@ use super::super::checkpoint::Table;
 use super::super::digest::Digest;
 use super::super::effect::EntryBody;
 use super::super::grant::RevokedToken;
+use super::super::group::{Group, numbered_users};
 use super::super::inbox::{Inbox, InboxEntry};
 use super::super::parts::{About, Incoming, Outgoing, PartBody};
 use super::super::sequence::Decisions;
 use super::super::state::State;
 use super::super::user::{Attempts, Device, Existence, Standing, User};
 use super::{
-    COPIED, DELIVERED, FAILED, MESSAGE, PURGED, PURGING, READ_BY, READ_ELSEWHERE, TOKENS,
-    WITH_LOGIN,
+    COPIED, DELIVERED, FAILED, GROUP, GROUP_FAILED, MESSAGE, PURGED, PURGING, READ_BY,
+    READ_ELSEWHERE, TOKENS, WITH_LOGIN, group,
 };
 use crate::ports::StorageFault;
 
@@ -122,7 +123,7 @@ pub(crate) fn read_part(value: &mut Fields<'_>) -> Option<PartBody> {
             content_type: value.u16()?,
             payload: Bytes::copy_from_slice(value.rest()),
         },
-        _ => return None,
+        _ => return group::read_part(kind, about, value),
     })
 }
 
@@ -158,6 +159,12 @@ pub(crate) fn read_head(id: UserId, value: &[u8]) -> Option<User> {
                 user.existence = Existence::Purging;
             }
             PURGED => user.existence = Existence::Purged,
+            GROUP => {
+                let mut group = Group::default();
+                group.last_accepted_ms = value.u64()?;
+                user.set_group(group);
+                user.existence = Existence::Group;
+            }
             _ => return None,
         }
     }
@@ -228,6 +235,11 @@ pub(crate) fn read_chat(value: &[u8]) -> Option<(Chat, bool)> {
     let has_parked = value.u8()? != 0;
     while !value.is_empty() {
         let kind = match value.u8()? {
+            GROUP_FAILED => {
+                let (device, sequence) = (DeviceId(value.u128()?), Sequence(value.u64()?));
+                chat.failures.push((device, sequence, Position(value.u64()?)));
+                continue;
+            }
             1 => ReceiptKind::Delivered,
             2 => ReceiptKind::ReadBy,
             3 => ReceiptKind::ReadElsewhere,
@@ -310,6 +322,9 @@ pub(crate) fn read_inbox(
 
 fn read_entry(value: &mut Fields<'_>, payloads: &mut Vec<u8>) -> Option<InboxEntry> {
     let kind = value.u8()?;
+    if let Some(body) = group::read_reference(kind, value) {
+        return value.is_empty().then_some(body);
+    }
     let (peer, device, put_at_ms) = (UserId(value.u128()?), DeviceId(value.u128()?), value.u64()?);
     let (mut expires_at_ms, mut payload_bytes) = (0, 0);
     let mut rest_of = |value: &mut Fields<'_>| {
@@ -349,6 +364,11 @@ fn read_entry(value: &mut Fields<'_>, payloads: &mut Vec<u8>) -> Option<InboxEnt
         FAILED => {
             EntryBody::Failed { device, sequence: Sequence(value.u64()?), code: value.u16()? }
         }
+        GROUP_FAILED => EntryBody::GroupFailed {
+            device,
+            sequence: Sequence(value.u64()?),
+            members: numbered_users(value.rest()).into(),
+        },
         _ => return None,
     };
     let entry = InboxEntry { peer, put_at_ms, expires_at_ms, payload_bytes, body };

@@ -222,6 +222,7 @@ impl Watched {
                 Event::Silent
                 | Event::CaughtUp
                 | Event::Ticket(_)
+                | Event::GroupAnswered { .. }
                 | Event::Renewed
                 | Event::Answered { .. }
                 | Event::ReadNoted { .. } => {}
@@ -261,6 +262,7 @@ impl Watched {
             life_s: 0,
             payload: vec![bytes; usize::from(bytes) * repeats],
             recalled: recalled.map(|number| Sequence(number.of(sequence.0 - 1))),
+            to_group: false,
         });
         self.hear();
     }

@@ -43,6 +43,12 @@ fn check_frame(frame: &Frame<'_>) -> Result<(), Code> {
         Some(Kind::ReadBy) => read::<ReadBy>(envelope).map(|_| ()),
         Some(Kind::ReadElsewhere) => read::<ReadElsewhere>(envelope).map(|_| ()),
         Some(Kind::Delivered) => Delivered::read(envelope).map(|_| ()),
+        Some(Kind::Done) => read::<Done>(envelope).map(|_| ()),
+        Some(Kind::Declined) => read::<Declined>(envelope).map(|_| ()),
+        Some(Kind::GroupCreated) => read::<GroupCreated>(envelope).map(|_| ()),
+        Some(Kind::GroupDeliver) => read::<GroupDeliver>(envelope).map(|_| ()),
+        Some(Kind::GroupChanged) => GroupChanged::read(envelope).map(|_| ()),
+        Some(Kind::GroupFailed) => GroupFailed::read(envelope).map(|_| ()),
         _ => Err(Code::UnknownKind),
     }
 }

@@ -4,6 +4,7 @@ mod anything;
 mod asks;
 mod codes;
 mod exchange;
+mod groups;
 mod reads;
 mod recall;
 mod script;
@@ -179,6 +180,7 @@ fn message(sequence: u64) -> Outgoing {
         life_s: 0,
         payload: format!("message {sequence}").into_bytes(),
         recalled: None,
+        to_group: false,
     }
 }
 
