@@ -68,6 +68,12 @@ pub enum Planted {
     WakeForgotten,
     /// Each message of a flood wakes.
     WokenForEach,
+    /// What a blocked user sends is offered as anybody's.
+    BlockIgnored,
+    /// How a chat is treated is not in a checkpoint.
+    ChatSettingsNotPersisted,
+    /// What is withheld does not end when its time has come.
+    WithheldStays,
 }
 
 thread_local! {

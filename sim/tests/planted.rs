@@ -49,6 +49,9 @@ fn every_bug_of_a_shard_is_noticed() {
         InShard::WokenThoughTaken,
         InShard::WakeForgotten,
         InShard::WokenForEach,
+        InShard::BlockIgnored,
+        InShard::ChatSettingsNotPersisted,
+        InShard::WithheldStays,
     ];
     let mut missed = Vec::new();
     for bug in bugs {

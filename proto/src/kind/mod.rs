@@ -1,5 +1,6 @@
 //! The kinds of frames. A layout is frozen once released: a change is a new kind.
 
+mod chat_settings;
 mod check;
 mod device;
 mod inbox;
@@ -8,6 +9,7 @@ mod send;
 mod session;
 mod tail;
 
+pub use chat_settings::*;
 pub use device::*;
 pub use inbox::*;
 pub use outcome::*;
@@ -171,6 +173,10 @@ kinds! {
     NameDevice = 0x0021, Client, Request;
     /// A device is the user's no more.
     RevokeDevice = 0x0022, Client, Request;
+    /// Changes how a chat is treated.
+    SetChat = 0x0023, Client, Request;
+    /// Asks for the chats that are treated otherwise than at first.
+    ListChats = 0x0024, Client, Request;
 
     /// The session is open.
     Welcome = 0x0101, Server, Answer;
@@ -208,6 +214,8 @@ kinds! {
     ReadElsewhere = 0x0125, Server, None;
     /// An entry: a message that another device of the user has sent.
     Copied = 0x0126, Server, None;
+    /// An entry: another device has changed how a chat is treated.
+    ChatSet = 0x0129, Server, None;
 
     /// What was asked for is durable.
     Done = 0x0130, Server, Answer;
@@ -215,13 +223,22 @@ kinds! {
     Declined = 0x0131, Server, Answer;
     /// A page of the user's devices.
     Devices = 0x0132, Server, Answer;
+    /// A page of chats that are treated otherwise than at first.
+    Chats = 0x0133, Server, Answer;
 }
 
 impl Kind {
     /// Whether it is a request about the acting user's own things, which goes to the user's own
     /// home and is refused by a `Declined`.
     pub fn is_about_own(self) -> bool {
-        matches!(self, Self::ListDevices | Self::NameDevice | Self::RevokeDevice)
+        matches!(
+            self,
+            Self::ListDevices
+                | Self::NameDevice
+                | Self::RevokeDevice
+                | Self::SetChat
+                | Self::ListChats
+        )
     }
 
     /// Whether this end may send it.

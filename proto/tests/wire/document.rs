@@ -193,6 +193,8 @@ fn the_limits_are_those_of_the_code() {
         CREDIT_BYTES_MAX,
         DEVICE_NAME_BYTES_MAX,
         DEVICES_PER_PAGE_MAX,
+        CHATS_PER_PAGE_MAX,
+        MUTED_UNTIL_MS_MAX,
         LIFE_MAX_S,
     ];
     let table = rows(section("## Limits"), |cell| cell.ends_with("_MAX") || cell.ends_with("_S"));

@@ -19,7 +19,7 @@ const APPLICATION: i64 = 0x416e_7362;
 /// The version that this program writes.
 const VERSION: i64 = STEPS.len() as i64;
 /// What makes each version from the one before it, the first from nothing.
-const STEPS: &[&str] = &[VERSION_1, VERSION_2, VERSION_3, VERSION_4];
+const STEPS: &[&str] = &[VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_5];
 
 const VERSION_1: &str = "
     CREATE TABLE device (
@@ -122,6 +122,17 @@ const VERSION_3: &str = "
 const VERSION_4: &str = "
     -- The resume ticket as it came, while there is a good one.
     ALTER TABLE device ADD COLUMN ticket BLOB;
+";
+
+const VERSION_5: &str = "
+    -- How the user has chats treated, where that is otherwise than at first. flags, unsaid: the
+    -- bits of a SetChat, and those that the server does not know yet.
+    CREATE TABLE chat_setting (
+        peer           BLOB PRIMARY KEY,
+        flags          INTEGER NOT NULL,
+        muted_until_ms INTEGER NOT NULL,
+        unsaid         INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
 ";
 
 /// Opens the file for one process alone, durable at each commit, with this version's tables.

@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 
 use answerback_proto::code::Code;
 use answerback_proto::id::{DeviceId, UserId};
+use answerback_proto::kind::ChatSettings;
 
 use super::message::MessageNumber;
 use super::tokens::Void;
 use super::wakes::Waits;
+use super::withheld::{Excepted, Withheld};
 
 /// No time at all.
 pub(super) const NEVER: u64 = u64::MAX;
@@ -34,6 +36,8 @@ pub(super) struct Account {
     pub(super) chats: Vec<Chat>,
     /// Other ends of chats with a missing number.
     pub(super) gaps: Vec<UserId>,
+    /// What blocked users have sent, and has not ended.
+    pub(super) withheld: Vec<Withheld>,
     /// What its devices may not come with any more.
     pub(super) void: Void,
     /// For how long its messages wait, and when it was woken.
@@ -55,7 +59,8 @@ pub(super) struct Entry {
 pub(super) enum Body {
     Message(MessageNumber),
     Copied(MessageNumber),
-    Delivered { device: DeviceId, up_to: u64, at_ms: u64 },
+    Delivered { device: DeviceId, up_to: u64, at_ms: u64, except: Excepted },
+    ChatSet { flags: u16, muted_until_ms: u64 },
     ReadBy { device: DeviceId, up_to: u64, at_ms: u64 },
     ReadElsewhere { device: DeviceId, up_to: u64, at_ms: u64, reader: DeviceId },
     Failed { message: MessageNumber, code: u16 },
@@ -66,12 +71,14 @@ pub(super) enum ReceiptKind {
     Delivered,
     ReadBy,
     ReadElsewhere,
+    ChatSet,
 }
 
 /// One chat of a user.
 #[derive(Debug, Default)]
 pub(super) struct Chat {
     pub(super) last_accepted_ms: u64,
+    pub(super) settings: ChatSettings,
     /// The newest receipt of each kind and device, and its position.
     pub(super) receipts: Vec<(ReceiptKind, DeviceId, u64)>,
     /// What comes from each of the other end's devices.
@@ -102,6 +109,8 @@ pub(super) struct Posted {
     pub(super) life_s: u32,
     pub(super) payload_bytes: usize,
     pub(super) is_copied: bool,
+    /// Its sender was blocked when it came.
+    pub(super) came_blocked: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -153,6 +162,7 @@ pub(super) struct Receipt {
     pub(super) device: DeviceId,
     pub(super) recipient: UserId,
     pub(super) up_to: u64,
+    pub(super) except: Excepted,
 }
 
 impl Device {
@@ -202,6 +212,7 @@ impl Account {
             devices: Vec::new(),
             chats: (0..users).map(|_| Chat::default()).collect(),
             gaps: Vec::new(),
+            withheld: Vec::new(),
             void: Void::default(),
             waits: Waits::default(),
         }

@@ -19,6 +19,7 @@ mod time;
 mod tokens;
 mod told;
 mod wakes;
+mod withheld;
 
 use std::fmt;
 
@@ -33,6 +34,7 @@ pub(crate) use message::{MessageNumber, NewMessage};
 use parts::Part;
 pub(crate) use told::Welcomed;
 pub(crate) use wakes::WAKE_POLICY;
+use withheld::Exceptions;
 
 /// A broken promise.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,6 +69,7 @@ pub struct Model {
     messages: Vec<Message>,
     /// The time that passes for boxes.
     pub(crate) now_ms: u64,
+    exceptions: Exceptions,
 }
 
 impl Model {
@@ -90,6 +93,7 @@ impl Model {
             devices: Vec::new(),
             messages: Vec::new(),
             now_ms: 0,
+            exceptions: Exceptions::default(),
         }
     }
 

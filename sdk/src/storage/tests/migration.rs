@@ -64,7 +64,7 @@ fn what_a_migrated_file_knows_goes_with_what_comes() {
 fn a_file_is_migrated_once() {
     let file = old_file();
     drop(file.open());
-    assert_eq!(version(&file.path), 4);
+    assert_eq!(version(&file.path), 5);
     let states = |storage: &Storage| [1, 4, 5].map(|sequence| state(storage, sequence));
     let once = states(&file.open());
     assert_eq!(states(&file.open()), once);

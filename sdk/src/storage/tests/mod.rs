@@ -1,6 +1,7 @@
 //! What the file keeps over a restart, and what it refuses.
 
 mod chat;
+mod chat_settings;
 mod migration;
 mod reads;
 mod repeats;
@@ -269,9 +270,9 @@ fn a_file_in_use_is_refused() {
 fn a_newer_file_is_refused() {
     let file = File::new();
     drop(file.open());
-    Connection::open(&file.path).unwrap().pragma_update(None, "user_version", 5).unwrap();
+    Connection::open(&file.path).unwrap().pragma_update(None, "user_version", 6).unwrap();
     let newer = Storage::open(&file.path, ALICE, PHONE);
-    assert!(matches!(newer, Err(StorageError::Newer { found: 5, known: 4, .. })), "{newer:?}");
+    assert!(matches!(newer, Err(StorageError::Newer { found: 6, known: 5, .. })), "{newer:?}");
 }
 
 #[test]
