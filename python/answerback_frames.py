@@ -28,6 +28,9 @@ KINDS = {
     "Read": (0x0014, "client", "request", "peer:16:1 device:16:1 up_to:8:1"),
     "Recall": (0x0015, "client", "request", "sequence:8 recalled:8:1 seen_ms:8 life_s:4:0:2592000 "
                "content_type:2"),
+    "Typing": (0x0040, "either", "none", "state:2"),
+    "Watch": (0x0041, "client", "request", "once:2:0:1 users_count:2:0:256"),
+    "SetVisibility": (0x0042, "client", "request", "visibility:2:0:2"),
     "Welcome": (0x0101, "server", "answer", "version:2:1 kinds_count:2:0:256 ticket_length:2:0:1024 "
                 "lapsed:2:0:1 server_time_ms:8 session:8 generation:8:1 cursor:8 pending_count:8 "
                 "pending_bytes:8 frame_bytes_max:4:4096:983040 undecided_max:2:1:64 "
@@ -50,6 +53,7 @@ KINDS = {
     "Copied": (0x0126, "server", "none", ENTRY + " sequence:8:1 accepted_at_ms:8 content_type:2"),
     "Done": (0x0130, "server", "answer", "at_ms:8"),
     "Declined": (0x0131, "server", "answer", "retry_after_ms:4 code:2:1000:6999"),
+    "Presence": (0x0160, "server", "none", "last_action_ms:8 online_for_ms:4"),
 }
 NAMES = {number: name for name, (number, *_) in KINDS.items()}
 SECRETS = {"Hello": "token", "Renew": "token", "Resume": "ticket", "Welcome": "ticket", "Renewed": "ticket"}
@@ -81,6 +85,7 @@ def encode(frame):
     envelope += b"".join(number.to_bytes(2, "little") for number in tail.get("kinds", []))
     envelope += bytes.fromhex(tail.get("token", "") + tail.get("ticket", ""))
     envelope += b"".join(int(end).to_bytes(8, "little") for pair in tail.get("except", []) for end in pair)
+    envelope += b"".join(int(user).to_bytes(16, "little") for user in tail.get("users", []))
     target = int(frame.get("target", 0)).to_bytes(16, "little")
     return HEADER.pack(HEADER.size + len(envelope) + len(payload), KINDS[kind][0], len(envelope),
                        frame.get("flags", 0), 0, frame.get("tag", 0), target) + envelope + payload
@@ -130,6 +135,7 @@ def check(kind, f):
     need(kind != "Welcome" or f["heartbeat_min_s"] <= f["heartbeat_max_s"])
     need(kind != "OutOfOrder" or f["expected"] < f["sequence"])
     need(kind != "Recall" or f["recalled"] < f["sequence"])
+    need(kind != "Presence" or f["last_action_ms"] > 0 or f["online_for_ms"] == 0)
 
 
 def decode_tail(kind, f, tail):
@@ -138,7 +144,11 @@ def decode_tail(kind, f, tail):
         need(len(tail) == cut + f[secret + "_length"])
         kinds = [int.from_bytes(tail[at:at + 2], "little") for at in range(0, cut, 2)]
         return ({"kinds": kinds} if "kinds_count" in f else {}) | {secret: tail[cut:].hex()}
-    need(len(tail) == 16 * f.get("except_count", 0))
+    need(len(tail) == 16 * f.get("except_count", f.get("users_count", 0)))
+    if kind == "Watch":
+        users = [int.from_bytes(tail[at:at + 16], "little") for at in range(0, len(tail), 16)]
+        need(all(users))
+        return {"users": users}
     if kind != "Delivered":
         return {}
     ends = [0] + [int.from_bytes(tail[at:at + 8], "little") for at in range(0, len(tail), 8)]

@@ -92,6 +92,8 @@ enum Command {
     Send(command::send::Arguments),
     /// Receive messages, as JSON lines.
     Recv(command::recv::Arguments),
+    /// When another user was there; who may see when this one was.
+    Presence(command::presence::Arguments),
     /// Measure a box.
     #[command(subcommand)]
     Bench(bench::Command),
@@ -118,6 +120,7 @@ fn main() -> ExitCode {
         Command::Chat(arguments) => command::chat::run(&arguments),
         Command::Send(arguments) => command::send::run(&arguments),
         Command::Recv(arguments) => command::recv::run(&arguments),
+        Command::Presence(arguments) => command::presence::run(&arguments),
         Command::Bench(command) => bench::run(command),
     };
     match outcome {

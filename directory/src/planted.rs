@@ -60,6 +60,10 @@ pub enum Planted {
     OldTicketTaken,
     /// Which ticket of a device is the newest is not in a checkpoint.
     TicketNotPersisted,
+    /// Who writes is shown also where nobody looks.
+    TypingToAll,
+    /// An acknowledgement counts as something that a person did.
+    AckActs,
 }
 
 thread_local! {

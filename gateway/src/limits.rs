@@ -50,6 +50,8 @@ pub(crate) const ACCEPT_BACKLOG: i32 = 4096;
 pub const OUT_BYTES_MAX: usize = 256 * 1024;
 /// It is read again once there is less than this.
 pub(crate) const OUT_BYTES_RESUME: usize = OUT_BYTES_MAX / 2;
+/// With more unsent output it is told no signals.
+pub(crate) const SIGNAL_OUT_BYTES_MAX: usize = OUT_BYTES_MAX / 16;
 /// A connection with as many requests without an answer is not read.
 pub const REQUESTS_UNANSWERED_MAX: u16 = 4096;
 /// Entries' bytes that a session may have under way, whatever its `Hello` asked for.
@@ -71,6 +73,14 @@ pub(crate) const DRAINING_DELAY_MS: u32 = 1000;
 /// Sessions of a box that come back in a millisecond: half of what a core can log in.
 pub(crate) const RECONNECTS_PER_MS: u32 = 5;
 
+/// How often a session's actions are told to its user's home: a third of the shortest time for
+/// which anybody counts as there.
+pub(crate) const ACTION_PERIOD_S: u32 = 5;
+/// Of each session and chat one word goes on in so long a time that its user writes.
+pub(crate) const TYPING_PERIOD_MS: u64 = 2000;
+/// Sessions and chats of a core of which words went on lately; those of others are dropped.
+pub(crate) const TYPISTS_MAX: usize = 16 * 1024;
+
 /// Requests of one core that another has not answered: the room for their answers is
 /// reserved before they leave.
 pub(crate) const REQUESTS_FORWARDED_MAX: u32 = 8192;
@@ -78,6 +88,8 @@ pub(crate) const REQUESTS_FORWARDED_MAX: u32 = 8192;
 pub(crate) const PARCEL_REQUEST_BYTES_MAX: usize = 1024 * 1024;
 /// Words between partitions in a parcel; all of them may be lost.
 pub(crate) const PARCEL_MAIL_MAX: usize = 16 * 1024;
+/// With so many of them a parcel takes no signals.
+pub(crate) const PARCEL_SIGNALS_MAX: usize = PARCEL_MAIL_MAX / 4;
 /// Sockets in a parcel that move to their user's core.
 pub(crate) const PARCEL_ARRIVALS_MAX: usize = 1024;
 /// Parcels under way from one core to another.

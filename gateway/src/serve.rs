@@ -189,7 +189,10 @@ pub fn serve<J: Journal + 'static, R: StateReader + 'static>(
     if !are_different(&table, &shards) {
         return Err(ServeError::Config("there must be one shard of a partition"));
     }
-    shards.iter_mut().for_each(|shard| shard.handle_started(Some(&config.settings)));
+    for shard in &mut shards {
+        shard.set_presence(config.presence);
+        shard.handle_started(Some(&config.settings));
+    }
     let cores = cores_of(&table);
     let Listening { listeners, address } = listening;
     if listeners.len() != usize::from(cores) {

@@ -128,6 +128,8 @@ codes! {
     DecisionForgotten = 3012,
     /// The user has as many devices as he may; one must be revoked first.
     TooManyDevices = 3013,
+    /// What only a session in active mode may ask for.
+    NotActive = 3050,
 
     /// The token's signature, form or audience is wrong.
     TokenInvalid = 4001,

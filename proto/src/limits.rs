@@ -20,6 +20,8 @@ pub const KINDS_MAX: usize = 256;
 pub const TOKEN_BYTES_MAX: usize = 2 * 1024;
 /// Bytes of a resume ticket in a `Welcome`, and of the sealed part that comes back.
 pub const TICKET_BYTES_MAX: usize = 1024;
+/// The mode of a `Hello` in which somebody may be looking.
+pub const MODE_ACTIVE: u16 = 0;
 /// The greatest mode of a `Hello`: 0 active, 1 background, 2 fetch.
 pub const MODE_MAX: u16 = 2;
 
@@ -27,6 +29,11 @@ pub const MODE_MAX: u16 = 2;
 pub const CREDIT_FRAMES_MAX: u32 = 4096;
 /// Unacknowledged bytes that a device may ask to have under way.
 pub const CREDIT_BYTES_MAX: u32 = 4 * 1024 * 1024;
+
+/// Users whom a session may watch.
+pub const WATCHED_MAX: usize = 256;
+/// The greatest visibility: 0 everybody, 1 contacts, 2 nobody.
+pub const VISIBILITY_MAX: u16 = 2;
 
 /// How long a message may wait: default and cap.
 pub const LIFE_MAX_S: u32 = 30 * 24 * 3600;

@@ -119,8 +119,9 @@ pub mod transport;
 pub use answerback_proto::id::{DeviceId, Sequence, UserId};
 pub use client::{
     ChatSummary, Client, ClientEvent, ConnectionState, Error, ErrorClass, Failure, Fetched,
-    Message, MessageId, MessageState, Options, Received, Statistics, TokenSource, fetch_once,
+    Message, MessageId, MessageState, Options, Presence, Received, Statistics, TokenSource,
+    fetch_once,
 };
-pub use session::Mode;
+pub use session::{Mode, Visibility};
 pub use storage::Draft;
 pub use transport::{Pin, Roots, Security, Tls};

@@ -45,6 +45,8 @@ fn every_bug_of_a_shard_is_noticed() {
         InShard::RevokedGoesOn,
         InShard::OldTicketTaken,
         InShard::TicketNotPersisted,
+        InShard::TypingToAll,
+        InShard::AckActs,
     ];
     let mut missed = Vec::new();
     for bug in bugs {

@@ -12,7 +12,7 @@ use std::path::Path;
 use crate::error::OpenError;
 
 /// The on-disk version that this code writes.
-pub(crate) const VERSION: u32 = 3;
+pub(crate) const VERSION: u32 = 4;
 
 pub(crate) const FILE: &str = "answerback.format";
 /// It is written under this name, then renamed: nobody ever reads half of it.

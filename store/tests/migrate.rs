@@ -60,7 +60,7 @@ fn assert_has_all(path: &Path) {
 }
 
 fn assert_is_this_version(path: &Path) {
-    assert_eq!(fs::read_to_string(path.join(FORMAT)).unwrap(), "answerback data 3\n");
+    assert_eq!(fs::read_to_string(path.join(FORMAT)).unwrap(), "answerback data 4\n");
     let db = raw(path);
     let version = db.get_cf(db.cf_handle("meta").unwrap(), "version").unwrap();
     assert_eq!(version.unwrap(), 3u32.to_le_bytes());

@@ -156,7 +156,7 @@ fn a_start_that_was_cut_off_before_its_mark_may_begin_again() {
     fs::write(dir.path().join("answerback.format.new"), "answerback da").unwrap();
     open(dir.path());
     let mark = fs::read_to_string(dir.path().join("answerback.format")).unwrap();
-    assert_eq!(mark, "answerback data 3\n");
+    assert_eq!(mark, "answerback data 4\n");
 }
 
 #[test]

@@ -68,6 +68,8 @@ impl Core {
             cursor: Position(0),
             credit_frames: 1024,
             credit_bytes: 1 << 20,
+            is_active: false,
+            takes_typing: false,
         });
     }
 

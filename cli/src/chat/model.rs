@@ -13,6 +13,7 @@ mod tests;
 use std::collections::BTreeMap;
 
 use answerback_proto::id::{DeviceId, UserId};
+use answerback_sdk::Presence;
 use ratatui::layout::Size;
 
 use super::connection::Connection;
@@ -34,6 +35,11 @@ pub(super) enum Action {
     },
     Recall(MessageId),
     Resend(MessageId),
+    /// The person writes to this peer just now, or has emptied the line.
+    Typing {
+        peer: UserId,
+        is_writing: bool,
+    },
     /// The person has seen this message, and all that its device had sent before it.
     Read(MessageId),
     /// Try to connect at once.
@@ -79,6 +85,10 @@ pub(super) struct Model {
     /// What is written in other chats, and not sent.
     drafts: BTreeMap<UserId, Input>,
     is_looked_at: bool,
+    /// The open chat's other end writes just now.
+    is_peer_writing: bool,
+    /// When the open chat's other end was there.
+    presence: Presence,
     size: Size,
 }
 
@@ -105,6 +115,8 @@ impl Model {
             open: None,
             drafts: BTreeMap::new(),
             is_looked_at: true,
+            is_peer_writing: false,
+            presence: Presence::default(),
             size,
         }
     }
@@ -219,6 +231,24 @@ impl Model {
         if let Some(open) = self.open.as_mut().filter(|open| open.peer == peer) {
             open.handle_messages(messages, self.is_looked_at, look, height);
         }
+    }
+
+    /// What the other end of the open chat does just now, and when it was there.
+    pub(super) fn handle_peer(&mut self, is_writing: bool, presence: Presence) {
+        (self.is_peer_writing, self.presence) = (is_writing, presence);
+    }
+
+    /// The same in words, where something is known.
+    pub(super) fn doing(&self) -> Option<String> {
+        self.open.as_ref()?;
+        if self.is_peer_writing {
+            return Some("typing…".to_owned());
+        }
+        if self.presence.is_online {
+            return Some("online".to_owned());
+        }
+        let last_seen_ms = self.presence.last_seen_ms?;
+        Some(format!("last seen {}", self.calendar.short(last_seen_ms)))
     }
 
     /// A text could not be stored: it is there again, to be sent later.

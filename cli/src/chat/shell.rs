@@ -70,6 +70,7 @@ struct Shell {
     client: Arc<Client>,
     model: Model,
     screen: Screen,
+    watched: Option<UserId>,
     /// The client knows more than the model.
     is_stale: bool,
 }
@@ -84,7 +85,7 @@ impl Shell {
         if let Some(peer) = to {
             model.open_chat(peer);
         }
-        Ok(Self { client, model, screen, is_stale: true })
+        Ok(Self { client, model, screen, watched: None, is_stale: true })
     }
 
     /// Shows the model what the client knows, and tells the client what the person has seen.
@@ -103,10 +104,23 @@ impl Shell {
 
     fn refresh(&mut self) -> Result<(), Failure> {
         self.model.handle_chats(history::chats(self.client.chats()?));
+        self.watch()?;
         if let Some((peer, count)) = self.model.wanted() {
             self.model.handle_messages(peer, history::messages(self.client.chat(peer, count)?));
+            let is_writing = self.client.typing(peer)? != 0;
+            self.model.handle_peer(is_writing, self.client.presence(peer)?);
         }
         self.is_stale = false;
+        Ok(())
+    }
+
+    /// The other end of the open chat is watched, and nobody else.
+    fn watch(&mut self) -> Result<(), Failure> {
+        let open = self.model.wanted().map(|(peer, _)| peer);
+        if open != self.watched {
+            self.client.watch(open.as_slice())?;
+            self.watched = open;
+        }
         Ok(())
     }
 
@@ -149,7 +163,11 @@ impl Shell {
             ClientEvent::HistoryLost => self.model.handle_notice(
                 "this device was away for too long: older messages may be missing here",
             ),
+            ClientEvent::Refused { error } => self.model.handle_notice(error.to_string()),
             ClientEvent::ChatChanged { .. }
+            | ClientEvent::TypingChanged { .. }
+            | ClientEvent::PresenceChanged { .. }
+            | ClientEvent::VisibilitySet { .. }
             | ClientEvent::CaughtUp
             | ClientEvent::EverythingChanged => {}
         }
@@ -181,6 +199,10 @@ impl Shell {
                     self.note(self.client.recall(id, RECALL, payload).map(drop));
                 }
                 Action::Resend(id) => self.note(self.client.resend(id).map(drop)),
+                Action::Typing { peer, is_writing } => {
+                    self.client.say_typing(peer, u16::from(is_writing));
+                    continue;
+                }
                 Action::Read(id) => self.note(self.client.read(id)),
             }
             self.is_stale = true;

@@ -150,7 +150,8 @@ fn draw_header(model: &Model, frame: &mut Frame<'_>, area: Rect) {
         0 => Vec::new(),
         count => vec![Span::styled(format!("{count} unread in other chats"), model.palette.good())],
     };
-    let name = vec![Span::from(format!("user {}", open.peer)).bold()];
+    let mut name = vec![Span::from(format!("user {}", open.peer)).bold()];
+    name.extend(model.doing().map(|doing| Span::styled(format!("  {doing}"), model.palette.good())));
     let right = if below.is_empty() { elsewhere } else { below };
     let columns = usize::from(area.width);
     let rule = Line::styled("─".repeat(columns), model.palette.faint());

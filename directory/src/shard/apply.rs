@@ -104,8 +104,12 @@ impl Shard {
         self.consequences.parts_from = sources;
         let alarms = self.consequences.alarms.drain(..);
         self.effects.extend(alarms.map(Effect::Alarm));
-        for (user, is_left) in self.consequences.purges.drain(..) {
+        for user in std::mem::take(&mut self.consequences.visibility) {
+            self.handle_visibility(user);
+        }
+        for (user, is_left) in std::mem::take(&mut self.consequences.purges) {
             self.purges.handle_applied(user, is_left);
+            self.forget_presence(user);
         }
         self.go_on_with_purges();
     }

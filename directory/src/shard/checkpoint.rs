@@ -50,6 +50,8 @@ tables! {
     Sender = 9, "sender";
     /// partition, when, user → nothing: something of the user's is due then.
     Expiry = 10, "expiry";
+    /// partition, user → when the user was there last.
+    Presence = 11, "presence";
 }
 
 /// Rows put and deleted, one by one or by ranges, in one flat buffer. Keys begin with the partition, big-endian,

@@ -10,6 +10,8 @@ use bytes::Bytes;
 
 use super::grant::Grant;
 use super::load::Load;
+use super::presence::Sight;
+use super::signals::Signal;
 
 /// A connection of this box: its core, its slot there, and which user of the slot it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -54,6 +56,10 @@ pub struct Opening {
     pub credit_frames: u32,
     /// From the `Hello`, within limits.
     pub credit_bytes: u32,
+    /// From the `Hello`: whether somebody may be looking.
+    pub is_active: bool,
+    /// Whether who looks is to see that others write.
+    pub takes_typing: bool,
 }
 
 /// What should be done, in this order.
@@ -115,6 +121,13 @@ pub enum Effect {
         to: SessionRef,
         /// From now on.
         copies: bool,
+    },
+    /// Show something now; it may be lost.
+    Signal {
+        /// To which session.
+        to: SessionRef,
+        /// What.
+        signal: Signal,
     },
     /// Ask whether anybody is there, and tell `Shard::handle_alive` of any frame that comes.
     Probe {
@@ -236,6 +249,18 @@ pub enum Answer {
     ReadNoted {
         /// All up to here counts as read.
         up_to: Sequence,
+    },
+    /// What was asked for is done.
+    Done {
+        /// When it took effect.
+        at_ms: u64,
+    },
+    /// What was asked for is not done.
+    Declined {
+        /// Why.
+        code: Code,
+        /// For the class `retry_after`.
+        retry_after_ms: u32,
     },
     /// The number is decided: it will not be delivered.
     Failed {
@@ -374,6 +399,35 @@ pub enum Mail {
         /// What to show.
         body: EntryBody,
     },
+    /// A signal to the sessions of a user.
+    Typing {
+        /// Whose sessions.
+        user: UserId,
+        /// Who writes.
+        peer: UserId,
+        /// What `peer` does.
+        state: u16,
+    },
+    /// A session watches users: its whole list of this partition's, or a single look at them.
+    Watch {
+        /// Whose session.
+        watcher: UserId,
+        /// Which.
+        session: SessionRef,
+        /// Whom; nobody ends it.
+        users: Box<[UserId]>,
+        /// Whether the list stays as it is.
+        once: bool,
+    },
+    /// What sessions are to see of users.
+    Sights(Box<[Sight]>),
+}
+
+impl Mail {
+    /// Whether it is dropped before anything else is.
+    pub fn is_signal(&self) -> bool {
+        matches!(self, Self::Typing { .. } | Self::Sights(_))
+    }
 }
 
 impl EntryBody {

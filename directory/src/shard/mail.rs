@@ -23,6 +23,11 @@ impl Shard {
             Mail::Show { user, peer, body } => {
                 self.sessions.show(user, peer, &body, &mut self.effects);
             }
+            Mail::Typing { user, peer, state } => self.show_typing(user, peer, state),
+            Mail::Watch { watcher, session, users, once } => {
+                self.take_watch(watcher, session, users, once);
+            }
+            Mail::Sights(sights) => self.show_sights(&sights),
         }
     }
 

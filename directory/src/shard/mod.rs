@@ -33,6 +33,7 @@ mod load;
 mod mail;
 mod outstanding;
 mod parts;
+mod presence;
 mod purges;
 mod push;
 pub mod reply;
@@ -42,6 +43,7 @@ mod residency;
 mod rows;
 mod sequence;
 mod session;
+mod signals;
 mod span;
 mod state;
 mod user;
@@ -58,13 +60,16 @@ use answerback_proto::record::{Batch, BatchBuilder, FixedRecord, RecordMark, Tic
 pub use effect::*;
 pub use grant::Grant;
 pub use load::{Load, Loaded, Wanted};
+pub use presence::{PresenceSettings, PresenceTotals, Sight};
 pub use report::{SessionReport, ShardReport, Totals};
 pub use residency::Residency;
 pub use rows::RESIDENT_TABLES;
+pub use signals::Signal;
 
 use crate::partition_table::PartitionTable;
 use crate::ports::Applied;
 use courier::Courier;
+use presence::Presence;
 use purges::Purges;
 use push::Sessions;
 use state::{Consequences, State};
@@ -102,6 +107,8 @@ pub struct Shard {
     sessions: Sessions,
     /// What is under way to and from other partitions.
     courier: Courier,
+    /// Who was there when, and who is told: decides nothing.
+    presence: Presence,
     /// Counts restores.
     generation: Generation,
     residency: Residency,
@@ -167,6 +174,7 @@ impl Shard {
             generation,
             sessions: Sessions::default(),
             courier: Courier::default(),
+            presence: Presence::default(),
             residency,
             open: BatchBuilder::default(),
             open_askers: VecDeque::new(),
@@ -197,7 +205,8 @@ impl Shard {
         while self.effects.is_empty() {
             let mut wanted = Vec::new();
             let (users, effects) = (&mut self.state.users, &mut self.effects);
-            if !self.sessions.push_next(users, effects, |what| wanted.push(what)) {
+            let is_pushed = self.sessions.push_next(users, effects, |what| wanted.push(what));
+            if !is_pushed && !self.flush_sights() {
                 return None;
             }
             wanted.into_iter().for_each(|what| self.load(what));

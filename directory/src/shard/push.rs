@@ -224,6 +224,28 @@ impl Sessions {
         }
     }
 
+    /// The time, on the driver's clock.
+    pub(crate) fn now_ms(&self) -> u64 {
+        self.now_ms
+    }
+
+    /// The sessions of a user.
+    pub(crate) fn of(&self, user: UserId) -> impl Iterator<Item = SessionRef> {
+        self.live.of(user).map(|session| session.session)
+    }
+
+    /// Whether a session is live, and somebody may be looking.
+    pub(crate) fn is_active(&self, user: UserId, session: SessionRef) -> bool {
+        self.live.of(user).any(|known| known.session == session && known.is_active)
+    }
+
+    /// The sessions of a user that are shown who writes.
+    pub(crate) fn that_take_typing(&self, user: UserId) -> impl Iterator<Item = SessionRef> {
+        let takes = |session: &&Session| session.takes_typing || planted!(TypingToAll);
+        let takers = self.live.of(user).filter(takes);
+        takers.map(|session| session.session)
+    }
+
     /// Pushes to one user who may have something to be pushed; false where none is left.
     /// `wanted` is told what has to be read before there can be more.
     pub(crate) fn push_next(

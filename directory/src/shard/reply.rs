@@ -3,11 +3,12 @@
 use answerback_proto::encode::{Address, append_frame};
 use answerback_proto::id::{Position, UserId};
 use answerback_proto::kind::{
-    Accepted, CaughtUp, Copied, Deliver, Delivered, Failed, OutOfOrder, ReadBy, ReadElsewhere,
-    ReadNoted, Refused, Skipped,
+    Accepted, CaughtUp, Copied, Declined, Deliver, Delivered, Done, Failed, OutOfOrder, Presence,
+    ReadBy, ReadElsewhere, ReadNoted, Refused, Skipped, Typing,
 };
 
 use super::effect::{Answer, Entry, EntryBody};
+use super::signals::Signal;
 
 /// Appends the answer to a request about a chat.
 #[inline]
@@ -32,6 +33,11 @@ pub fn append_answer(out: &mut Vec<u8>, tag: u32, peer: UserId, answer: &Answer)
         }
         Answer::ReadNoted { up_to } => {
             append_frame(out, address, &ReadNoted { up_to: up_to.0 }, &[], &[]);
+        }
+        Answer::Done { at_ms } => append_frame(out, address, &Done { at_ms }, &[], &[]),
+        Answer::Declined { code, retry_after_ms } => {
+            let declined = Declined { retry_after_ms, code: code.number() };
+            append_frame(out, address, &declined, &[], &[]);
         }
         Answer::Failed { device, sequence, code } => {
             let failed = Failed {
@@ -107,4 +113,18 @@ pub fn append_entry(out: &mut Vec<u8>, entry: &Entry) {
 pub fn append_caught_up(out: &mut Vec<u8>, user: UserId, position: Position) {
     let address = Address { flags: 0, tag: 0, target: user.0 };
     append_frame(out, address, &CaughtUp { position: position.0 }, &[], &[]);
+}
+
+/// Appends a signal.
+pub fn append_signal(out: &mut Vec<u8>, signal: &Signal) {
+    match *signal {
+        Signal::Typing { peer, state } => {
+            let address = Address { flags: 0, tag: 0, target: peer.0 };
+            append_frame(out, address, &Typing { state }, &[], &[]);
+        }
+        Signal::Presence { peer, last_action_ms, online_for_ms } => {
+            let address = Address { flags: 0, tag: 0, target: peer.0 };
+            append_frame(out, address, &Presence { last_action_ms, online_for_ms }, &[], &[]);
+        }
+    }
 }

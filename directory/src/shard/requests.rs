@@ -127,6 +127,9 @@ impl Shard {
 
     /// An `Ack` of a user of this partition.
     pub fn handle_ack(&mut self, origin: Origin, envelope: &[u8]) {
+        if planted!(AckActs) {
+            self.handle_action(origin.user, self.state.clock_ms);
+        }
         let acknowledged = access::read::<Ack>(envelope).and_then(|ack| {
             self.sessions.acknowledge(origin.user, origin.session, Position(ack.up_to))
         });
@@ -197,10 +200,15 @@ impl Shard {
         if self.is_busy() { Err(Code::Busy) } else { Ok(user) }
     }
 
-    fn is_busy(&self) -> bool {
-        let taken = self.taken.iter().map(|taken| taken.askers.len()).sum::<usize>();
-        self.open_askers.len() + taken >= UNDECIDED_RECORDS_MAX
+    pub(super) fn is_busy(&self) -> bool {
+        self.waiting_records() >= UNDECIDED_RECORDS_MAX
             || self.open.byte_length() >= OPEN_BYTES_MAX
+    }
+
+    /// Records that somebody waits for.
+    pub(super) fn waiting_records(&self) -> usize {
+        let taken = self.taken.iter().map(|taken| taken.askers.len()).sum::<usize>();
+        self.open_askers.len() + taken
     }
 
     fn refuse(&mut self, origin: Origin, peer: UserId, sequence: Sequence, code: Code) {
@@ -214,7 +222,7 @@ impl Shard {
         self.effects.push_back(Effect::Answer { to, tag, peer, answer });
     }
 
-    fn close(&mut self, origin: Origin, kind: Kind, code: Code) {
+    pub(super) fn close(&mut self, origin: Origin, kind: Kind, code: Code) {
         let (to, tag, kind) = (origin.session, origin.tag, Some(kind));
         self.effects.push_back(Effect::Close { to, tag, kind, code });
     }

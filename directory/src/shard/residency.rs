@@ -155,11 +155,15 @@ impl Shard {
     pub(super) fn take_loaded(&mut self, loaded: Loaded) {
         match (loaded.load.what, loaded.found) {
             (Wanted::Due { up_to_ms }, Found::Due(users)) => self.handle_due(users, up_to_ms),
+            (Wanted::Presence(user), Found::Presence(last_ms)) => {
+                self.take_last_action(user, last_ms);
+            }
             (what, found) => {
                 self.state.handle_loaded(what, found);
                 match what {
                     Wanted::Page { user, .. } => self.sessions.touch(user),
                     Wanted::Heads { user, .. } => self.heads_of.push(user),
+                    Wanted::Head(user) => self.tell_who_waited(user),
                     _ => {}
                 }
             }

@@ -9,7 +9,7 @@ mod write;
 pub use read::RESIDENT_TABLES;
 pub(crate) use read::{
     Fields, load, peer_of, read_chat, read_device, read_expiry, read_head, read_head_row,
-    read_inbox, read_outstanding, read_parked, read_part, read_sender,
+    read_inbox, read_outstanding, read_parked, read_part, read_presence, read_sender,
 };
 pub(crate) use write::{freeze, key, range};
 
@@ -23,3 +23,4 @@ const READ_ELSEWHERE: u8 = 6;
 const PURGING: u8 = 1;
 const PURGED: u8 = 2;
 const TOKENS: u8 = 3;
+const VISIBILITY: u8 = 4;

@@ -20,6 +20,10 @@ pub(crate) struct Session {
     /// More waited than there was room for, or than was in memory: an acknowledgement is the
     /// time to look again.
     pub(crate) is_held: bool,
+    /// Somebody may be looking.
+    pub(crate) is_active: bool,
+    /// Who looks is to see that others write.
+    pub(crate) takes_typing: bool,
     pub(crate) watch: Watch,
     /// Attempts with the first entry in flight, as far as the pause between them goes.
     attempts: u8,
@@ -87,6 +91,8 @@ impl Session {
             session: opening.origin.session,
             acknowledgement_waits: false,
             is_held: false,
+            is_active: opening.is_active,
+            takes_typing: opening.takes_typing,
             watch: Watch::None,
             attempts: 0,
             credit_frames: opening.credit_frames.min(CREDIT_FRAMES_MAX) as u16,

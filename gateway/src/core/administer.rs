@@ -149,6 +149,7 @@ impl Core {
         for partition in self.shared.table.partitions_of(self.core) {
             if let Some(shard) = self.shards.touch(partition) {
                 shard.handle_settings(&config.settings);
+                shard.set_presence(config.presence);
             }
         }
         self.config = config;

@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 
 use answerback_proto::frame_buffer::FrameBuffer;
 
-use crate::limits::{OUT_BYTES_MAX, READ_BUFFER_BYTES};
+use crate::limits::{OUT_BYTES_MAX, READ_BUFFER_BYTES, SIGNAL_OUT_BYTES_MAX};
 use crate::reactor::Readiness;
 use crate::reactor::slot::{SlotKey, SlotTable};
 use crate::session::State;
@@ -220,6 +220,14 @@ impl Connections {
     #[inline]
     pub(crate) fn append_word(&mut self, key: SlotKey, write: impl FnOnce(&mut Vec<u8>)) {
         if self.find(key).is_some_and(|connection| connection.unsent() <= OUT_BYTES_MAX) {
+            self.append(key, write);
+        }
+    }
+
+    /// As above, for a signal: a peer who is a little slow is told of none.
+    #[inline]
+    pub(crate) fn append_signal(&mut self, key: SlotKey, write: impl FnOnce(&mut Vec<u8>)) {
+        if self.find(key).is_some_and(|connection| connection.unsent() <= SIGNAL_OUT_BYTES_MAX) {
             self.append(key, write);
         }
     }

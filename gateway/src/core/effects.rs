@@ -47,6 +47,7 @@ impl Core {
                     connection.session.copies = copies;
                 }
             }
+            Effect::Signal { to, signal } => self.show_signal(to, &signal),
             Effect::Probe { to } => self.probe(to),
             Effect::Alarm(alarm) => error!(alarm = alarm.name(), "{alarm}"),
             Effect::Administered { ticket, outcome } => self.handle_administered(ticket, outcome),
@@ -106,7 +107,7 @@ impl Core {
         }
     }
 
-    fn mail(&mut self, to: PartitionId, mail: Mail) {
+    pub(super) fn mail(&mut self, to: PartitionId, mail: Mail) {
         let core = self.shared.table.core_of(to);
         if core != self.core {
             self.mesh.mail(core, to, mail);

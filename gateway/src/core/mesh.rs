@@ -22,8 +22,8 @@ use mio::net::TcpStream;
 
 use super::connection::Cover;
 use crate::limits::{
-    PARCEL_ARRIVALS_MAX, PARCEL_MAIL_MAX, PARCEL_REQUEST_BYTES_MAX, PARCELS_PER_TICK,
-    REQUESTS_FORWARDED_MAX,
+    PARCEL_ARRIVALS_MAX, PARCEL_MAIL_MAX, PARCEL_REQUEST_BYTES_MAX, PARCEL_SIGNALS_MAX,
+    PARCELS_PER_TICK, REQUESTS_FORWARDED_MAX,
 };
 use crate::reactor::slot::SlotKey;
 use crate::session::handshake::Greeting;
@@ -127,8 +127,9 @@ impl Mesh {
 
     /// Sends a word to a partition of another core, or drops it.
     pub(crate) fn mail(&mut self, core: u16, to: PartitionId, mail: Mail) {
+        let most = if mail.is_signal() { PARCEL_SIGNALS_MAX } else { PARCEL_MAIL_MAX };
         if let Some(link) = self.link(core)
-            && link.parcel.mail.len() < PARCEL_MAIL_MAX
+            && link.parcel.mail.len() < most
         {
             link.parcel.mail.push((to, mail));
         }

@@ -34,6 +34,7 @@ mod read;
 mod renew;
 mod seats;
 pub(crate) mod shards;
+mod signals;
 mod slow;
 mod stop;
 
@@ -78,6 +79,7 @@ pub(crate) use mesh::{Link, Mesh};
 use renew::Renewals;
 pub(crate) use seats::Seats;
 pub(crate) use shards::Shards;
+use signals::Typists;
 use slow::Slow;
 use stop::Phase;
 
@@ -170,6 +172,7 @@ pub(crate) struct Core {
     read_buffers: ReadBuffers,
     entrance: Entrance,
     rates: Rates,
+    typists: Typists,
     /// Who greeted in this tick.
     greeters: Vec<Greeter>,
     /// Who is let in, if the user's home agrees.
@@ -228,6 +231,7 @@ impl Core {
             read_buffers: ReadBuffers::new(),
             entrance: Entrance::default(),
             rates,
+            typists: Typists::default(),
             greeters: Vec::new(),
             openings: HashMap::new(),
             renewals: Renewals::default(),

@@ -189,6 +189,9 @@ impl Core {
         request: Request,
     ) -> Result<(), Code> {
         let tag = frame.header.tag;
+        if frame.header.is_user_action() {
+            self.note_action(key, session, frame);
+        }
         let origin = Origin {
             session: self.session_ref(key),
             tag,
@@ -210,6 +213,11 @@ impl Core {
                 if let Some(shard) = self.shards.touch(self.home_of(session)) {
                     shard.handle_resync(origin, frame.envelope);
                 }
+            }
+            Request::Typing => return self.pass_typing(key, session, frame),
+            Request::Watch => return self.ask_home(key, origin, frame, Kind::Watch),
+            Request::SetVisibility => {
+                return self.ask_home(key, origin, frame, Kind::SetVisibility);
             }
             Request::Ping(echo) => {
                 self.connections.append(key, |out| reply::append_pong(out, tag, echo));

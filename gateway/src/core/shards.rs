@@ -109,6 +109,8 @@ impl Shards {
                 shard.handle_recall(origin, recipient, frame.envelope, frame.payload);
             }
             Kind::Read => shard.handle_read(origin, frame.envelope),
+            Kind::Watch => shard.handle_watch(origin, frame.envelope),
+            Kind::SetVisibility => shard.handle_set_visibility(origin, frame.envelope),
             _ => shard.handle_send(origin, recipient, frame.envelope, frame.payload),
         }
         if origin.session.core != self.core
@@ -159,8 +161,19 @@ impl Shards {
         let Some(shard) = &home.shard else { return };
         home.waiting = shard.pending();
         home.timeout_ms = shard.poll_timeout();
-        if shard.uncheckpointed_bytes() > 0 {
+        if shard.uncheckpointed_bytes() > 0 || shard.has_actions_to_write() {
             home.changed_since_ms.get_or_insert(now_ms);
+        }
+    }
+
+    /// The box stops: what was put off is checkpointed too.
+    pub(crate) fn handle_stopping(&mut self, now_ms: u64) {
+        for home in &mut self.homes {
+            let Some(shard) = home.shard.as_mut() else { continue };
+            shard.handle_stopping();
+            if shard.has_actions_to_write() {
+                home.changed_since_ms.get_or_insert(now_ms);
+            }
         }
     }
 

@@ -5,6 +5,7 @@ use answerback_proto::code::Code;
 use answerback_proto::frame_buffer::Frame;
 use answerback_proto::id::{DeviceId, Generation, Position, UserId};
 use answerback_proto::kind::{End, Hello, Kind, Resume, SessionTail};
+use answerback_proto::limits::MODE_ACTIVE;
 
 use crate::auth::{Exported, Pass, Proof, SealingKeys, Ticketed, TokenFault, Verifier, has_proven};
 use crate::limits::SESSION_CREDIT_BYTES_MAX;
@@ -27,6 +28,9 @@ pub(crate) struct Greeting {
     cursor: Position,
     credit_frames: u32,
     credit_bytes: u32,
+    /// Somebody may be looking.
+    pub(crate) is_active: bool,
+    takes_typing: bool,
 }
 
 /// A first frame that is good if its proof holds, where it needs one.
@@ -63,7 +67,7 @@ impl Claim {
         if !pass.is_for(UserId(frame.header.target), DeviceId(hello.device)) {
             return Err(Unfit::Told(Code::TokenInvalid));
         }
-        let greeting = Greeting::new(Kind::Hello, frame.header.tag, pass, &hello);
+        let greeting = Greeting::new(Kind::Hello, frame.header.tag, pass, &hello, tail);
         Ok(Self { greeting, proof: Some(proof) })
     }
 
@@ -90,13 +94,13 @@ impl Claim {
         if !is_good {
             return Err(Code::TicketInvalid);
         }
-        let greeting = Greeting::new(Kind::Resume, frame.header.tag, pass, &hello);
+        let greeting = Greeting::new(Kind::Resume, frame.header.tag, pass, &hello, tail);
         Ok(Self { greeting, proof: None })
     }
 }
 
 impl Greeting {
-    fn new(kind: Kind, tag: u32, pass: Pass, hello: &Hello) -> Self {
+    fn new(kind: Kind, tag: u32, pass: Pass, hello: &Hello, tail: SessionTail<'_>) -> Self {
         Self {
             kind,
             tag,
@@ -106,6 +110,8 @@ impl Greeting {
             cursor: Position(hello.cursor),
             credit_frames: hello.credit_frames,
             credit_bytes: hello.credit_bytes.min(SESSION_CREDIT_BYTES_MAX),
+            is_active: hello.mode == MODE_ACTIVE,
+            takes_typing: hello.mode == MODE_ACTIVE && tail.lists(Kind::Typing),
         }
     }
 
@@ -120,6 +126,8 @@ impl Greeting {
             cursor: self.cursor,
             credit_frames: self.credit_frames,
             credit_bytes: self.credit_bytes,
+            is_active: self.is_active,
+            takes_typing: self.takes_typing,
         }
     }
 }
@@ -148,10 +156,12 @@ impl From<TokenFault> for Unfit {
 
 /// No kind is sent that the client did not offer to understand, and a session cannot do
 /// without any of this version's; but `Renewed` only answers a `Renew`, and who never sends
-/// that need not know of it.
+/// that need not know of it, and signals are for those who look.
 fn require_version(hello: &Hello, tail: SessionTail<'_>) -> Result<(), Code> {
     let speaks_it = (hello.version_min..=hello.version_max).contains(&VERSION);
-    let needed = |kind: &&Kind| kind.is_sent_by(End::Server) && **kind != Kind::Renewed;
+    let needed = |kind: &&Kind| {
+        kind.is_sent_by(End::Server) && **kind != Kind::Renewed && !kind.is_signal()
+    };
     let mut kinds = Kind::ALL.iter().filter(needed);
     if speaks_it && kinds.all(|&kind| tail.lists(kind)) {
         Ok(())

@@ -49,6 +49,10 @@ pub(crate) struct Session {
     pub(crate) is_probed: bool,
     /// It has sent a new token that is not yet checked.
     pub(crate) is_renewing: bool,
+    /// Its `Hello` said that somebody may be looking.
+    pub(crate) is_active: bool,
+    /// When its user's home was told last that a person did something on it, s.
+    pub(crate) acted_s: u32,
 }
 
 /// A frame that this connection may send now.
@@ -68,6 +72,12 @@ pub(crate) enum Request {
     Skip,
     /// For the home of the target.
     Recall,
+    /// For whoever looks at the target's end of the chat.
+    Typing,
+    /// For the user's own home.
+    Watch,
+    /// For the user's own home.
+    SetVisibility,
     /// For the user's own home.
     Read,
     /// For the user's own home.
@@ -123,6 +133,8 @@ impl Session {
             copies: false,
             is_probed: false,
             is_renewing: false,
+            is_active: false,
+            acted_s: 0,
         }
     }
 
@@ -162,6 +174,11 @@ impl Session {
             Kind::Send => Ok(Request::Send),
             Kind::Skip => Ok(Request::Skip),
             Kind::Recall => Ok(Request::Recall),
+            Kind::Typing => Ok(Request::Typing),
+            Kind::Watch => self.require_own(&frame.header).map(|()| Request::Watch),
+            Kind::SetVisibility => {
+                self.require_own(&frame.header).map(|()| Request::SetVisibility)
+            }
             Kind::Read => self.require_own(&frame.header).map(|()| Request::Read),
             Kind::Ack => self.require_own(&frame.header).map(|()| Request::Ack),
             Kind::Resync => self.require_own(&frame.header).map(|()| Request::Resync),

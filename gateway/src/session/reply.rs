@@ -8,7 +8,8 @@ use answerback_proto::encode::{Address, append_frame};
 use answerback_proto::frame_buffer::Frame;
 use answerback_proto::id::{Sequence, UserId};
 use answerback_proto::kind::{
-    End, Error, GoAway, Kind, Pong, Probe, Read, Recall, Renewed, Send, Skip, Welcome,
+    End, Error, GoAway, Kind, Pong, Probe, Read, Recall, Renewed, Send, SetVisibility, Skip, Watch,
+    Welcome,
 };
 use answerback_proto::limits::UNDECIDED_MAX;
 
@@ -39,13 +40,21 @@ impl Refusal {
 /// # Errors
 /// As its own check: a request that cannot be read cannot be answered either.
 pub(crate) fn refusal(frame: &Frame<'_>, kind: Kind, why: Refusal) -> Result<Answer, Code> {
+    let Refusal { code, retry_after_ms } = why;
     let sequence = match kind {
+        Kind::Watch => {
+            Watch::read(frame.envelope)?;
+            return Ok(Answer::Declined { code, retry_after_ms });
+        }
+        Kind::SetVisibility => {
+            read::<SetVisibility>(frame.envelope)?;
+            return Ok(Answer::Declined { code, retry_after_ms });
+        }
         Kind::Skip => read::<Skip>(frame.envelope)?.from,
         Kind::Recall => read::<Recall>(frame.envelope)?.sequence,
         Kind::Read => read::<Read>(frame.envelope)?.up_to,
         _ => read::<Send>(frame.envelope)?.sequence,
     };
-    let Refusal { code, retry_after_ms } = why;
     Ok(Answer::Refused { sequence: Sequence(sequence), code, retry_after_ms })
 }
 

@@ -60,6 +60,9 @@ fn an_open_session_takes_what_a_client_may_send() {
             Kind::Send => Ok(Request::Send),
             Kind::Skip => Ok(Request::Skip),
             Kind::Recall => Ok(Request::Recall),
+            Kind::Typing => Ok(Request::Typing),
+            Kind::Watch => Ok(Request::Watch),
+            Kind::SetVisibility => Ok(Request::SetVisibility),
             Kind::Read => Ok(Request::Read),
             Kind::Ack => Ok(Request::Ack),
             Kind::Resync => Ok(Request::Resync),
@@ -90,7 +93,8 @@ fn an_unknown_kind_is_a_fault_unless_it_may_be_passed_over() {
 
 #[test]
 fn acknowledgements_are_for_oneself() {
-    for kind in [Kind::Ack, Kind::Resync, Kind::Read, Kind::Renew] {
+    let own = [Kind::Ack, Kind::Resync, Kind::Read, Kind::Renew, Kind::Watch, Kind::SetVisibility];
+    for kind in own {
         let tag = u32::from(kind.tag() == Tag::Request);
         let foreign = header(kind.number(), tag, USER + 1);
         assert_eq!(admit_header(State::Open, foreign), Err(Code::NotYours));

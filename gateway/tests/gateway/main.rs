@@ -15,6 +15,7 @@ mod load;
 mod login;
 mod renewal;
 mod running;
+mod signals;
 mod stats;
 mod stop;
 mod storage;

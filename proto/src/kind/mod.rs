@@ -5,12 +5,14 @@ mod inbox;
 mod outcome;
 mod send;
 mod session;
+mod signal;
 mod tail;
 
 pub use inbox::*;
 pub use outcome::*;
 pub use send::*;
 pub use session::*;
+pub use signal::*;
 pub use tail::*;
 
 use rkyv::Portable;
@@ -128,6 +130,29 @@ macro_rules! kinds {
                 matches!(self, Self::Send | Self::Recall | Self::Deliver | Self::Copied)
             }
 
+            /// Whether it is a signal: shown now or never, and sent by a server only to a client
+            /// that said in `Hello` that it understands it. A session needs none of them.
+            pub fn is_signal(self) -> bool {
+                matches!(self, Self::Typing | Self::Presence)
+            }
+
+            /// Whether a person may have caused a frame of this kind: of others, which apps send by
+            /// themselves, `USER_ACTION` says nothing.
+            pub fn may_be_user_action(self) -> bool {
+                let is_by_itself = matches!(
+                    self,
+                    Self::Hello
+                        | Self::Resume
+                        | Self::Renew
+                        | Self::Ping
+                        | Self::Pong
+                        | Self::Ack
+                        | Self::Resync
+                        | Self::Read
+                );
+                self.is_sent_by(End::Client) && !is_by_itself
+            }
+
             /// Bytes of the fixed part of its envelope.
             pub fn envelope_bytes(self) -> usize {
                 match self {
@@ -162,6 +187,13 @@ kinds! {
     Read = 0x0014, Client, Request;
     /// A message that takes an earlier one back.
     Recall = 0x0015, Client, Request;
+
+    /// What a user does in a chat just now; shown or lost.
+    Typing = 0x0040, Either, None;
+    /// Whom the user wants to see being there.
+    Watch = 0x0041, Client, Request;
+    /// Who may see when the user was there.
+    SetVisibility = 0x0042, Client, Request;
 
     /// The session is open.
     Welcome = 0x0101, Server, Answer;
@@ -204,6 +236,9 @@ kinds! {
     Done = 0x0130, Server, Answer;
     /// What was asked for is not done.
     Declined = 0x0131, Server, Answer;
+
+    /// When a user was there last; shown or lost.
+    Presence = 0x0160, Server, None;
 }
 
 impl Kind {

@@ -151,6 +151,8 @@ records! {
     RevokeTokens = 27,
     /// One token of a user is void.
     RevokeToken = 28,
+    /// Who may see when a user was there.
+    VisibilityChange = 80,
 }
 
 /// The fixed part of a record.

@@ -192,6 +192,7 @@ fn the_limits_are_those_of_the_code() {
         CREDIT_FRAMES_MAX,
         CREDIT_BYTES_MAX,
         LIFE_MAX_S,
+        WATCHED_MAX,
     ];
     let table = rows(section("## Limits"), |cell| cell.ends_with("_MAX") || cell.ends_with("_S"));
     let written: Vec<_> = table.iter().map(|cells| (cells[0], cells[1].to_owned())).collect();

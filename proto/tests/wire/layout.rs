@@ -97,6 +97,10 @@ layouts! {
     OutOfOrder / ArchivedOutOfOrder, access::read::<OutOfOrder>, { sequence, expected };
     Skipped / ArchivedSkipped, access::read::<Skipped>, { from, to, accepted };
     ReadNoted / ArchivedReadNoted, access::read::<ReadNoted>, { up_to };
+    Typing / ArchivedTyping, access::read::<Typing>, { state };
+    Watch / ArchivedWatch, Watch::read, { once, users_count };
+    SetVisibility / ArchivedSetVisibility, access::read::<SetVisibility>, { visibility };
+    Presence / ArchivedPresence, access::read::<Presence>, { last_action_ms, online_for_ms };
     Done / ArchivedDone, access::read::<Done>, { at_ms };
     Declined / ArchivedDeclined, access::read::<Declined>, { retry_after_ms, code };
     Deliver / ArchivedDeliver, access::read::<Deliver>, {

@@ -84,6 +84,7 @@ records! {
     };
     RevokeTokens { user: 16, issued_before_s: 8 };
     RevokeToken { user: 16, token: 16, expires_s: 8 };
+    VisibilityChange { user: 16, visibility: 2 };
 }
 
 /// The batches of the vectors.

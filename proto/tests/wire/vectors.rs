@@ -7,10 +7,10 @@ use answerback_proto::access::kind_of;
 use answerback_proto::code::Code;
 use answerback_proto::encode::Address;
 use answerback_proto::frame_buffer::{Frame, FrameBuffer};
-use answerback_proto::id::Sequence;
+use answerback_proto::id::{Sequence, UserId};
 use answerback_proto::kind::{
     Delivered, End, Envelope, Hello, Kind, Renew, Renewed, Resume, SequenceRange, SessionTail,
-    Welcome,
+    Watch, Welcome,
 };
 use answerback_proto::limits::FRAME_BYTES_HARD_MAX;
 use serde_json::{Value, json};
@@ -111,6 +111,10 @@ fn tail(envelope: &[u8], kind: Kind) -> Value {
                 .map(|range| [range.first.to_string(), range.last.to_string()])
                 .collect();
             json!({ "except": pairs })
+        }
+        Kind::Watch => {
+            let users = Watch::read(envelope).expect("a good tail").1;
+            json!({ "users": users.iter().map(|user| user.to_string()).collect::<Vec<_>>() })
         }
         _ => json!({}),
     }
@@ -223,6 +227,12 @@ fn tails_are_built_as_the_vectors_say() {
     let delivered = Delivered { except_count: 0, ..delivered };
     let except = [range(1, 1), range(4, 16)];
     assert_eq!(delivered.append(&mut out, address(&cut(&expected)), &except), Ok(()));
+    assert_eq!(std::mem::take(&mut out), expected);
+
+    let expected = bytes("watch");
+    let (watch, users) = Watch::read(cut(&expected).envelope).expect("good");
+    let (watch, users) = (Watch { users_count: 0, ..watch }, users.iter().collect::<Vec<_>>());
+    assert_eq!(watch.append(&mut out, address(&cut(&expected)), &users), Ok(()));
     assert_eq!(out, expected);
 }
 
@@ -253,6 +263,11 @@ fn tails_beyond_their_limits_are_not_built() {
     let (welcome, _) = Welcome::read(envelope_of(Kind::Welcome)).expect("good");
     assert_eq!(welcome.clone().append(&mut out, to, &[Kind::Ack; 257], b""), refused);
     assert_eq!(welcome.append(&mut out, to, &[], &[0; 1025]), refused);
+
+    let (watch, _) = Watch::read(envelope_of(Kind::Watch)).expect("good");
+    assert_eq!(watch.append(&mut out, to, &[UserId(1); 257]), refused);
+    assert_eq!(watch.append(&mut out, to, &[UserId(1), UserId(0)]), refused);
+    assert_eq!(Watch { once: 2, ..watch }.append(&mut out, to, &[]), refused);
 
     let (delivered, _) = Delivered::read(envelope_of(Kind::Delivered)).expect("good");
     let delivered = Delivered { up_to: 100, ..delivered };

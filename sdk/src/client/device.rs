@@ -3,6 +3,7 @@
 use answerback_proto::id::{Sequence, UserId};
 
 use super::event::{ClientEvent, ConnectionState, EventQueue};
+use super::signals::Signals;
 use super::{Error, Options};
 use crate::link::{Halt, Link, LinkState};
 use crate::session::{ClientSession, Credit, EntryBody, Event, Mode, Outgoing};
@@ -30,6 +31,7 @@ pub(super) struct Device {
     pub(super) link: Link,
     pub(super) events: EventQueue,
     pub(super) statistics: Statistics,
+    pub(super) signals: Signals,
     /// Whether all that waited at the last `Hello` is stored.
     pub(super) is_caught_up: bool,
     /// The app waits for what is owed to the server, to close.
@@ -58,6 +60,7 @@ impl Device {
             link: Link::new(session, options.mode, seed),
             events: EventQueue::default(),
             statistics: Statistics::default(),
+            signals: Signals::default(),
             is_caught_up: false,
             is_closing: false,
             has_bytes_out: false,
@@ -79,7 +82,21 @@ impl Device {
         {
             self.link.stop(Halt::Storage(error.to_string()));
         }
+        for event in &events {
+            self.signals.handle(event, now_ms, &mut self.events);
+        }
         self.tell_state(now_ms);
+    }
+
+    /// What passes by itself passes.
+    pub(super) fn handle_timeout(&mut self, now_ms: u64) {
+        self.link.handle_timeout(now_ms);
+        self.signals.handle_timeout(now_ms, &mut self.events);
+    }
+
+    /// When something is to be done although nothing came.
+    pub(super) fn poll_timeout(&self) -> Option<u64> {
+        self.link.poll_timeout().into_iter().chain(self.signals.poll_timeout()).min()
     }
 
     /// Tells the app of another stage of the connection.
@@ -169,11 +186,20 @@ impl Device {
                 self.is_caught_up = true;
                 self.events.push(ClientEvent::CaughtUp);
             }
+            &Event::VisibilitySet { visibility } => {
+                self.events.push(ClientEvent::VisibilitySet { visibility });
+            }
+            Event::VisibilityRefused { code, .. } | Event::WatchRefused { code } => {
+                let error = Error::of_code(*code);
+                self.events.push(ClientEvent::Refused { error });
+            }
             Event::ReadNoted { .. }
             | Event::Ticket(_)
             | Event::Renewed
             | Event::Missing { .. }
             | Event::Shown(_)
+            | Event::Typing { .. }
+            | Event::Presence { .. }
             | Event::Silent
             | Event::GoAway { .. }
             | Event::Closed { .. } => {}

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use answerback_proto::id::UserId;
 
 use super::Error;
+use crate::session::Visibility;
 
 /// Events that wait for the app, at most; what says the same as one that waits is left out.
 const WAITING_MAX: usize = 256;
@@ -51,6 +52,26 @@ pub enum ClientEvent {
         /// The other end.
         peer: UserId,
     },
+    /// What the other end of a chat does just now is something else; see `typing`.
+    TypingChanged {
+        /// The other end.
+        peer: UserId,
+    },
+    /// A user who is watched, or was looked at, is there, or no longer; see `presence`.
+    PresenceChanged {
+        /// Who.
+        peer: UserId,
+    },
+    /// The server goes by who may see when the user was there.
+    VisibilitySet {
+        /// Who may.
+        visibility: Visibility,
+    },
+    /// The server did not take who may see when the user was there, or whom he watches.
+    Refused {
+        /// Why.
+        error: Error,
+    },
     /// Messages wait for `to_hand_over`.
     MessagesWaiting,
     /// All that had waited at the server when this connection was opened is here.
@@ -60,6 +81,16 @@ pub enum ClientEvent {
     HistoryLost,
     /// More happened than is worth telling one by one: look at everything again.
     EverythingChanged,
+}
+
+impl ClientEvent {
+    /// Whether "everything" says as much.
+    fn is_of_one_chat(&self) -> bool {
+        matches!(
+            self,
+            Self::ChatChanged { .. } | Self::TypingChanged { .. } | Self::PresenceChanged { .. }
+        )
+    }
 }
 
 /// Events that wait, none twice.
@@ -75,14 +106,14 @@ impl EventQueue {
             self.waiting.retain(|one| !matches!(one, ClientEvent::ConnectionChanged { .. }));
         }
         let says_all = |one: &ClientEvent| match one {
-            ClientEvent::EverythingChanged => matches!(event, ClientEvent::ChatChanged { .. }),
+            ClientEvent::EverythingChanged => event.is_of_one_chat(),
             one => *one == event,
         };
         if self.waiting.iter().any(says_all) {
             return;
         }
         if self.waiting.len() >= WAITING_MAX {
-            self.waiting.retain(|one| !matches!(one, ClientEvent::ChatChanged { .. }));
+            self.waiting.retain(|one| !one.is_of_one_chat());
             self.waiting.push_back(ClientEvent::EverythingChanged);
             return self.push(event);
         }

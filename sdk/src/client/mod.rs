@@ -10,6 +10,7 @@ mod fetch;
 mod message;
 mod options;
 mod shared;
+mod signals;
 mod worker;
 
 use std::io;
@@ -17,7 +18,7 @@ use std::sync::Arc;
 use std::thread;
 
 use answerback_proto::id::{Sequence, UserId};
-use answerback_proto::limits::FRAME_BYTES_HARD_MAX;
+use answerback_proto::limits::{FRAME_BYTES_HARD_MAX, WATCHED_MAX};
 
 pub use device::Statistics;
 pub use error::{Error, ErrorClass};
@@ -25,8 +26,9 @@ pub use event::{ClientEvent, ConnectionState};
 pub use fetch::{Fetched, fetch_once};
 pub use message::{ChatSummary, Failure, Message, MessageId, MessageState, Received};
 pub use options::{Options, TokenSource};
+pub use signals::Presence;
 
-use crate::session::{Mode, ReadMark};
+use crate::session::{Mode, ReadMark, Visibility};
 use crate::storage::{ChatMessage, Draft};
 use crate::transport::{Connector, Distrust, bell, host_of};
 use device::Device;
@@ -225,6 +227,73 @@ impl Client {
     /// `Storage`.
     pub fn done(&self, row: i64) -> Result<(), Error> {
         self.shared.with(|device| Ok(device.storage.handed_over(row)?))
+    }
+
+    /// The user does something in the chat with `peer` just now, and has touched a key: 1 writes,
+    /// 0 has stopped. It is told to whoever looks at the other end, or lost; a message that is
+    /// sent needs no 0 before it.
+    pub fn say_typing(&self, peer: UserId, state: u16) {
+        self.nudge(|device, now_ms| device.link.session().typing(now_ms, peer, state));
+    }
+
+    /// What `peer` does in the chat with this user just now, as [`ClientEvent::TypingChanged`]
+    /// told; 0 for nothing.
+    ///
+    /// # Errors
+    /// `Usage`: the client is closed.
+    pub fn typing(&self, peer: UserId) -> Result<u16, Error> {
+        let now_ms = self.shared.clock.now_ms();
+        self.shared.with(|device| Ok(device.signals.typing(peer, now_ms)))
+    }
+
+    /// The user wants to see when these others are there, in place of the earlier ones, as long as
+    /// the app is in the foreground: what stands in the chats that are on the screen.
+    ///
+    /// # Errors
+    /// `Usage`: more than 256, or a 0 among them; the client is closed.
+    pub fn watch(&self, peers: &[UserId]) -> Result<(), Error> {
+        if peers.len() > WATCHED_MAX || peers.contains(&UserId(0)) {
+            return Err(Error::usage("at most 256 users are watched, and none of them is 0"));
+        }
+        self.shared.with_wake(|device| {
+            device.signals.keep_seen(peers);
+            device.link.session().watch(peers.to_vec());
+            Ok(())
+        })
+    }
+
+    /// The user wants to see once when another was there: told by
+    /// [`ClientEvent::PresenceChanged`], where there is a session.
+    ///
+    /// # Errors
+    /// `Usage`: the client is closed.
+    pub fn look(&self, peer: UserId) -> Result<(), Error> {
+        self.shared.with_wake(|device| {
+            device.link.session().look(peer);
+            Ok(())
+        })
+    }
+
+    /// When another was there, as far as this client was told.
+    ///
+    /// # Errors
+    /// `Usage`: the client is closed.
+    pub fn presence(&self, peer: UserId) -> Result<Presence, Error> {
+        let now_ms = self.shared.clock.now_ms();
+        self.shared.with(|device| Ok(device.signals.presence(peer, now_ms)))
+    }
+
+    /// Who may see when the user was there; whom the user does not show himself to, he does not
+    /// see. Said on each connection until [`ClientEvent::VisibilitySet`], as long as this client is
+    /// open.
+    ///
+    /// # Errors
+    /// `Usage`: the client is closed.
+    pub fn set_visibility(&self, visibility: Visibility) -> Result<(), Error> {
+        self.shared.with_wake(|device| {
+            device.link.session().set_visibility(visibility);
+            Ok(())
+        })
     }
 
     /// Waits until there is something to tell, at most `timeout_ms`; none then, and once the

@@ -87,7 +87,7 @@ impl Worker {
         let mut device = self.shared.lock();
         let device = device.as_mut()?;
         let now_ms = self.shared.clock.now_ms();
-        device.link.handle_timeout(now_ms);
+        device.handle_timeout(now_ms);
         device.settle(now_ms);
         let mut plan = None;
         while let Some(step) = device.link.poll_step(now_ms) {
@@ -112,7 +112,7 @@ impl Worker {
         device.has_bytes_out = self.has_bytes_out();
         device.tell_state(now_ms);
         self.shared.tell(device);
-        let timeout = device.link.poll_timeout();
+        let timeout = device.poll_timeout();
         let left = timeout.map(|due_ms| Duration::from_millis(due_ms.saturating_sub(now_ms)));
         Some(plan.unwrap_or(Plan::Wait(left)))
     }

@@ -16,6 +16,7 @@ use answerback_proto::id::{Sequence, UserId};
 use answerback_proto::kind::{Envelope, Recall, Send, Skip};
 use answerback_proto::limits::UNDECIDED_MAX;
 
+use super::presence::Visibility;
 use super::reads::ReadMark;
 use super::{Limits, Outgoing};
 
@@ -27,6 +28,11 @@ pub(super) enum Request {
     Renew,
     Ping,
     Read(ReadMark),
+    /// A `Watch` with the list.
+    Watch,
+    /// A `Watch` that changes no list.
+    Look,
+    SetVisibility(Visibility),
     /// A `Send` or a `Recall` (one number), or a `Skip` (a range).
     Numbers {
         peer: UserId,

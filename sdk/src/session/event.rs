@@ -2,7 +2,7 @@
 
 use answerback_proto::id::{DeviceId, Generation, Position, Sequence, UserId};
 
-use super::Ticket;
+use super::{Ticket, Visibility};
 
 /// Something that happened. Codes are numbers: a newer server may have more of them, and
 /// `Class::of` says what to do about any.
@@ -78,6 +78,40 @@ pub enum Event {
     Entry(Entry),
     /// A first word of an entry that follows: show it, store nothing.
     Shown(Entry),
+    /// What a user does in the chat with this one just now: show it for a few seconds, store
+    /// nothing.
+    Typing {
+        /// Who.
+        peer: UserId,
+        /// 1 writes, 0 has stopped; see the registry of the protocol's page.
+        state: u16,
+    },
+    /// When a user was there last, of whom this one wants to see it.
+    Presence {
+        /// Who.
+        peer: UserId,
+        /// The last action, ms since 1970 at the server; 0 where none is known, or shown.
+        last_action_ms: u64,
+        /// How long the user counts as there from now on, ms: nothing is said when it ends.
+        online_for_ms: u32,
+    },
+    /// The server goes by who may see when the user was there.
+    VisibilitySet {
+        /// Who may.
+        visibility: Visibility,
+    },
+    /// The server does not.
+    VisibilityRefused {
+        /// Who was to be allowed.
+        visibility: Visibility,
+        /// Why not.
+        code: u16,
+    },
+    /// The server tells of nobody.
+    WatchRefused {
+        /// Why not.
+        code: u16,
+    },
     /// All entries that waited at `Hello` were sent.
     CaughtUp,
     /// No answer to the last ping: connect again.

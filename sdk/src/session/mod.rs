@@ -22,10 +22,12 @@ mod grant;
 mod heartbeat;
 mod inbox;
 mod mode;
+mod presence;
 mod reads;
 mod receive;
 #[cfg(test)]
 mod tests;
+mod typing;
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -43,8 +45,11 @@ pub use grant::Ticket;
 use heartbeat::{Beat, Heartbeat};
 use inbox::InboxCursor;
 pub use mode::Mode;
+pub use presence::Visibility;
+use presence::Watching;
 pub use reads::ReadMark;
 use reads::Reads;
+use typing::Typist;
 
 /// The protocol version that this client speaks.
 const VERSION: u16 = 1;
@@ -124,6 +129,8 @@ struct Limits {
     undecided_max: u64,
     takes_reads: bool,
     takes_recalls: bool,
+    takes_typing: bool,
+    takes_watches: bool,
 }
 
 /// The device's end of its connections, one after the other.
@@ -133,6 +140,8 @@ pub struct ClientSession {
     device: DeviceId,
     app_build: u32,
     mode: Mode,
+    /// What the `Hello` of this connection said.
+    told_mode: Mode,
     credit: Credit,
     state: State,
     frames: FrameBuffer,
@@ -140,6 +149,8 @@ pub struct ClientSession {
     chats: BTreeMap<UserId, ChatWindow>,
     reads: Reads,
     grant: Grant,
+    typist: Typist,
+    watching: Watching,
     /// What was asked on this connection and not answered, by tag.
     requests: BTreeMap<u32, Request>,
     last_tag: u32,
@@ -159,6 +170,7 @@ impl ClientSession {
             device: device.device,
             app_build: 0,
             mode: Mode::Active,
+            told_mode: Mode::Active,
             credit: Credit::default(),
             state: State::Offline,
             frames: FrameBuffer::default(),
@@ -166,6 +178,8 @@ impl ClientSession {
             chats: BTreeMap::new(),
             reads: Reads::default(),
             grant: Grant::new(device.ticket),
+            typist: Typist::default(),
+            watching: Watching::default(),
             requests: BTreeMap::new(),
             last_tag: 0,
             control: Vec::new(),
@@ -258,6 +272,8 @@ impl ClientSession {
         self.chats.values_mut().for_each(ChatWindow::forget_connection);
         self.reads.forget_connection();
         self.grant.forget_connection();
+        self.typist.forget_connection();
+        self.watching.forget_connection();
     }
 
     /// Takes what a socket gave, any cut of it. `now_ms` is any monotonic clock.
@@ -297,6 +313,7 @@ impl ClientSession {
             State::Offline | State::Opening | State::GoingAway => {}
             State::Open(limits) => {
                 self.transmit_reads(limits, out);
+                self.transmit_presence(limits, out);
                 self.transmit_chats(limits, start, out);
             }
         }
@@ -307,6 +324,7 @@ impl ClientSession {
     /// When `handle_timeout` wants to be called.
     pub fn poll_timeout(&self) -> Option<u64> {
         let held = self.chats.values().filter_map(ChatWindow::held_until_ms).min();
+        let held = held.into_iter().chain(self.watching.held_until_ms());
         self.heartbeat.poll_timeout().into_iter().chain(held).min()
     }
 
@@ -315,6 +333,7 @@ impl ClientSession {
     pub fn handle_timeout(&mut self, now_ms: u64) {
         self.now_ms = now_ms;
         self.chats.values_mut().for_each(|chat| chat.handle_timeout(now_ms));
+        self.watching.handle_timeout(now_ms);
         match self.heartbeat.handle_timeout(now_ms) {
             Beat::Rest => {}
             Beat::Ping => {

@@ -59,6 +59,10 @@ impl ClientSession {
             Kind::ReadBy if is_open => self.handle_read_by(frame),
             Kind::ReadElsewhere if is_open => self.handle_read_elsewhere(frame),
             Kind::Copied if is_open => self.handle_copied(frame),
+            Kind::Typing if is_open => self.handle_typing(frame),
+            Kind::Presence if is_open => self.handle_presence(frame),
+            Kind::Done if is_open => self.handle_done(frame),
+            Kind::Declined if is_open => self.handle_declined(frame),
             Kind::CaughtUp if is_open => {
                 read::<CaughtUp>(frame.envelope)?;
                 self.reads.handle_caught_up();
@@ -80,6 +84,8 @@ impl ClientSession {
             undecided_max: u64::from(welcome.undecided_max),
             takes_reads: tail.lists(Kind::Read),
             takes_recalls: tail.lists(Kind::Recall),
+            takes_typing: tail.lists(Kind::Typing),
+            takes_watches: tail.lists(Kind::Watch) && tail.lists(Kind::SetVisibility),
         };
         self.state = State::Open(limits);
         let (min_s, max_s) = (welcome.heartbeat_min_s, welcome.heartbeat_max_s);

@@ -6,7 +6,7 @@ pub(crate) mod wallet;
 
 use answerback_directory::shard::Grant;
 use answerback_proto::id::{DeviceId, Sequence, UserId};
-use answerback_sdk::session::{ClientSession, Credit, Outgoing};
+use answerback_sdk::session::{ClientSession, Credit, Mode, Outgoing, Visibility};
 use fastrand::Rng;
 
 use crate::model::{Breach, MessageNumber, Model, NewMessage};
@@ -45,6 +45,8 @@ pub(crate) struct Client {
     pub(crate) is_away: bool,
     /// It keeps silent about numbers that it lost.
     pub(crate) skips_nothing: bool,
+    /// Nobody looks at it.
+    is_in_background: bool,
     /// It was asked for such a number on this connection.
     was_asked: bool,
     /// Whether it may have something to say.
@@ -54,15 +56,15 @@ pub(crate) struct Client {
 impl Client {
     pub(crate) fn new(user: UserId, device: DeviceId, slot: u32, random: &mut Rng) -> Self {
         let credit = Credit { frames: random.u32(1..20), bytes: random.u32(1..2000) };
+        let is_in_background = random.u8(..4) == 0;
         let store = Store::default();
-        let session = store.session(user, device, credit);
-        Self {
+        let mut new = Self {
             user,
             device,
             credit,
-            store,
             backup: None,
-            session,
+            session: store.session(user, device, credit),
+            store,
             connection: None,
             slot,
             connections: 0,
@@ -70,8 +72,17 @@ impl Client {
             is_stuck: false,
             is_away: false,
             skips_nothing: random.u8(..4) == 0,
+            is_in_background,
             was_asked: false,
             is_stirred: true,
+        };
+        new.set_mode();
+        new
+    }
+
+    fn set_mode(&mut self) {
+        if self.is_in_background {
+            self.session.set_mode(Mode::Background);
         }
     }
 
@@ -96,6 +107,7 @@ impl Client {
         self.disconnect();
         self.is_stuck = false;
         self.session = self.store.session(self.user, self.device, self.credit);
+        self.set_mode();
     }
 
     /// The database is copied, for a bad day.
@@ -158,6 +170,34 @@ impl Client {
             life_s: new.life_s,
             payload: number.payload(new.payload_bytes),
             recalled: new.recalled,
+        }
+    }
+
+    /// The user touches a key in the chat with another.
+    pub(crate) fn type_to(&mut self, now_ms: u64, peer: UserId, model: &mut Model) {
+        model.handle_typed(self.user, peer);
+        self.session.typing(now_ms, peer, 1);
+        self.is_stirred = true;
+    }
+
+    /// The user watches others, looks at one, or chooses who may see this; in words.
+    pub(crate) fn watch(&mut self, users: u128, random: &mut Rng) -> &'static str {
+        self.is_stirred = true;
+        match random.u8(..4) {
+            0 => {
+                self.session.look(UserId(random.u128(1..=users + 1)));
+                "looks at somebody"
+            }
+            1 => {
+                let all = [Visibility::Everybody, Visibility::Contacts, Visibility::Nobody];
+                self.session.set_visibility(all[random.usize(..all.len())]);
+                "chooses who may see this"
+            }
+            _ => {
+                let watched = (1..=users + 1).filter(|_| random.bool()).map(UserId).collect();
+                self.session.watch(watched);
+                "watches others"
+            }
         }
     }
 

@@ -85,6 +85,16 @@ impl Client {
                 trace.say(format_args!("  device {device} is shown {}", told(&entry)));
                 model.handle_shown(self.user, &entry)
             }
+            Event::Presence { peer, last_action_ms, .. } => {
+                trace.say(format_args!(
+                    "  device {device} sees that user {peer} was there at {last_action_ms}"
+                ));
+                model.check_presence(peer, last_action_ms, self.is_in_background)
+            }
+            Event::Typing { peer, .. } => {
+                trace.say(format_args!("  device {device} sees that user {peer} writes"));
+                model.check_typing(peer, self.user, self.is_in_background)
+            }
             Event::ReadNoted { peer, device: of, up_to } => {
                 self.note_read(peer, of, up_to);
                 Ok(())
@@ -97,7 +107,13 @@ impl Client {
                 self.disconnect();
                 Ok(())
             }
-            Event::CaughtUp | Event::GoAway { .. } | Event::Ticket(_) | Event::Renewed => Ok(()),
+            Event::CaughtUp
+            | Event::GoAway { .. }
+            | Event::Ticket(_)
+            | Event::Renewed
+            | Event::VisibilitySet { .. }
+            | Event::VisibilityRefused { .. }
+            | Event::WatchRefused { .. } => Ok(()),
         }
     }
 

@@ -1,14 +1,14 @@
 //! From a connection's bytes to the shards.
 
 use answerback_directory::limits::BUSY_RETRY_AFTER_MS;
-use answerback_directory::shard::{Answer, Effect, Opening, Origin, SessionRef, reply};
+use answerback_directory::shard::{Answer, Effect, Mail, Opening, Origin, SessionRef, reply};
 use answerback_proto::access::{kind_of, read};
 use answerback_proto::code::Code;
 use answerback_proto::encode::{Address, append_frame};
 use answerback_proto::frame_buffer::Frame;
 use answerback_proto::id::{DeviceId, Generation, Position, Sequence, UserId};
-use answerback_proto::kind::{End, Hello, Kind, Ping, Pong, Recall, Send};
-use answerback_proto::limits::FRAME_BYTES_MAX;
+use answerback_proto::kind::{End, Hello, Kind, Ping, Pong, Recall, Send, Typing};
+use answerback_proto::limits::{FRAME_BYTES_MAX, MODE_ACTIVE};
 
 use super::{Front, Letter, Request};
 use crate::client::wallet;
@@ -21,7 +21,7 @@ impl Front {
         slot: u32,
         generation: u32,
         bytes: &[u8],
-        wall_s: u64,
+        wall_ms: u64,
     ) -> Result<(), Breach> {
         let broken = |code: Code| Breach(format!("a client broke the protocol: {}", code.name()));
         let Some(known) = self.slots.get_mut(slot as usize) else { return Ok(()) };
@@ -31,24 +31,29 @@ impl Front {
         let mut rest = bytes;
         let mut frames = std::mem::take(&mut known.frames);
         while let Some(frame) = frames.next_frame(&mut rest, FRAME_BYTES_MAX).map_err(broken)? {
-            self.frame(slot, &frame, wall_s).map_err(broken)?;
+            self.frame(slot, &frame, wall_ms).map_err(broken)?;
         }
         self.slots[slot as usize].frames = frames;
         Ok(())
     }
 
-    fn frame(&mut self, slot: u32, frame: &Frame<'_>, wall_s: u64) -> Result<(), Code> {
+    fn frame(&mut self, slot: u32, frame: &Frame<'_>, wall_ms: u64) -> Result<(), Code> {
         let Some(kind) = kind_of(&frame.header, End::Client)? else { return Ok(()) };
         let (tag, target) = (frame.header.tag, UserId(frame.header.target));
         if kind == Kind::Hello {
-            return self.hello(slot, frame, wall_s);
+            return self.hello(slot, frame, wall_ms);
         }
         let known = &mut self.slots[slot as usize];
         let (user, device) = known.owner.ok_or(Code::HelloExpected)?;
         let session = SessionRef { core: known.core, slot, generation: known.generation };
         let origin = Origin { session, tag, user, device, copies: known.copies };
+        let is_active = known.is_active;
         if std::mem::take(&mut known.is_probed) {
             self.home(user).handle_alive(user, session);
+        }
+        if is_active && frame.header.is_user_action() && kind.may_be_user_action() {
+            self.acted.push(user);
+            self.home(user).handle_action(user, wall_ms);
         }
         match kind {
             Kind::Send | Kind::Recall if self.is_disk_full => {
@@ -58,13 +63,20 @@ impl Front {
             Kind::Ack => self.home(user).handle_ack(origin, frame.envelope),
             Kind::Resync => self.home(user).handle_resync(origin, frame.envelope),
             Kind::Read => self.home(user).handle_read(origin, frame.envelope),
+            Kind::Typing => {
+                let Typing { state } = read(frame.envelope)?;
+                let mail = Mail::Typing { user: target, peer: user, state };
+                self.mail.push((self.table.partition_of(target), mail));
+            }
+            Kind::Watch => self.home(user).handle_watch(origin, frame.envelope),
+            Kind::SetVisibility => self.home(user).handle_set_visibility(origin, frame.envelope),
             Kind::Ping => self.pong(session, tag, frame)?,
             _ => {}
         }
         Ok(())
     }
 
-    fn hello(&mut self, slot: u32, frame: &Frame<'_>, wall_s: u64) -> Result<(), Code> {
+    fn hello(&mut self, slot: u32, frame: &Frame<'_>, wall_ms: u64) -> Result<(), Code> {
         let (hello, tail) = Hello::read(frame.envelope)?;
         let (tag, user) = (frame.header.tag, UserId(frame.header.target));
         let grant = wallet::read(tail.secret()).ok_or(Code::TokenInvalid)?;
@@ -73,12 +85,13 @@ impl Front {
         let known = &mut self.slots[slot as usize];
         known.core = core;
         let session = SessionRef { core, slot, generation: known.generation };
-        if grant.expires_s <= wall_s {
+        if grant.expires_s <= wall_ms / 1000 {
             let code = Code::TokenExpired;
             self.say(Effect::Close { to: session, tag, kind: Some(Kind::Hello), code });
             return Ok(());
         }
         (known.owner, known.grant) = (Some((user, device)), grant);
+        known.is_active = hello.mode == MODE_ACTIVE;
         let opening = Opening {
             origin: Origin { session, tag, user, device, copies: false },
             grant,
@@ -87,6 +100,8 @@ impl Front {
             cursor: Position(hello.cursor),
             credit_frames: hello.credit_frames,
             credit_bytes: hello.credit_bytes,
+            is_active: hello.mode == MODE_ACTIVE,
+            takes_typing: hello.mode == MODE_ACTIVE && tail.lists(Kind::Typing),
         };
         self.home(user).handle_opening(opening);
         Ok(())

@@ -64,6 +64,8 @@ struct Slot {
     core: u16,
     /// Whether what it sends is copied to the user's other devices.
     copies: bool,
+    /// Whether somebody may be looking, as its `Hello` said.
+    is_active: bool,
     is_probed: bool,
     /// The last word was said to it.
     is_closing: bool,
@@ -118,6 +120,8 @@ pub(crate) struct Front {
     mail: Vec<(PartitionId, Mail)>,
     /// Sends are refused.
     pub(crate) is_disk_full: bool,
+    /// Whose frames a person caused, since somebody looked.
+    pub(crate) acted: Vec<UserId>,
     pub(crate) said: Vec<Said>,
     pub(crate) said_bytes: Vec<u8>,
 }
@@ -145,6 +149,7 @@ impl Front {
             letters: (0..cores * cores).map(|_| VecDeque::new()).collect(),
             mail: Vec::new(),
             is_disk_full: false,
+            acted: Vec::new(),
             said: Vec::new(),
             said_bytes: Vec::new(),
         })

@@ -60,6 +60,10 @@ impl Front {
                 }
                 self.end_said(to, false);
             }
+            Effect::Signal { to, signal } => {
+                reply::append_signal(out, &signal);
+                self.end_said(to, false);
+            }
             Effect::Copies { to, copies } => self.set_copies(to, copies),
             Effect::Entry { .. }
             | Effect::Mail { .. }
@@ -123,6 +127,9 @@ fn append_welcome(out: &mut Vec<u8>, tag: u32, user: UserId, opened: &Opened) {
         Kind::Resync,
         Kind::Read,
         Kind::Recall,
+        Kind::Typing,
+        Kind::Watch,
+        Kind::SetVisibility,
         Kind::Ping,
         Kind::Pong,
     ];

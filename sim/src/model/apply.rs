@@ -101,7 +101,10 @@ impl Model {
                 let body = PartBody::Copy { message, at_ms: part.accepted_at_ms };
                 return self.take_part(at, numbers!(part), body, about.user);
             }
-            Record::ApplyVersion(_) | Record::StateDigest(_) | Record::NewGeneration(_) => {}
+            Record::ApplyVersion(_)
+            | Record::StateDigest(_)
+            | Record::NewGeneration(_)
+            | Record::VisibilityChange(_) => {}
             Record::Message(_) | Record::Connect(_) | Record::Repair(_) => {
                 return Err(Breach(format!("a record that nobody writes: {:?}", placed.record)));
             }

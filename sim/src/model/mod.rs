@@ -14,10 +14,12 @@ mod message;
 mod parts;
 mod purge;
 mod settled;
+mod signals;
 mod time;
 mod tokens;
 mod told;
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use answerback_directory::limits::SETTINGS;
@@ -62,6 +64,10 @@ pub struct Model {
     accounts: Vec<Account>,
     devices: Vec<Device>,
     messages: Vec<Message>,
+    /// Who ever wrote to whom, whatever became of it.
+    typed: BTreeSet<(UserId, UserId)>,
+    /// When users acted: frames that a person caused, and nothing else.
+    acts: BTreeSet<(UserId, u64)>,
 }
 
 impl Model {
@@ -84,6 +90,8 @@ impl Model {
             accounts: accounts.collect(),
             devices: Vec::new(),
             messages: Vec::new(),
+            typed: BTreeSet::new(),
+            acts: BTreeSet::new(),
         }
     }
 

@@ -12,6 +12,8 @@ use crate::model::Breach;
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Step {
     Send,
+    Type,
+    Watch,
     Read,
     Connect,
     Transmit,
@@ -68,6 +70,8 @@ const CALM: &[(Step, u32)] = &[
 /// Those that make trouble besides.
 const TROUBLE: &[(Step, u32)] = &[
     (Step::Send, 70),
+    (Step::Type, 10),
+    (Step::Watch, 6),
     (Step::Cut, 5),
     (Step::CrashClient, 2),
     (Step::CrashBox, 2),
@@ -109,6 +113,8 @@ impl World {
         let at = self.random.usize(..self.clients.len());
         match step {
             Step::Send => self.send(at),
+            Step::Type => self.type_to(at),
+            Step::Watch => self.watch(at),
             Step::Read => self.read(at),
             Step::Connect => self.connect(at)?,
             Step::Transmit => self.clients[at].transmit(self.monotonic_ms),
@@ -184,6 +190,25 @@ impl World {
         ));
     }
 
+    fn type_to(&mut self, at: usize) {
+        let peer = UserId(self.random.u128(1..=u128::from(self.settings.users)));
+        let client = &mut self.clients[at];
+        if client.usage == Use::Living {
+            client.type_to(self.monotonic_ms, peer, &mut self.model);
+            self.trace.say(format_args!("user {} writes to user {peer}", client.user));
+        }
+    }
+
+    /// Somebody watches others, looks at one, or wants to be seen by others than before.
+    fn watch(&mut self, at: usize) {
+        let users = u128::from(self.settings.users);
+        let client = &mut self.clients[at];
+        if client.usage == Use::Living {
+            let (user, what) = (client.user, client.watch(users, &mut self.random));
+            self.trace.say(format_args!("user {user} {what}"));
+        }
+    }
+
     fn read(&mut self, at: usize) {
         let client = &mut self.clients[at];
         if self.is_settling || client.usage != Use::Living {
@@ -225,7 +250,11 @@ impl World {
             let (device, count) = (client.device, bytes.len());
             self.trace.say(format_args!("{count} bytes of device {device} reach the box"));
         }
-        front.receive(client.slot, client.connections, bytes, self.wall_ms / 1000)
+        front.receive(client.slot, client.connections, bytes, self.wall_ms)?;
+        for user in front.acted.drain(..) {
+            self.model.handle_acted(user, self.wall_ms);
+        }
+        Ok(())
     }
 
     fn arrive_at_client(&mut self, at: usize) -> Result<(), Breach> {

@@ -4,12 +4,14 @@
 use std::fmt::Write;
 use std::path::Path;
 
-use answerback_directory::limits::{OPEN_BYTES_MAX, UNDECIDED_RECORDS_MAX};
+use answerback_directory::limits::{OPEN_BYTES_MAX, UNDECIDED_RECORDS_MAX, WATCHES_MAX};
 use answerback_gateway::{
     OUT_BYTES_MAX, PROXY_HEADER_BYTES_MAX, REQUESTS_UNANSWERED_MAX, SESSION_CREDIT_BYTES_MAX, Stats,
 };
 use answerback_proto::code::Code;
-use answerback_proto::limits::{FRAME_BYTES_BEFORE_AUTH_MAX, FRAME_BYTES_HARD_MAX, UNDECIDED_MAX};
+use answerback_proto::limits::{
+    FRAME_BYTES_BEFORE_AUTH_MAX, FRAME_BYTES_HARD_MAX, UNDECIDED_MAX, WATCHED_MAX,
+};
 
 use super::{encode, families};
 use crate::admin::Phase;
@@ -130,6 +132,18 @@ fn of_requests() -> Vec<Limit> {
             "messages of a sender that wait in a partition",
             Setting("apply.sender_messages_max"),
             Code::SenderQuota,
+        ),
+        (
+            "users that a session watches",
+            Fixed(WATCHED_MAX as u64),
+            "answerback_closed_connections_total",
+            Told::Code(Code::FrameMalformed),
+        ),
+        (
+            "those pairs of a partition",
+            Fixed(WATCHES_MAX as u64),
+            "answerback_watches",
+            Nothing("its users are not seen"),
         ),
         (
             "entries that a device owes",

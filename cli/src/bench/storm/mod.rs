@@ -24,6 +24,7 @@ use crate::process::allow_connections;
 use load::{Counts, Plan, StormLoad};
 use report::{ChatBeside, StormReport};
 use roster::Roster;
+pub(super) use roster::again;
 
 const SECOND_NS: u64 = 1_000_000_000;
 /// Logins under way at once, unless something else is asked for.

@@ -31,15 +31,26 @@ impl Model {
             KeyCode::Up => self.move_by(-1),
             KeyCode::Down => self.move_by(1),
             KeyCode::Enter if key.modifiers.is_empty() => return self.enter(),
-            _ => self.edit(key),
+            _ => return self.edit(key),
         }
         Vec::new()
     }
 
-    fn edit(&mut self, key: KeyEvent) {
+    fn edit(&mut self, key: KeyEvent) -> Vec<Action> {
+        let before = self.input.text().to_owned();
         if !self.input.handle_key(key) && self.input.is_full() {
             self.handle_notice("the message is as long as it may be");
         }
+        let is_other = self.input.text() != before;
+        self.writing().filter(|_| is_other).into_iter().collect()
+    }
+
+    /// What the other end of the open chat may see of the line: that there is one, unless it is a
+    /// command.
+    fn writing(&self) -> Option<Action> {
+        let peer = self.open.as_ref().filter(|_| self.purpose == Purpose::Writing)?.peer;
+        let text = self.input.text();
+        Some(Action::Typing { peer, is_writing: !text.is_empty() && !text.starts_with('/') })
     }
 
     fn enter(&mut self) -> Vec<Action> {

@@ -21,6 +21,38 @@ fn send(peer: UserId, text: &str) -> Vec<Action> {
     vec![Action::Send { peer, text: text.to_owned() }]
 }
 
+fn typing(is_writing: bool) -> Vec<Action> {
+    vec![Action::Typing { peer: PEER, is_writing }]
+}
+
+#[test]
+fn the_other_end_hears_of_what_is_written_and_of_no_command() {
+    let mut model = open(Vec::new());
+    assert_eq!(press(&mut model, KeyCode::Char('h')), typing(true));
+    assert_eq!(press(&mut model, KeyCode::Left), [], "nothing is written by it");
+    press(&mut model, KeyCode::End);
+    assert_eq!(press(&mut model, KeyCode::Backspace), typing(false));
+    assert_eq!(press(&mut model, KeyCode::Char('/')), typing(false));
+    control(&mut model, 'n');
+    assert_eq!(press(&mut model, KeyCode::Char('4')), [], "that is a number of a chat");
+}
+
+#[test]
+fn the_header_says_what_the_other_end_does() {
+    let mut model = open(Vec::new());
+    assert_eq!(model.doing(), None);
+    let seen = Presence { is_online: false, last_seen_ms: Some(NOW_MS - 60_000) };
+    model.handle_peer(false, seen);
+    let words = format!("last seen {}", model.calendar.time(NOW_MS - 60_000));
+    assert_eq!(model.doing(), Some(words));
+    model.handle_peer(false, Presence { is_online: true, ..seen });
+    assert_eq!(model.doing().as_deref(), Some("online"));
+    model.handle_peer(true, Presence { is_online: true, ..seen });
+    assert_eq!(model.doing().as_deref(), Some("typing…"));
+    press(&mut model, KeyCode::Esc);
+    assert_eq!(model.doing(), None);
+}
+
 #[test]
 fn a_line_is_sent_to_the_open_chat() {
     let mut model = open(Vec::new());
@@ -37,7 +69,7 @@ fn several_lines_are_one_message() {
     assert_eq!(press(&mut model, KeyCode::Enter), send(PEER, "one\ntwo\nthree"));
     write(&mut model, "four");
     let alt_enter = KeyEvent::new(KeyCode::Enter, KeyModifiers::ALT);
-    assert_eq!(model.handle_key(alt_enter), []);
+    assert_eq!(model.handle_key(alt_enter), typing(true));
     assert_eq!(enter(&mut model, "five"), send(PEER, "four\nfive"));
 }
 

@@ -117,6 +117,14 @@ fn a_new_chat_and_an_unread_line() {
 }
 
 #[test]
+fn the_header_shows_who_writes() {
+    let mut model = busy();
+    model.handle_peer(true, answerback_sdk::Presence::default());
+    assert!(screen(&mut model, 96, 30).contains("user 2  typing…"));
+    assert!(screen(&mut model, 44, 24).contains("user 2  typing…"));
+}
+
+#[test]
 fn all_is_drawn_in_a_terminal_of_any_size() {
     for (width, height) in
         (1..100).step_by(9).flat_map(|width| (1..30).step_by(3).map(move |y| (width, y)))

@@ -15,8 +15,10 @@ use super::super::inbox::{Inbox, InboxEntry};
 use super::super::parts::{About, Incoming, Outgoing, PartBody};
 use super::super::sequence::Decisions;
 use super::super::state::State;
-use super::super::user::{Attempts, Device, Existence, Standing, User};
-use super::{COPIED, DELIVERED, FAILED, MESSAGE, PURGED, PURGING, READ_BY, READ_ELSEWHERE, TOKENS};
+use super::super::user::{Attempts, Device, Existence, Standing, User, Visibility};
+use super::{
+    COPIED, DELIVERED, FAILED, MESSAGE, PURGED, PURGING, READ_BY, READ_ELSEWHERE, TOKENS, VISIBILITY,
+};
 use crate::ports::StorageFault;
 
 /// Of a device's row: position, count, time.
@@ -131,8 +133,9 @@ pub(crate) fn read_head_row(key: &[u8], value: &[u8]) -> Option<User> {
 }
 
 /// A user's head, without devices. Between its fixed fields and the ids of those with gaps
-/// stands what is void of the user's tokens, and that the user was purged: each begins with a
-/// byte of its own, and where neither stands the rest is a number of whole ids.
+/// stands what is void of the user's tokens, who may see when the user was there, and that the
+/// user was purged, in this order: each begins with a byte of its own, and where none stands the
+/// rest is a number of whole ids. What follows one is never 16 bytes, or a multiple.
 pub(crate) fn read_head(id: UserId, value: &[u8]) -> Option<User> {
     let mut value = Fields(value);
     let mut user = User::unknown(id);
@@ -150,6 +153,7 @@ pub(crate) fn read_head(id: UserId, value: &[u8]) -> Option<User> {
     while !value.len().is_multiple_of(size_of::<u128>()) {
         match value.u8()? {
             TOKENS => read_revocations(&mut user, &mut value)?,
+            VISIBILITY => user.set_visibility(Visibility::of(value.u8()?.into())?),
             PURGING => {
                 user.set_purged_up_to(Position(value.u64()?));
                 user.existence = Existence::Purging;
@@ -276,6 +280,13 @@ pub(crate) fn read_outstanding(value: &[u8]) -> Option<u32> {
     let mut value = Fields(value);
     let count = value.u32()?;
     value.is_empty().then_some(count)
+}
+
+/// When a user was there last.
+pub(crate) fn read_presence(value: &[u8]) -> Option<u64> {
+    let mut value = Fields(value);
+    let last_ms = value.u64()?;
+    value.is_empty().then_some(last_ms)
 }
 
 /// When whose time has come.

@@ -9,7 +9,9 @@ use super::super::inbox::{Inbox, InboxEntry};
 use super::super::parts::{Incoming, Outgoing, PartBody};
 use super::super::state::State;
 use super::super::user::{ALWAYS, Device, Existence, NEVER, User};
-use super::{COPIED, DELIVERED, FAILED, MESSAGE, PURGED, PURGING, READ_BY, READ_ELSEWHERE, TOKENS};
+use super::{
+    COPIED, DELIVERED, FAILED, MESSAGE, PURGED, PURGING, READ_BY, READ_ELSEWHERE, TOKENS, VISIBILITY,
+};
 
 /// Every row that changed since the last checkpoint, which it now is.
 pub(crate) fn freeze(state: &mut State, changed_users: &[UserId]) -> Rows {
@@ -98,6 +100,9 @@ impl Writer {
                 self.u128(revoked.token.0).u64(revoked.expires_s);
             }
         }
+        if !user.visibility().is_everybody() {
+            self.u8(VISIBILITY).u8(user.visibility() as u8);
+        }
         match user.existence {
             Existence::Unknown | Existence::Exists => {}
             Existence::Purging => {
@@ -111,6 +116,9 @@ impl Writer {
             self.u128(peer.0);
         });
         self.put(Table::Cursor);
+        if user.existence != Existence::Exists {
+            self.key(&[&id]).delete(Table::Presence);
+        }
         for device in user.devices.iter().filter(|device| device.changed) {
             self.device(&id, device);
         }

@@ -19,6 +19,7 @@ mod purge;
 mod read;
 mod repair;
 mod tokens;
+mod visibility;
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -99,6 +100,8 @@ pub(crate) struct Consequences {
     pub(crate) rechecked: Vec<UserId>,
     /// Users of whom a purge began or went on, and whether anything of them is left.
     pub(crate) purges: Vec<(UserId, bool)>,
+    /// Users who show themselves to others than before.
+    pub(crate) visibility: Vec<UserId>,
     /// For the operator.
     pub(crate) alarms: Vec<Alarm>,
 }
@@ -203,6 +206,7 @@ impl State {
             Record::Login(login) => self.login(login, consequences)?,
             Record::RevokeTokens(record) => self.revoke_tokens(record, consequences)?,
             Record::RevokeToken(record) => self.revoke_token(record, consequences)?,
+            Record::VisibilityChange(change) => self.set_visibility(change, consequences)?,
             Record::AddUser(add) => self.add_user(UserId(add.user))?,
             Record::Revoke(revoke) => self.revoke(revoke, consequences)?,
             Record::RevokeUser(record) => self.revoke_user(UserId(record.user), consequences)?,

@@ -5,11 +5,13 @@ mod answers;
 mod cold;
 mod devices;
 mod messages;
+mod presence;
 mod purge;
 mod quotas;
 mod reports;
 mod restart;
 mod sessions;
+mod signals;
 mod time;
 mod tokens;
 mod views;
@@ -186,12 +188,28 @@ impl Box {
         }
     }
 
+    /// A session that nobody looks at.
+    fn connect_unseen(&mut self, user: UserId, device: DeviceId) -> Origin {
+        self.open(user, device, 0, 1024, false)
+    }
+
     fn connect_with(
         &mut self,
         user: UserId,
         device: DeviceId,
         cursor: u64,
         credit_frames: u32,
+    ) -> Origin {
+        self.open(user, device, cursor, credit_frames, true)
+    }
+
+    fn open(
+        &mut self,
+        user: UserId,
+        device: DeviceId,
+        cursor: u64,
+        credit_frames: u32,
+        is_looked_at: bool,
     ) -> Origin {
         self.sessions += 1;
         let session = SessionRef { core: 0, slot: self.sessions, generation: 1 };
@@ -204,6 +222,8 @@ impl Box {
             cursor: Position(cursor),
             credit_frames,
             credit_bytes: 1 << 20,
+            is_active: is_looked_at,
+            takes_typing: is_looked_at,
         });
         self.settle();
         origin

@@ -119,6 +119,8 @@ fn a_counter_that_went_back_is_a_copied_device() {
         cursor: Position(0),
         credit_frames: 1,
         credit_bytes: 1,
+        is_active: true,
+        takes_typing: true,
     });
     at.settle();
     assert_eq!((at.closed(copy), at.closed(b)), (Some(Code::DeviceRolledBack), None));
@@ -137,6 +139,8 @@ fn a_connection_that_went_before_its_login_committed_leaves_no_session() {
         cursor: Position(0),
         credit_frames: 1,
         credit_bytes: 1,
+        is_active: true,
+        takes_typing: true,
     });
     at.journal();
     at.home(B).handle_closed(B, late.session);

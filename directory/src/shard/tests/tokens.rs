@@ -32,6 +32,8 @@ impl Box {
             cursor: Position(0),
             credit_frames: 10,
             credit_bytes: 1 << 20,
+            is_active: true,
+            takes_typing: true,
         });
         self.settle();
         self.closed(origin).map_or(Ok(origin), Err)

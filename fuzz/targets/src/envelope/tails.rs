@@ -5,7 +5,7 @@ use answerback_proto::code::Code;
 use answerback_proto::encode::Address;
 use answerback_proto::header::HEADER_BYTES;
 use answerback_proto::kind::{
-    Delivered, Envelope, Hello, Kind, Renew, Renewed, Resume, SequenceRange, SessionTail, Welcome,
+    Delivered, Envelope, Hello, Kind, Renew, Renewed, Resume, SequenceRange, SessionTail, Watch, Welcome,
 };
 
 use super::{check_frame, is_place};
@@ -128,6 +128,25 @@ pub(super) fn delivered(envelope: &[u8]) {
         assert!(except.iter().map(|range| (range.first.0, range.last.0)).eq(ranges));
         let mut wire = Vec::new();
         assert_wire(values.append(&mut wire, Address::default(), &except), &wire, envelope);
+    }
+}
+
+pub(super) fn watch(envelope: &[u8]) {
+    let Some((fixed, tail)) = split::<Watch>(envelope) else { return };
+    let read = Watch::read(envelope);
+    let (ids, rest) = tail.as_chunks::<16>();
+    let is_good = fixed.once <= 1
+        && fixed.users_count <= 256
+        && rest.is_empty()
+        && ids.len() == usize::from(fixed.users_count)
+        && ids.iter().all(|id| *id != [0; 16]);
+    assert_eq!(read.is_ok(), is_good, "{fixed:?} with {} bytes", tail.len());
+    check_frame(&fixed, envelope, tail);
+    if let Ok((values, users)) = read {
+        let users: Vec<_> = users.iter().collect();
+        assert!(users.iter().map(|user| user.0.to_le_bytes()).eq(ids.iter().copied()));
+        let mut wire = Vec::new();
+        assert_wire(values.append(&mut wire, Address::default(), &users), &wire, envelope);
     }
 }
 

@@ -164,7 +164,8 @@ impl Watched {
             Kind::Error => true,
             _ => matches!(kind, Kind::Send | Kind::Recall | Kind::Skip),
         };
-        let is_answer = words.kind.number() < Kind::Deliver.number() || words.kind == Kind::Failed;
+        let is_answer = words.kind.number() < Kind::Deliver.number() && !words.kind.is_signal()
+            || words.kind == Kind::Failed;
         let asked = match words.which {
             255 => None,
             which if is_answer => self.server.take(which, answers),
@@ -219,6 +220,7 @@ impl Watched {
                 Event::Closed { .. } => self.disconnect(),
                 Event::Missing { peer, from, to } => self.give_up(peer, from, to),
                 Event::Silent
+                | Event::Typing { .. }
                 | Event::CaughtUp
                 | Event::Ticket(_)
                 | Event::Renewed

@@ -193,7 +193,7 @@ impl Watch {
                     self.devices.remove(&place);
                 }
             }
-            Effect::Alarm(_) | Effect::Load(_) | Effect::Mail { .. } => {}
+            Effect::Signal { .. } | Effect::Alarm(_) | Effect::Load(_) | Effect::Mail { .. } => {}
         }
         None
     }

@@ -3,12 +3,13 @@
 
 use answerback_proto::code::Code;
 use answerback_proto::kind::{
-    Accepted, CaughtUp, Copied, Delivered, Error, Failed, GoAway, OutOfOrder, Probe, ReadBy,
-    ReadElsewhere, ReadNoted, Refused, Renewed, SequenceRange, Skipped,
+    Accepted, CaughtUp, Copied, Declined, Delivered, Done, Error, Failed, GoAway, OutOfOrder,
+    Presence, Probe, ReadBy, ReadElsewhere, ReadNoted, Refused, Renewed, SequenceRange, Skipped,
 };
 use answerback_proto::ticket::Ticket;
 use proptest::prelude::*;
 
+use super::super::Visibility;
 use super::*;
 
 /// What a frame is made of; each kind takes what it needs.
@@ -30,6 +31,8 @@ struct Asked {
     number: u64,
     is_read: bool,
     is_renewal: bool,
+    /// It is answered by `Done` or `Declined`.
+    is_own: bool,
 }
 
 impl Parts {
@@ -37,7 +40,11 @@ impl Parts {
     /// the tag, target and number of its request, and once.
     fn honest(self, taken: Position, asked: &mut Vec<Asked>) -> Self {
         let Self { kind, numbers: [first, second, third, fourth], .. } = self;
-        if kind.number() >= Kind::Deliver.number() {
+        if kind == Kind::Presence {
+            return Self { tag: 0, ..self };
+        }
+        let is_outcome = matches!(kind, Kind::Done | Kind::Declined);
+        if kind.number() >= Kind::Deliver.number() && !is_outcome {
             let (position, after) = (taken.0.saturating_add(1 + first % 3), taken.0.min(second));
             return Self { tag: 0, numbers: [position, after, third, fourth.max(1)], ..self };
         }
@@ -45,7 +52,8 @@ impl Parts {
             return self;
         }
         let is_answered = |one: &Asked| {
-            (one.is_read, one.is_renewal) == (kind == Kind::ReadNoted, kind == Kind::Renewed)
+            let (is_read, is_renewal) = (kind == Kind::ReadNoted, kind == Kind::Renewed);
+            (one.is_read, one.is_renewal, one.is_own) == (is_read, is_renewal, is_outcome)
         };
         let Some(at) = asked.iter().position(is_answered) else {
             return Self { kind: Kind::CaughtUp, tag: 0, ..self };
@@ -63,7 +71,15 @@ impl Parts {
         match self.kind {
             Kind::Welcome => welcome(self.tag, self.numbers[0].max(1), self.numbers[1]),
             Kind::Renewed => self.renewed(),
-            Kind::Probe | Kind::Pong | Kind::GoAway | Kind::Error => self.frame_of_connection(),
+            Kind::Probe | Kind::Pong | Kind::GoAway | Kind::Error | Kind::Typing => {
+                self.frame_of_connection()
+            }
+            Kind::Done => self.of(&Done { at_ms: 1 }),
+            Kind::Declined => self.of(&Declined { retry_after_ms: 1, code: self.code }),
+            Kind::Presence => self.of(&Presence {
+                last_action_ms: self.numbers[0],
+                online_for_ms: u32::from(self.code),
+            }),
             kind if kind.number() < Kind::Deliver.number() => self.answer(),
             _ => self.entry(),
         }
@@ -75,6 +91,7 @@ impl Parts {
         match self.kind {
             Kind::Probe => self.of(&Probe { echo }),
             Kind::Pong => self.of(&Pong { echo }),
+            Kind::Typing => self.of(&Typing { state: code }),
             Kind::GoAway => self.of(&GoAway { code, delay_ms: time_ms }),
             _ => self.of(&Error { code, kind: 0, retry_after_ms: time_ms }),
         }
@@ -194,6 +211,10 @@ enum Step {
     Send { sequence: u64, recalled: Option<u64> },
     Skip(u64),
     Read { device: u64, up_to: u64 },
+    Type(u16),
+    Watch(Vec<u128>),
+    Look(u128),
+    SetVisibility(bool),
     Stored(u64),
     Timeout(u64),
     Transmit,
@@ -211,6 +232,10 @@ fn any_step() -> impl Strategy<Value = Step> {
             .prop_map(|(sequence, recalled)| Step::Send { sequence, recalled }),
         1 => any_number().prop_map(Step::Skip),
         2 => (any_number(), any_number()).prop_map(|(device, up_to)| Step::Read { device, up_to }),
+        1 => (0..2_u16).prop_map(Step::Type),
+        1 => proptest::collection::vec(0..4_u128, 0..3).prop_map(Step::Watch),
+        1 => (0..4_u128).prop_map(Step::Look),
+        1 => any::<bool>().prop_map(Step::SetVisibility),
         2 => any_number().prop_map(Step::Stored),
         2 => (0..100_000_u64).prop_map(Step::Timeout),
         4 => Just(Step::Transmit),
@@ -310,6 +335,13 @@ impl Watched {
             Step::Read { device, up_to } => {
                 self.session.read(BOB, DeviceId(device.into()), Sequence(up_to));
             }
+            Step::Watch(users) => self.session.watch(users.into_iter().map(UserId).collect()),
+            Step::Look(user) => self.session.look(UserId(user)),
+            Step::SetVisibility(hides) => {
+                let visibility = if hides { Visibility::Nobody } else { Visibility::Everybody };
+                self.session.set_visibility(visibility);
+            }
+            Step::Type(state) => self.session.typing(self.now_ms, BOB, state),
             Step::Stored(position) => self.session.handle_stored(Position(position)),
             Step::Timeout(after_ms) => {
                 self.now_ms += after_ms;
@@ -336,7 +368,10 @@ impl Watched {
                 | Written::Resume { .. }
                 | Written::Renew { .. }
                 | Written::Ping { .. }
-                | Written::Pong { .. } => true,
+                | Written::Pong { .. }
+                | Written::Typing { .. }
+                | Written::Watch { .. }
+                | Written::SetVisibility { .. } => true,
             };
             assert!(is_good, "{frame:?}, taken up to {}", self.taken);
             self.asked.extend(asked(&frame));
@@ -351,10 +386,14 @@ fn asked(frame: &Written) -> Option<Asked> {
         Written::Send { tag, peer, send, .. } => (*tag, *peer, send.sequence),
         Written::Recall { tag, peer, recall, .. } => (*tag, *peer, recall.sequence),
         Written::Skip { tag, peer, skip } => (*tag, *peer, skip.from),
-        Written::Read { tag, .. } | Written::Renew { tag, .. } => (*tag, ALICE, 0),
+        Written::Read { tag, .. }
+        | Written::Renew { tag, .. }
+        | Written::Watch { tag, .. }
+        | Written::SetVisibility { tag, .. } => (*tag, ALICE, 0),
         _ => return None,
     };
-    Some(Asked { tag, target, number, is_read, is_renewal })
+    let is_own = matches!(frame, Written::Watch { .. } | Written::SetVisibility { .. });
+    Some(Asked { tag, target, number, is_read, is_renewal, is_own })
 }
 
 proptest! {

@@ -3,10 +3,12 @@
 mod anything;
 mod codes;
 mod exchange;
+mod presence;
 mod reads;
 mod recall;
 mod script;
 mod tickets;
+mod typing;
 
 use answerback_proto::access::decode;
 use answerback_proto::encode::{Address, append_frame};
@@ -14,7 +16,7 @@ use answerback_proto::frame_buffer::FrameBuffer;
 use answerback_proto::id::{DeviceId, Generation, Position, Sequence, UserId};
 use answerback_proto::kind::{
     Ack, Deliver, End, Envelope, Hello, Kind, Ping, Pong, Read, Recall, Renew, Resume, Resync,
-    Send, Skip, Welcome,
+    Send, SetVisibility, Skip, Typing, Watch, Welcome,
 };
 use answerback_proto::limits::FRAME_BYTES_HARD_MAX;
 
@@ -39,6 +41,9 @@ enum Written {
     Resync(u64),
     Ping { tag: u32, echo: u64 },
     Pong { tag: u32, echo: u64 },
+    Typing { peer: UserId, state: u16, is_user_action: bool },
+    Watch { tag: u32, once: u16, users: Vec<u128>, is_user_action: bool },
+    SetVisibility { tag: u32, visibility: u16, is_user_action: bool },
 }
 
 /// Cuts written bytes into frames.
@@ -84,6 +89,23 @@ fn read_frames(buffer: &mut FrameBuffer, mut bytes: &[u8]) -> Vec<Written> {
             Kind::Resync => Written::Resync(decode::<Resync>(frame.envelope).unwrap().cursor),
             Kind::Ping => Written::Ping { tag, echo: decode::<Ping>(frame.envelope).unwrap().echo },
             Kind::Pong => Written::Pong { tag, echo: decode::<Pong>(frame.envelope).unwrap().echo },
+            Kind::Typing => Written::Typing {
+                peer: target,
+                state: decode::<Typing>(frame.envelope).unwrap().state,
+                is_user_action: frame.header.is_user_action(),
+            },
+            Kind::Watch => {
+                let (watch, users) = Watch::read(frame.envelope).unwrap();
+                assert_eq!(target, ALICE);
+                let users = users.iter().map(|user| user.0).collect();
+                let is_user_action = frame.header.is_user_action();
+                Written::Watch { tag, once: watch.once, users, is_user_action }
+            }
+            Kind::SetVisibility => Written::SetVisibility {
+                tag,
+                visibility: decode::<SetVisibility>(frame.envelope).unwrap().visibility,
+                is_user_action: frame.header.is_user_action(),
+            },
             other => panic!("a client does not send {}", other.name()),
         });
         bytes = &bytes[used..];
