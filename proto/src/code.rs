@@ -134,6 +134,10 @@ codes! {
     LifeTooShort = 3015,
     /// The user has no such device.
     UnknownDevice = 3016,
+    /// This server takes no reports.
+    ReportsUnavailable = 3018,
+    /// A user cannot report itself.
+    OwnReport = 3019,
 
     /// The token's signature, form or audience is wrong.
     TokenInvalid = 4001,

@@ -33,6 +33,9 @@ pub const DEVICE_NAME_BYTES_MAX: usize = 64;
 /// Devices in a `Devices`; there is another page where a user has more.
 pub const DEVICES_PER_PAGE_MAX: usize = 64;
 
+/// Bytes of what a reporter shows of a message in a `Report`.
+pub const EXCERPT_BYTES_MAX: usize = 4 * 1024;
+
 /// How long a message may wait: default and cap.
 pub const LIFE_MAX_S: u32 = 30 * 24 * 3600;
 /// The shortest life that may be asked for: a shorter one ends before a sleeping phone wakes.

@@ -70,6 +70,8 @@ pub(crate) enum Request {
     Recall,
     /// For the user's own home.
     Read,
+    /// For the home of the target, and from there to the operator's server.
+    Report,
     /// For the user's own home, about the user's own things.
     Own(Kind),
     /// For the user's own home.
@@ -164,6 +166,7 @@ impl Session {
             Kind::Send => Ok(Request::Send),
             Kind::Skip => Ok(Request::Skip),
             Kind::Recall => Ok(Request::Recall),
+            Kind::Report => Ok(Request::Report),
             Kind::Read => self.require_own(&frame.header).map(|()| Request::Read),
             Kind::Ack => self.require_own(&frame.header).map(|()| Request::Ack),
             Kind::Resync => self.require_own(&frame.header).map(|()| Request::Resync),

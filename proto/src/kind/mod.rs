@@ -5,6 +5,7 @@ mod delete;
 mod device;
 mod inbox;
 mod outcome;
+mod report;
 mod send;
 mod session;
 mod tail;
@@ -13,6 +14,7 @@ pub use delete::*;
 pub use device::*;
 pub use inbox::*;
 pub use outcome::*;
+pub use report::*;
 pub use send::*;
 pub use session::*;
 pub use tail::*;
@@ -175,6 +177,8 @@ kinds! {
     NameDevice = 0x0021, Client, Request;
     /// A device is the user's no more.
     RevokeDevice = 0x0022, Client, Request;
+    /// Reports a user to the operator.
+    Report = 0x0028, Client, Request;
 
     /// The session is open.
     Welcome = 0x0101, Server, Answer;

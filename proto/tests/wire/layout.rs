@@ -102,6 +102,7 @@ layouts! {
     NameDevice / ArchivedNameDevice, NameDevice::read, { device, name_length };
     RevokeDevice / ArchivedRevokeDevice, access::read::<RevokeDevice>, { device };
     Devices / ArchivedDevices, Devices::read, { count, has_more };
+    Report / ArchivedReport, Report::read, { device, sequence, reason, excerpt_length };
     Done / ArchivedDone, access::read::<Done>, { at_ms };
     Declined / ArchivedDeclined, access::read::<Declined>, { retry_after_ms, code };
     Deliver / ArchivedDeliver, access::read::<Deliver>, {

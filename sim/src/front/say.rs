@@ -70,6 +70,7 @@ impl Front {
             | Effect::Load(_)
             | Effect::Alarm(_)
             | Effect::Wake(_)
+            | Effect::Report { .. }
             | Effect::Administered { .. } => {}
         }
     }

@@ -194,7 +194,11 @@ impl Watch {
                 }
             }
             Effect::Wake(wake) => assert!(wake.messages > 0, "{wake:?} for nothing"),
-            Effect::Alarm(_) | Effect::Load(_) | Effect::Mail { .. } | Effect::Devices { .. } => {}
+            Effect::Alarm(_)
+            | Effect::Load(_)
+            | Effect::Mail { .. }
+            | Effect::Devices { .. }
+            | Effect::Report { .. } => {}
         }
         None
     }
