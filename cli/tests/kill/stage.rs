@@ -24,6 +24,8 @@ struct Told {
     is_sending_over: bool,
     /// Devices that will send nothing more.
     quiet: usize,
+    /// Devices that have everything.
+    finished: usize,
     devices: usize,
     /// How many messages went to whom, from each of them.
     sent_to: Vec<(UserId, u64)>,
@@ -35,6 +37,10 @@ impl Told {
     fn count_for(&self, user: UserId) -> Option<u64> {
         let counts = self.sent_to.iter().filter(|(to, _)| *to == user).map(|(_, count)| count);
         (self.quiet == self.devices).then(|| counts.sum())
+    }
+
+    fn is_finished(&self) -> bool {
+        self.finished == self.devices
     }
 }
 
@@ -77,6 +83,9 @@ impl Stage {
             let expected = self.lock().count_for(device.user());
             expected.is_some_and(|count| device.has_everything(count))
         });
+        // One that died with its last words unacknowledged has to come back once more.
+        self.tell(|told| told.finished += 1);
+        self.keep_going(&mut device, |_| self.lock().is_finished());
     }
 
     /// One turn after the other, over as many connections as it takes, until `is_over`.
