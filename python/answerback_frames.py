@@ -10,6 +10,7 @@ LIMIT = 983040  # no frame is longer, whatever Welcome says
 
 ENTRY = "position:8 after:8 device:16"
 RANGE = "from:8 to:8"
+MUTED = "muted_until_ms:8:0:253402300799999"  # up to the end of the year 9999
 WANTED = ("device:16 app_build:4 mode:2:0:2 credit_frames:4:1:4096 credit_bytes:4:1:4194304 "
           "connection_counter:8:1 generation:8 cursor:8")
 # kind: (number, who sends it, its tag, the fields as name:bytes[:least[:most]])
@@ -33,6 +34,8 @@ KINDS = {
     "NameDevice": (0x0021, "client", "request", "device:16:1 name_length:2:0:64"),
     "RevokeDevice": (0x0022, "client", "request", "device:16:1"),
     "Typing": (0x0040, "either", "none", "state:2"),
+    "SetChat": (0x0023, "client", "request", "peer:16:1 changes:2:1:7 flags:2:0:3 " + MUTED),
+    "ListChats": (0x0024, "client", "request", "behind:16"),
     "Welcome": (0x0101, "server", "answer", "version:2:1 kinds_count:2:0:256 ticket_length:2:0:1024 "
                 "lapsed:2:0:1 server_time_ms:8 session:8 generation:8:1 cursor:8 pending_count:8 "
                 "pending_bytes:8 frame_bytes_max:4:4096:983040 undecided_max:2:1:64 "
@@ -54,12 +57,15 @@ KINDS = {
     "ReadElsewhere": (0x0125, "server", "none", ENTRY + " up_to:8:1 read_at_ms:8"),
     "Copied": (0x0126, "server", "none", ENTRY + " sequence:8:1 accepted_at_ms:8 content_type:2"),
     "ChatDeleted": (0x0127, "server", "none", "position:8 after:8 up_to:8 marks_count:2:0:10"),
+    "ChatSet": (0x0129, "server", "none", "position:8 after:8 flags:2:0:3 " + MUTED),
     "Done": (0x0130, "server", "answer", "at_ms:8"),
     "Declined": (0x0131, "server", "answer", "retry_after_ms:4 code:2:1000:6999"),
     "Devices": (0x0132, "server", "answer", "count:2:0:64 has_more:2:0:1"),
+    "Chats": (0x0133, "server", "answer", "count:2:0:256 next_behind:16"),
 }
 NAMES = {number: name for name, (number, *_) in KINDS.items()}
 LISTED = struct.Struct("<16sQHHH")  # of a device: id, last login, standing, whether online, bytes of name
+LISTED_CHAT = struct.Struct("<16sQH")  # the other end, until when it is muted, flags
 SECRETS = {"Hello": "token", "Renew": "token", "Resume": "ticket", "Welcome": "ticket", "Renewed": "ticket"}
 WITH_PAYLOAD = ("Send", "Recall", "Deliver", "Copied")
 FIRST_WORDS = ("Delivered", "ReadBy", "Failed")  # entries whose position may be 0
@@ -92,6 +98,8 @@ def encode(frame):
     for device, last_login_ms, standing, is_online, name in tail.get("devices", []):
         envelope += LISTED.pack(int(device).to_bytes(16, "little"), int(last_login_ms), standing, is_online,
                                 len(name) // 2) + bytes.fromhex(name)
+    for peer, muted_until_ms, flags in tail.get("chats", []):
+        envelope += LISTED_CHAT.pack(int(peer).to_bytes(16, "little"), int(muted_until_ms), flags)
     envelope += b"".join(int(end).to_bytes(8, "little") for pair in tail.get("except", []) for end in pair)
     envelope += b"".join(int(device).to_bytes(16, "little") + int(up_to).to_bytes(8, "little")
                          for device, up_to in tail.get("marks", []))
@@ -143,6 +151,7 @@ def check(kind, f):
     need(kind not in ("Hello", "Resume") or f["version_min"] <= f["version_max"])
     need(kind != "Welcome" or f["heartbeat_min_s"] <= f["heartbeat_max_s"])
     need(kind != "OutOfOrder" or f["expected"] < f["sequence"])
+    need(kind != "SetChat" or f["flags"] & ~f["changes"] == 0 and (f["changes"] & 4 or f["muted_until_ms"] == 0))
     need(kind != "Recall" or f["recalled"] < f["sequence"])
     need(kind != "ChatDeleted" or f["up_to"] < f["position"])
 
@@ -156,6 +165,8 @@ def decode_tail(kind, f, tail):
     if kind == "NameDevice":
         need(len(tail) == f["name_length"])
         return {"name": name_of(tail)}
+    if kind == "Chats":
+        return {"chats": decode_chats(f["count"], f["next_behind"], tail)}
     if kind == "Devices":
         return {"devices": decode_devices(f["count"], tail)}
     if "marks_count" in f:
@@ -181,6 +192,15 @@ def name_of(data):
         raise Fault("FrameMalformed") from None
     need(len(data) <= 64 and not any(ord(each) < 32 or 127 <= ord(each) < 160 for each in text))
     return data.hex()
+
+
+def decode_chats(count, next_behind, tail):
+    need(len(tail) == count * LISTED_CHAT.size)
+    listed = [(int.from_bytes(peer, "little"), until, flags) for peer, until, flags in LISTED_CHAT.iter_unpack(tail)]
+    peers = [0] + [peer for peer, *_ in listed]
+    need(all(one < next for one, next in zip(peers, peers[1:])) and (not next_behind or peers[-1] <= next_behind))
+    need(all(until <= 253402300799999 and flags <= 3 for _, until, flags in listed))
+    return listed
 
 
 def decode_devices(count, tail):

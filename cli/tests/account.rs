@@ -46,3 +46,42 @@ fn a_user_lists_names_and_revokes_devices() {
     let long = "n".repeat(65);
     assert_eq!(account(&place, &server, "name", &["7", &long]).status.code(), Some(2));
 }
+
+#[test]
+fn a_user_blocks_mutes_and_hides_reads() {
+    let place = Place::new();
+    let server = Server::serve(&place, 2);
+    place.log_in_once(&server, 2);
+    for (verb, words) in [
+        ("block", &["2"][..]),
+        ("mute", &["2", "--hours", "8"]),
+        ("receipts", &["3", "off"]),
+        ("mute", &["4"]),
+        ("unmute", &["4"]),
+    ] {
+        let done = account(&place, &server, verb, words);
+        assert!(done.status.success(), "{verb}: {done:?}");
+    }
+    let listed = json_lines(&account(&place, &server, "chats", &[]));
+    let told = |at: usize| {
+        let line = &listed[at];
+        let is = |field: &str| line[field].as_bool().unwrap();
+        let is_muted = line["muted_until_ms"].as_u64().unwrap() > 0;
+        (line["chat"].as_str().unwrap(), is("is_blocked"), is("hides_reads"), is_muted)
+    };
+    assert_eq!(listed.len(), 2, "{listed:?}");
+    assert_eq!((told(0), told(1)), (("2", true, false, true), ("3", false, true, false)));
+
+    let sent = |text: &str| {
+        let mut sending = place.client("send", &server.address, 2);
+        sending.args(["--to", "1", text]).output().unwrap()
+    };
+    assert!(sent("nobody reads this").status.success(), "accepted as any");
+    assert!(account(&place, &server, "unblock", &["2"]).status.success());
+    assert!(sent("but this").status.success());
+    let mut receiving = place.client("recv", &server.address, 1);
+    let got = receiving.args(["--device", "7", "--count", "1", "--timeout", "20"]).output();
+    assert_eq!(json_lines(&got.unwrap())[0]["text"], "but this");
+    let (code, line) = failure(&account(&place, &server, "block", &["1"]));
+    assert!(code == 1 && line.contains("another user"), "{line}");
+}

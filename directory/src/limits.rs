@@ -36,6 +36,17 @@ pub const PAGED_ENTRIES_MAX: usize = 2 * PAGE_ENTRIES_MAX;
 pub const CHATS_PER_READ_MAX: usize = 64;
 /// Chats of a user in which somebody's numbers may have an open gap.
 pub const GAPS_MAX: usize = 64;
+/// Chats of a user that may be treated otherwise than at first: blocked, muted, without read
+/// receipts.
+pub const SET_CHATS_MAX: u16 = 4096;
+/// Chats that are walked over for one page of those.
+pub const CHATS_WALKED_MAX: usize = 1024;
+/// Such pages that may be read at once in a partition.
+pub const LISTINGS_MAX: usize = 64;
+/// Chats whose withheld messages end at one record.
+pub const WITHHELD_CHATS_PER_DUE_MAX: usize = 16;
+/// Withheld messages that end at one record; the others at the next.
+pub const WITHHELD_PER_STEP_MAX: usize = 256;
 /// Users whose time has come, read from the disk at once.
 pub const DUE_PER_READ_MAX: usize = 256;
 /// Positions of an inbox that one step of a purge empties: other records wait for no more. A

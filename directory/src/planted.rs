@@ -76,6 +76,12 @@ pub enum Planted {
     MarksNotPersisted,
     /// Who writes is shown also where nobody looks.
     TypingToAll,
+    /// What a blocked user sends is offered as anybody's.
+    BlockIgnored,
+    /// How a chat is treated is not in a checkpoint.
+    ChatSettingsNotPersisted,
+    /// What is withheld does not end when its time has come.
+    WithheldStays,
 }
 
 thread_local! {

@@ -134,6 +134,10 @@ codes! {
     LifeTooShort = 3015,
     /// The user has no such device.
     UnknownDevice = 3016,
+    /// The request is about a chat with oneself.
+    NotYourself = 3017,
+    /// A list of the user's holds as much as it may.
+    ListFull = 3018,
 
     /// The token's signature, form or audience is wrong.
     TokenInvalid = 4001,

@@ -34,6 +34,10 @@ pub const CREDIT_BYTES_MAX: u32 = 4 * 1024 * 1024;
 pub const DEVICE_NAME_BYTES_MAX: usize = 64;
 /// Devices in a `Devices`; there is another page where a user has more.
 pub const DEVICES_PER_PAGE_MAX: usize = 64;
+/// Chats in a `Chats`; there is another page where a user has more.
+pub const CHATS_PER_PAGE_MAX: usize = 256;
+/// The greatest time until which a chat may be muted, ms since 1970: the end of the year 9999.
+pub const MUTED_UNTIL_MS_MAX: u64 = 253_402_300_799_999;
 
 /// How long a message may wait: default and cap.
 pub const LIFE_MAX_S: u32 = 30 * 24 * 3600;

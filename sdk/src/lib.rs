@@ -66,7 +66,9 @@
 //! # The user's own things
 //!
 //! [`Client::ask`] lists, names and revokes the user's devices ([`Ask`]); the answer comes as
-//! [`ClientEvent::Answered`].
+//! [`ClientEvent::Answered`]. [`Client::set_blocked`], [`Client::mute`] and
+//! [`Client::set_hides_reads`] hold at once on this device, and on the others once the server
+//! knows.
 //!
 //! # Connections
 //!
@@ -122,7 +124,7 @@ pub mod storage;
 pub mod transport;
 
 pub use answerback_proto::id::{DeviceId, Sequence, UserId};
-pub use answerback_proto::kind::{DeviceStanding, ListedDevice};
+pub use answerback_proto::kind::{ChatSettings, DeviceStanding, ListedChat, ListedDevice};
 pub use client::{
     ChatSummary, Client, ClientEvent, ConnectionState, Error, ErrorClass, Failure, Fetched,
     Message, MessageId, MessageState, Options, Received, Statistics, TokenSource, fetch_once,

@@ -53,6 +53,9 @@ fn every_bug_of_a_shard_is_noticed() {
         InShard::ErasedByOneMark,
         InShard::MarksNotPersisted,
         InShard::TypingToAll,
+        InShard::BlockIgnored,
+        InShard::ChatSettingsNotPersisted,
+        InShard::WithheldStays,
     ];
     let mut missed = Vec::new();
     for bug in bugs {

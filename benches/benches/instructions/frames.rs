@@ -83,7 +83,12 @@ pub(crate) fn encode_deliver() -> u64 {
 /// As above.
 pub(crate) fn encode_delivered() -> u64 {
     let (device, up_to) = (DeviceId(7), Sequence(5));
-    encode_entry(EntryBody::Delivered { device, up_to, delivered_at_ms: NOW_MS })
+    encode_entry(EntryBody::Delivered {
+        device,
+        up_to,
+        delivered_at_ms: NOW_MS,
+        except: Vec::new(),
+    })
 }
 
 fn encode_entry(body: EntryBody) -> u64 {

@@ -155,6 +155,10 @@ fn place(out: &mut String, trace: &MessageTrace, now_ms: u64) -> std::fmt::Resul
                 .iter()
                 .try_for_each(|device| waiting_device(out, device, trace.attempts_max, now_ms))
         }
+        Place::Withheld { accepted_at_ms } => {
+            let when = accepted(&Some(*accepted_at_ms));
+            writeln!(out, "  {when}; withheld: user {chat} has blocked its sender")
+        }
         Place::Delivered { accepted_at_ms, is_read } => {
             let read = if *is_read { ", and read" } else { "" };
             writeln!(out, "  {}; delivered{read}; nothing of it is kept", accepted(accepted_at_ms))

@@ -43,6 +43,8 @@ pub(crate) enum Place {
         is_delivered: bool,
         devices: Vec<WaitingDevice>,
     },
+    /// Its recipient has blocked its sender.
+    Withheld { accepted_at_ms: u64 },
     /// Delivered, and gone.
     Delivered { accepted_at_ms: Option<u64>, is_read: bool },
     /// Ended without delivery.
@@ -118,6 +120,7 @@ impl From<Fate> for Place {
                     devices: holders.iter().map(WaitingDevice::from).collect(),
                 }
             }
+            Fate::Withheld { accepted_at_ms } => Self::Withheld { accepted_at_ms },
             Fate::Delivered { accepted_at_ms, is_read } => {
                 Self::Delivered { accepted_at_ms, is_read }
             }

@@ -4,9 +4,11 @@
 use std::collections::BTreeMap;
 
 use answerback_proto::id::{DeviceId, Position, Sequence};
+use answerback_proto::kind::ChatSettings;
 use bytes::Bytes;
 
 use super::sequence::{Decision, Decisions, Standing};
+use super::withheld::{Withheld, WithheldMessage};
 
 /// One chat of a user.
 #[derive(Debug, Default)]
@@ -22,7 +24,12 @@ pub(crate) struct Chat {
     /// The other user's devices that sent here, in the order of their rows: what is decided for
     /// several of them must not depend on whether they were read again.
     pub(crate) senders: Vec<Sender>,
-    /// `last_accepted_ms`, `waiting`, `deleted_up_to`, `receipts`, since the last checkpoint.
+    /// How the user has it treated.
+    pub(crate) settings: ChatSettings,
+    /// Of `waiting`, those that are withheld, and the bytes that they had.
+    pub(crate) withheld_count: u32,
+    pub(crate) withheld_bytes: u64,
+    /// `last_accepted_ms`, `waiting`, `deleted_up_to`, `receipts`, `settings`, since the last checkpoint.
     pub(crate) changed: bool,
     /// Since the last look at what may leave the memory.
     pub(crate) used: bool,
@@ -38,6 +45,8 @@ pub(crate) enum ReceiptKind {
     ReadBy = 2,
     /// The user has read messages of the other user's device.
     ReadElsewhere = 3,
+    /// The user has the chat treated otherwise; of no device.
+    ChatSet = 4,
 }
 
 /// The newest receipt of a kind and a device.
@@ -61,6 +70,8 @@ pub(crate) struct Sender {
     pub(crate) erased_up_to: Sequence,
     /// What came early, by its number.
     pub(crate) parked: BTreeMap<Sequence, Parked>,
+    /// What was withheld from the user, and has not ended.
+    pub(crate) withheld: Withheld,
     /// Since when a number is missing; 0 where none is.
     pub(crate) gap_since_ms: u64,
     /// Numbers whose parked row the next checkpoint deletes.
@@ -131,6 +142,64 @@ impl Chat {
         self.senders.iter().any(|sender| !sender.parked.is_empty())
     }
 
+    /// Whether either end is told what the other has read.
+    pub(crate) fn tells_reads(&self) -> bool {
+        !self.settings.is_blocked() && !self.settings.hides_reads()
+    }
+
+    /// A message of a device is withheld: it counts as one that waits.
+    pub(crate) fn withhold(
+        &mut self,
+        device: DeviceId,
+        sequence: Sequence,
+        message: WithheldMessage,
+    ) {
+        self.withheld_count += 1;
+        self.withheld_bytes += u64::from(message.bytes);
+        self.changed = true;
+        let sender = self.sender_or_new(device);
+        sender.withheld.insert(sequence, message);
+        sender.changed = true;
+    }
+
+    /// A withheld message ends; whether there was one.
+    pub(crate) fn end_withheld(&mut self, device: DeviceId, sequence: Sequence) -> bool {
+        let Some(sender) = self.sender_mut(device) else { return false };
+        let Some(ended) = sender.withheld.remove(sequence) else { return false };
+        sender.changed = true;
+        self.withheld_count -= 1;
+        self.withheld_bytes -= u64::from(ended.bytes);
+        self.waiting -= 1;
+        self.changed = true;
+        true
+    }
+
+    /// When the first of the withheld messages ends.
+    pub(crate) fn withheld_due_ms(&self) -> Option<u64> {
+        if self.withheld_count == 0 {
+            return None;
+        }
+        self.senders.iter().filter_map(|sender| sender.withheld.due_ms()).min()
+    }
+
+    /// The withheld messages that end by a time, by device and number.
+    pub(crate) fn withheld_by(&self, now_ms: u64) -> impl Iterator<Item = (DeviceId, Sequence)> {
+        self.senders.iter().flat_map(move |sender| {
+            let ended = sender.withheld.iter();
+            let ended = ended.filter(move |(_, message)| message.expires_at_ms <= now_ms);
+            ended.map(|(sequence, _)| (sender.device, sequence))
+        })
+    }
+
+    /// The devices whose receipts say less than was delivered, for want of room.
+    pub(crate) fn devices_with_short_receipts(&self) -> Vec<DeviceId> {
+        let is_short = |sender: &&Sender| {
+            let delivered = sender.delivered_up_to;
+            !sender.withheld.is_empty() && sender.withheld.receipt(delivered).0 < delivered
+        };
+        self.senders.iter().filter(is_short).map(|sender| sender.device).collect()
+    }
+
     /// Notes where the newest receipt lies; returns where the older one does.
     pub(crate) fn note_receipt(
         &mut self,
@@ -155,6 +224,7 @@ impl Chat {
         for sender in &mut self.senders {
             sender.changed = false;
             sender.unparked = Vec::new();
+            sender.withheld.forget_changes();
             sender.parked.values_mut().for_each(|parked| parked.is_stored = true);
         }
     }

@@ -50,6 +50,8 @@ tables! {
     Sender = 9, "sender";
     /// partition, when, user → nothing: something of the user's is due then.
     Expiry = 10, "expiry";
+    /// partition, user, peer, device, sequence → when a message ends that is withheld.
+    Withheld = 11, "withheld";
 }
 
 /// Rows put and deleted, one by one or by ranges, in one flat buffer. Keys begin with the partition, big-endian,

@@ -4,9 +4,9 @@ use answerback_proto::code::Code;
 use answerback_proto::id::{
     DeviceId, Generation, PartNumber, PartitionId, Position, Sequence, UserId,
 };
-use answerback_proto::kind::{Kind, ListedDevice};
+use answerback_proto::kind::{ChatSettings, Kind, ListedChat, ListedDevice, SequenceRange};
 use answerback_proto::record::{
-    CopyPart, DeliveredPart, ErasePart, ErasedPart, FailedPart, ReadPart,
+    CopyPart, DeliveredButPart, DeliveredPart, ErasePart, ErasedPart, FailedPart, ReadPart,
 };
 use bytes::Bytes;
 
@@ -86,6 +86,17 @@ pub enum Effect {
         user: UserId,
         /// The page.
         page: DevicesPage,
+    },
+    /// Answer a `ListChats`; the session is on the core that drives this shard.
+    Chats {
+        /// Whose request.
+        to: SessionRef,
+        /// The request's tag.
+        tag: u32,
+        /// The user, the header's target.
+        user: UserId,
+        /// The page.
+        page: ChatsPage,
     },
     /// Answer a `Hello`.
     Opened {
@@ -295,6 +306,15 @@ pub struct DevicesPage {
     pub has_more: bool,
 }
 
+/// Chats of a user that are treated otherwise than at first, by the other end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChatsPage {
+    /// As many as were found, up to a page.
+    pub listed: Vec<ListedChat>,
+    /// What the next page lies behind; 0 where there is none.
+    pub next_behind: UserId,
+}
+
 /// What `Welcome` says of the inbox.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Opened {
@@ -382,6 +402,13 @@ pub enum EntryBody {
         up_to: Sequence,
         /// When the last of them was.
         delivered_at_ms: u64,
+        /// Ranges below it without an outcome yet.
+        except: Vec<SequenceRange>,
+    },
+    /// The user has the chat with `peer` treated otherwise, on one of the devices.
+    ChatSet {
+        /// How, all of it.
+        settings: ChatSettings,
     },
     /// A message to `peer` will not be delivered.
     Failed {
@@ -408,6 +435,8 @@ pub enum EntryBody {
 pub enum Mail {
     /// A part of the numbered queue: messages were delivered.
     Delivered(DeliveredPart),
+    /// A part of the numbered queue: messages were delivered, but for some before them.
+    DeliveredBut(DeliveredButPart, Bytes),
     /// A part of the numbered queue: messages were read.
     Read(ReadPart),
     /// A part of the numbered queue: a message will not be delivered.
@@ -492,6 +521,7 @@ impl EntryBody {
             | Self::ReadElsewhere { device, .. }
             | Self::Failed { device, .. }
             | Self::ChatDeleted { device, .. } => *device,
+            Self::ChatSet { .. } => DeviceId(0),
         }
     }
 }

@@ -116,6 +116,7 @@ fn read_entry(value: &mut Fields<'_>) -> Option<(UserId, EntryBody)> {
             device,
             up_to: Sequence(value.u64()?),
             delivered_at_ms: value.u64()?,
+            except: Vec::new(),
         },
         rows::FAILED => {
             EntryBody::Failed { device, sequence: Sequence(value.u64()?), code: value.u16()? }

@@ -12,8 +12,10 @@ use bytes::Bytes;
 
 use super::chat::Chat;
 use super::checkpoint::Table;
+use super::effect::ChatsPage;
 use super::inbox::InboxEntry;
-use super::rows;
+use super::listing::read_set_chats;
+use super::rows::{self, Besides};
 use super::span::Span;
 use super::user::User;
 use crate::limits::{CHATS_PER_READ_MAX, DUE_PER_READ_MAX, PAGE_BYTES_MAX, PAGE_ENTRIES_MAX};
@@ -62,6 +64,13 @@ pub enum Wanted {
         /// Up to this.
         to: Position,
     },
+    /// Chats of a user that are treated otherwise than at first.
+    SetChats {
+        /// Whose chats.
+        user: UserId,
+        /// Those whose other end is greater.
+        behind: UserId,
+    },
     /// Users whose time has come.
     Due {
         /// By this time.
@@ -87,6 +96,8 @@ pub(crate) enum Found {
     Chats(Vec<(UserId, Chat)>),
     /// The count; none where there is no row.
     Outstanding(Option<u32>),
+    /// A page of them.
+    SetChats(ChatsPage),
     /// Of a page, or heads.
     Entries(Span),
     /// Users, and whether there are more of them.
@@ -124,6 +135,9 @@ impl Load {
             Wanted::Heads { user, after, to } => {
                 let limits = (usize::MAX, usize::MAX);
                 Found::Entries(read_entries(reader, partition, user, (after, to), limits, false)?)
+            }
+            Wanted::SetChats { user, behind } => {
+                Found::SetChats(read_set_chats(reader, partition, user, behind)?)
             }
             Wanted::Due { up_to_ms } => Found::Due(read_due(reader, partition, up_to_ms)?),
         };
@@ -163,7 +177,7 @@ pub(crate) fn read_chat(
     let Some(row) = reader.row(Table::Chat, &rows::key(partition, &[&ids.0, &ids.1]))? else {
         return Ok(Chat::default());
     };
-    let (mut chat, has_parked) =
+    let (mut chat, besides) =
         rows::read_chat(&row).ok_or_else(|| unreadable(Table::Chat, partition))?;
     let (from, to) = rows::range(partition, &[&ids.0, &ids.1]);
     reader.range(Table::Sequence, &from, &to, &mut |key, value| {
@@ -172,9 +186,7 @@ pub(crate) fn read_chat(
         chat.senders.push(sender);
         Ok(ControlFlow::Continue(()))
     })?;
-    if has_parked {
-        read_parked(reader, partition, user, peer, &mut chat)?;
-    }
+    read_besides(reader, partition, user, peer, besides, &mut chat)?;
     Ok(chat)
 }
 
@@ -190,21 +202,21 @@ fn read_chats(
     let from = rows::key(partition, &[&id, &first.0.to_be_bytes()]);
     let (_, end) = rows::range(partition, &[&id]);
     let mut chats: Vec<(UserId, Chat)> = Vec::new();
-    let mut parked_in = Vec::new();
+    let mut besides_of = Vec::new();
     reader.range(Table::Chat, &from, &end, &mut |key, value| {
         let row = rows::peer_of(key).zip(rows::read_chat(value));
-        let (peer, (chat, has_parked)) = row.ok_or_else(|| unreadable(Table::Chat, partition))?;
-        if has_parked {
-            parked_in.push(chats.len());
+        let (peer, (chat, besides)) = row.ok_or_else(|| unreadable(Table::Chat, partition))?;
+        if besides.parked || besides.withheld {
+            besides_of.push((chats.len(), besides));
         }
         chats.push((peer, chat));
         let is_full = chats.len() >= CHATS_PER_READ_MAX;
         Ok(if is_full { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
     })?;
     read_senders(reader, partition, user, first, &mut chats)?;
-    for index in parked_in {
+    for (index, besides) in besides_of {
         if let Some((peer, chat)) = chats.get_mut(index) {
-            read_parked(reader, partition, user, *peer, chat)?;
+            read_besides(reader, partition, user, *peer, besides, chat)?;
         }
     }
     // Who asks goes on with the first, also where it is new.
@@ -238,22 +250,52 @@ fn read_senders(
     })
 }
 
-fn read_parked(
+/// Gives a chat what is parked in it, and what is withheld.
+fn read_besides(
     reader: &dyn StateReader,
     partition: PartitionId,
     user: UserId,
     peer: UserId,
+    besides: Besides,
     chat: &mut Chat,
 ) -> Result<(), StorageFault> {
     let (from, to) = rows::range(partition, &[&user.0.to_be_bytes(), &peer.0.to_be_bytes()]);
-    reader.range(Table::Parked, &from, &to, &mut |key, value| {
+    if besides.parked {
+        read_parked(reader, partition, (&from, &to), chat)?;
+    }
+    if besides.withheld {
+        read_withheld(reader, partition, (&from, &to), chat)?;
+    }
+    chat.forget_changes();
+    Ok(())
+}
+
+fn read_withheld(
+    reader: &dyn StateReader,
+    partition: PartitionId,
+    (from, to): (&[u8], &[u8]),
+    chat: &mut Chat,
+) -> Result<(), StorageFault> {
+    reader.range(Table::Withheld, from, to, &mut |key, value| {
+        let (device, sequence, message) = rows::read_withheld(key, value)
+            .ok_or_else(|| unreadable(Table::Withheld, partition))?;
+        chat.withhold(device, sequence, message);
+        Ok(ControlFlow::Continue(()))
+    })
+}
+
+fn read_parked(
+    reader: &dyn StateReader,
+    partition: PartitionId,
+    (from, to): (&[u8], &[u8]),
+    chat: &mut Chat,
+) -> Result<(), StorageFault> {
+    reader.range(Table::Parked, from, to, &mut |key, value| {
         let (device, sequence, parked) =
             rows::read_parked(key, value).ok_or_else(|| unreadable(Table::Parked, partition))?;
         chat.sender_or_new(device).parked.insert(sequence, parked);
         Ok(ControlFlow::Continue(()))
-    })?;
-    chat.changed = false;
-    Ok(())
+    })
 }
 
 fn read_entries(

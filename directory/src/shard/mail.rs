@@ -3,8 +3,9 @@
 use answerback_proto::id::{PartNumber, PartitionId, UserId};
 use answerback_proto::record::FixedRecord;
 
+use super::chat::Chat;
 use super::parts::PartNumbers;
-use super::{Effect, Mail, Shard};
+use super::{Effect, EntryBody, Mail, Shard};
 use crate::limits::OPEN_BYTES_MAX;
 
 impl Shard {
@@ -12,6 +13,9 @@ impl Shard {
     pub fn handle_mail(&mut self, mail: Mail) {
         match mail {
             Mail::Delivered(part) => self.take_part(&part, part.source, &[], part.user),
+            Mail::DeliveredBut(part, ranges) => {
+                self.take_part(&part, part.source, &ranges, part.user);
+            }
             Mail::Read(part) => self.take_part(&part, part.source, &[], part.user),
             Mail::Failed(part) => self.take_part(&part, part.source, &[], part.user),
             Mail::Copy(part, payload) => self.take_part(&part, part.source, &payload, part.user),
@@ -23,9 +27,23 @@ impl Shard {
                 }
             }
             Mail::Show { user, peer, body } => {
-                self.sessions.show(user, peer, &body, &mut self.effects);
+                if self.may_tell(user, peer, &body) {
+                    self.sessions.show(user, peer, &body, &mut self.effects);
+                }
             }
             Mail::Typing { user, peer, state } => self.show_typing(user, peer, state),
+        }
+    }
+
+    /// Whether a first word is for the user's eyes. What memory does not know of a user who
+    /// has any chat treated otherwise is not shown; its entry is, or is not.
+    fn may_tell(&self, user: UserId, peer: UserId, body: &EntryBody) -> bool {
+        let user = self.state.users.get(user).filter(|user| user.set_chats() > 0);
+        match user {
+            Some(user) if matches!(body, EntryBody::ReadBy { .. }) => {
+                user.chats.get(&peer).is_some_and(Chat::tells_reads)
+            }
+            _ => true,
         }
     }
 

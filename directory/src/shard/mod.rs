@@ -30,6 +30,7 @@ pub mod format_1;
 mod grant;
 mod inbox;
 mod lifecycle;
+mod listing;
 mod load;
 mod mail;
 mod outstanding;
@@ -50,6 +51,7 @@ mod state;
 mod user;
 pub mod view;
 mod wakes;
+mod withheld;
 
 #[cfg(test)]
 mod tests;
@@ -125,6 +127,8 @@ pub struct Shard {
     freezing: Option<Vec<UserId>>,
     /// What is being read.
     loading: BTreeSet<Wanted>,
+    /// Who waits for what of that.
+    listings: Vec<(Origin, Wanted)>,
     /// Users whose inbox's heads were read for records of the batch that is applied.
     heads_of: Vec<UserId>,
     /// Records of the journal that are applied as rejections.
@@ -186,6 +190,7 @@ impl Shard {
             uncheckpointed_bytes: 0,
             freezing: None,
             loading: BTreeSet::new(),
+            listings: Vec::new(),
             heads_of: Vec::new(),
             repaired: BTreeSet::new(),
             purges: Purges::default(),

@@ -5,10 +5,10 @@ use answerback_proto::access;
 use answerback_proto::code::{Class, Code};
 use answerback_proto::id::{DeviceId, UserId};
 use answerback_proto::kind::{
-    DeviceStanding, Kind, ListDevices, ListedDevice, NameDevice, RevokeDevice,
+    DeviceStanding, Kind, ListDevices, ListedDevice, NameDevice, RevokeDevice, SetChat,
 };
 use answerback_proto::limits::DEVICES_PER_PAGE_MAX;
-use answerback_proto::record::{DeviceNamed, Revoke};
+use answerback_proto::record::{ChatChanged, DeviceNamed, Revoke};
 
 use super::effect::{Administered, DevicesPage};
 use super::user::{Device, Standing};
@@ -26,6 +26,8 @@ impl Shard {
             Kind::NameDevice => self.name_device(origin, envelope),
             Kind::RevokeDevice => self.revoke_device(origin, envelope),
             Kind::DeleteChat => self.delete_chat(origin, envelope),
+            Kind::SetChat => self.set_chat(origin, envelope),
+            Kind::ListChats => self.list_chats(origin, envelope),
             _ => Err(Code::KindNotAllowed),
         };
         if let Err(code) = handled {
@@ -81,6 +83,19 @@ impl Shard {
         let RevokeDevice { device } = access::read(envelope)?;
         self.append(&Revoke { user: origin.user.0, device }, &[], asked(origin));
         self.preload(origin.user, None);
+        Ok(())
+    }
+
+    fn set_chat(&mut self, origin: Origin, envelope: &[u8]) -> Result<(), Code> {
+        let SetChat { peer, changes, flags, muted_until_ms } = access::read(envelope)?;
+        let (user, device) = (origin.user.0, origin.device.0);
+        if peer == user {
+            self.decline(origin, Code::NotYourself);
+            return Ok(());
+        }
+        let record = ChatChanged { user, device, peer, changes, flags, muted_until_ms };
+        self.append(&record, &[], asked(origin));
+        self.preload(origin.user, Some(UserId(peer)));
         Ok(())
     }
 

@@ -9,8 +9,9 @@
 use std::collections::BTreeMap;
 
 use answerback_proto::id::{DeviceId, Generation, PartNumber, PartitionId, UserId};
+use answerback_proto::kind::SequenceRange;
 use answerback_proto::record::{
-    CopyPart, DeliveredPart, ErasePart, ErasedPart, FailedPart, ReadPart,
+    CopyPart, DeliveredButPart, DeliveredPart, ErasePart, ErasedPart, FailedPart, ReadPart,
 };
 use bytes::Bytes;
 
@@ -20,7 +21,7 @@ use super::effect::Mail;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum PartBody {
     /// Messages were delivered.
-    Delivered { about: About, up_to: u64, delivered_at_ms: u64 },
+    Delivered { about: About, up_to: u64, delivered_at_ms: u64, except: Vec<SequenceRange> },
     /// Messages were read.
     Read { about: About, up_to: u64, read_at_ms: u64 },
     /// A message will not be delivered.
@@ -292,7 +293,7 @@ macro_rules! numbered {
     )*};
 }
 
-numbered!(DeliveredPart, FailedPart, ReadPart, CopyPart, ErasePart, ErasedPart);
+numbered!(DeliveredPart, DeliveredButPart, FailedPart, ReadPart, CopyPart, ErasePart, ErasedPart);
 
 impl PartBody {
     /// The part as it travels.
@@ -302,6 +303,20 @@ impl PartBody {
         let (number, previous) = (numbers.number.0, numbers.previous.0);
         let (user, peer, device) = (user.0, peer.0, device.0);
         match self {
+            Self::Delivered { up_to, delivered_at_ms, except, .. } if !except.is_empty() => {
+                let part = DeliveredButPart {
+                    source,
+                    generation,
+                    number,
+                    previous,
+                    user,
+                    peer,
+                    device,
+                    up_to: *up_to,
+                    delivered_at_ms: *delivered_at_ms,
+                };
+                Mail::DeliveredBut(part, ranges_to_bytes(except))
+            }
             &Self::Delivered { up_to, delivered_at_ms, .. } => Mail::Delivered(DeliveredPart {
                 source,
                 generation,
@@ -362,13 +377,19 @@ impl PartBody {
     }
 }
 
+/// Ranges as a record carries them.
+fn ranges_to_bytes(ranges: &[SequenceRange]) -> Bytes {
+    let ends = ranges.iter().flat_map(|range| [range.first.0, range.last.0]);
+    ends.flat_map(u64::to_le_bytes).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn delivered(user: u128, up_to: u64) -> PartBody {
         let about = About { user: UserId(user), peer: UserId(9), device: DeviceId(1) };
-        PartBody::Delivered { about, up_to, delivered_at_ms: 0 }
+        PartBody::Delivered { about, up_to, delivered_at_ms: 0, except: Vec::new() }
     }
 
     fn numbers(outgoing: &Outgoing, sent: u64) -> Vec<(u64, u64)> {

@@ -3,11 +3,12 @@
 use answerback_proto::encode::{Address, append_frame};
 use answerback_proto::id::{Position, UserId};
 use answerback_proto::kind::{
-    Accepted, CaughtUp, ChatDeleted, Copied, Declined, Deliver, Delivered, DeviceMark, Devices,
-    Done, Failed, OutOfOrder, ReadBy, ReadElsewhere, ReadNoted, Refused, Skipped, Typing,
+    Accepted, CaughtUp, ChatDeleted, ChatSet, Chats, Copied, Declined, Deliver, Delivered,
+    DeviceMark, Devices, Done, Failed, OutOfOrder, ReadBy, ReadElsewhere, ReadNoted, Refused,
+    Skipped, Typing,
 };
 
-use super::effect::{Answer, DevicesPage, Entry, EntryBody};
+use super::effect::{Answer, ChatsPage, DevicesPage, Entry, EntryBody};
 use super::signals::Signal;
 
 /// Appends the answer to a request about a chat.
@@ -90,7 +91,12 @@ pub fn append_entry(out: &mut Vec<u8>, entry: &Entry) {
             let read = ReadElsewhere { position, after, device, up_to, read_at_ms };
             append_frame(out, address, &read, &[], &[]);
         }
-        EntryBody::Delivered { device, up_to, delivered_at_ms } => {
+        EntryBody::ChatSet { settings } => {
+            let (flags, muted_until_ms) = (settings.flags, settings.muted_until_ms);
+            let set = ChatSet { position, after, flags, muted_until_ms };
+            append_frame(out, address, &set, &[], &[]);
+        }
+        EntryBody::Delivered { device, up_to, delivered_at_ms, except } => {
             let delivered = Delivered {
                 position,
                 after,
@@ -99,7 +105,8 @@ pub fn append_entry(out: &mut Vec<u8>, entry: &Entry) {
                 delivered_at_ms: *delivered_at_ms,
                 except_count: 0,
             };
-            append_frame(out, address, &delivered, &[], &[]);
+            let appended = delivered.append(out, address, except);
+            debug_assert_eq!(appended, Ok(()), "{except:?} below {up_to}");
         }
         EntryBody::Failed { device, sequence, code } => {
             let failed =
@@ -118,6 +125,13 @@ pub fn append_entry(out: &mut Vec<u8>, entry: &Entry) {
 pub fn append_devices(out: &mut Vec<u8>, tag: u32, user: UserId, page: &DevicesPage) {
     let devices = Devices { count: 0, has_more: u16::from(page.has_more) };
     let appended = devices.append(out, Address { flags: 0, tag, target: user.0 }, &page.listed);
+    debug_assert_eq!(appended, Ok(()), "{page:?}");
+}
+
+/// Appends a page of a user's chats that are treated otherwise than at first.
+pub fn append_chats(out: &mut Vec<u8>, tag: u32, user: UserId, page: &ChatsPage) {
+    let chats = Chats { count: 0, next_behind: page.next_behind.0 };
+    let appended = chats.append(out, Address { flags: 0, tag, target: user.0 }, &page.listed);
     debug_assert_eq!(appended, Ok(()), "{page:?}");
 }
 

@@ -143,7 +143,8 @@ impl Shard {
             && let Some((_, entry)) = user.inbox.known(user.floor, Position(u64::MAX)).next()
             && let &EntryBody::Message { device, sequence: up_to, .. } = &entry.body
         {
-            let body = EntryBody::Delivered { device, up_to, delivered_at_ms: 0 };
+            let body =
+                EntryBody::Delivered { device, up_to, delivered_at_ms: 0, except: Vec::new() };
             let mail = Mail::Show { user: entry.peer, peer: origin.user, body };
             let to = self.state.table.partition_of(entry.peer);
             self.effects.push_back(Effect::Mail { to, mail });

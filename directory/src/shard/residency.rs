@@ -99,7 +99,9 @@ impl Shard {
     /// has left the memory meanwhile.
     fn users_being_read(&self) -> BTreeSet<UserId> {
         let users = self.loading.iter().filter_map(|wanted| match wanted {
-            Wanted::Chat(user, _) | Wanted::Chats { user, .. } => Some(*user),
+            Wanted::Chat(user, _) | Wanted::Chats { user, .. } | Wanted::SetChats { user, .. } => {
+                Some(*user)
+            }
             _ => None,
         });
         users.collect()
@@ -155,6 +157,7 @@ impl Shard {
     pub(super) fn take_loaded(&mut self, loaded: Loaded) {
         match (loaded.load.what, loaded.found) {
             (Wanted::Due { up_to_ms }, Found::Due(users)) => self.handle_due(users, up_to_ms),
+            (what, Found::SetChats(page)) => self.answer_listings(what, &page),
             (what, found) => {
                 self.state.handle_loaded(what, found);
                 match what {

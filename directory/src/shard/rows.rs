@@ -6,10 +6,11 @@
 mod read;
 mod write;
 
+pub(crate) use read::Besides;
 pub use read::RESIDENT_TABLES;
 pub(crate) use read::{
     Fields, load, peer_of, read_chat, read_device, read_expiry, read_head, read_head_row,
-    read_inbox, read_outstanding, read_parked, read_part, read_sender,
+    read_inbox, read_outstanding, read_parked, read_part, read_sender, read_withheld,
 };
 pub(crate) use write::{freeze, key, range};
 
@@ -27,10 +28,17 @@ const ERASED: u8 = 9;
 const DELETED_UP_TO: u8 = 16;
 /// In a sender's row, before the decisions.
 const ERASED_UP_TO: u8 = 1;
+const CHAT_SET: u8 = 10;
 
 const PURGING: u8 = 1;
 const PURGED: u8 = 2;
 const TOKENS: u8 = 3;
+const OWN: u8 = 4;
+
+/// Of the flags in a chat's row: something is parked, something withheld, settings follow.
+const HAS_PARKED: u8 = 1;
+const HAS_WITHHELD: u8 = 2;
+const HAS_SETTINGS: u8 = 4;
 
 /// Beside a device's standing: its last login and its name follow.
 const WITH_LOGIN: u8 = 0x80;

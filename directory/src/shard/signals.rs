@@ -4,6 +4,7 @@
 
 use answerback_proto::id::UserId;
 
+use super::load::Wanted;
 use super::{Effect, Shard};
 use crate::limits::{SIGNALS_OPEN_BYTES_MAX, SIGNALS_UNDECIDED_MAX};
 
@@ -22,19 +23,30 @@ pub enum Signal {
 impl Shard {
     /// `peer` writes to a user of this partition, or no longer.
     pub(super) fn show_typing(&mut self, user: UserId, peer: UserId, state: u16) {
-        if self.is_strained() || !self.may_show(peer, user) {
+        if self.is_strained() || peer == user {
+            return;
+        }
+        let who_look: Vec<_> = self.sessions.that_take_typing(user).collect();
+        if who_look.is_empty() || !self.may_show(user, peer) {
             return;
         }
         let signal = Signal::Typing { peer, state };
-        for to in self.sessions.that_take_typing(user) {
-            self.effects.push_back(Effect::Signal { to, signal });
-        }
+        self.effects.extend(who_look.into_iter().map(|to| Effect::Signal { to, signal }));
     }
 
-    /// Whether what `of` does just now may be shown to `to`, a user of this partition. Of a
-    /// chat in which `to` has blocked `of` nothing is: that comes with blocks.
-    fn may_show(&self, of: UserId, to: UserId) -> bool {
-        of != to
+    /// Whether what `peer` does just now is for the eyes of a user of this partition. Most have
+    /// no chat set, and it is not looked up for that; one that is not in memory is read for the
+    /// next word.
+    fn may_show(&mut self, user: UserId, peer: UserId) -> bool {
+        let known = self.state.users.get(user).filter(|known| known.set_chats() > 0);
+        let Some(known) = known.filter(|_| !planted!(BlockIgnored)) else { return true };
+        match known.chats.get(&peer) {
+            Some(chat) => !chat.settings.is_blocked(),
+            None => {
+                self.load(Wanted::Chat(user, peer));
+                false
+            }
+        }
     }
 
     /// Whether so much waits that signals are dropped.

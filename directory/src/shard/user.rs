@@ -182,6 +182,10 @@ struct Rare {
     gaps: Box<[UserId]>,
     purged_up_to: Position,
     revocations: Revocations,
+    /// Chats that are treated otherwise than at first.
+    set_chats: u16,
+    /// Other ends of chats in which something is withheld, and when the first of it ends.
+    withheld: BTreeMap<UserId, u64>,
 }
 
 /// No time at all.
@@ -270,6 +274,53 @@ impl User {
         if let Some(rare) = &mut self.rare {
             rare.revocations.forget(now_ms);
         }
+    }
+
+    /// Chats that are treated otherwise than at first.
+    pub(crate) fn set_chats(&self) -> u16 {
+        self.rare.as_ref().map_or(0, |rare| rare.set_chats)
+    }
+
+    /// As a row says, or one more or less.
+    pub(crate) fn note_set_chats(&mut self, count: u16) {
+        if count > 0 || self.rare.is_some() {
+            self.rare.get_or_insert_default().set_chats = count;
+        }
+    }
+
+    /// Other ends of chats in which something is withheld, and when the first of it ends.
+    pub(crate) fn withheld(&self) -> impl Iterator<Item = (UserId, u64)> {
+        let withheld = self.rare.iter().flat_map(|rare| &rare.withheld);
+        withheld.map(|(peer, due_ms)| (*peer, *due_ms))
+    }
+
+    /// Notes when the first of what is withheld in a chat ends; none where nothing is.
+    pub(crate) fn note_withheld(&mut self, peer: UserId, due_ms: Option<u64>) {
+        match due_ms {
+            Some(due_ms) => {
+                self.rare.get_or_insert_default().withheld.insert(peer, due_ms);
+            }
+            None => {
+                if let Some(rare) = &mut self.rare {
+                    rare.withheld.remove(&peer);
+                }
+            }
+        }
+    }
+
+    /// When the first of all that is withheld ends.
+    pub(crate) fn withheld_due_ms(&self) -> Option<u64> {
+        if planted!(WithheldStays) {
+            return None;
+        }
+        self.withheld().map(|(_, due_ms)| due_ms).min()
+    }
+
+    /// How much is withheld of a peer's, where the chat is in memory: messages and bytes.
+    pub(crate) fn withheld_of(&self, peer: UserId) -> (u32, u64) {
+        let has_any = self.rare.as_ref().is_some_and(|rare| !rare.withheld.is_empty());
+        let chat = self.chats.get(&peer).filter(|_| has_any);
+        chat.map_or((0, 0), |chat| (chat.withheld_count, chat.withheld_bytes))
     }
 
     /// The device, where the user has it.

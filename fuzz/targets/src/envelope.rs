@@ -40,6 +40,19 @@ fn check(kind: Kind, envelope: &[u8]) {
         Kind::Delivered => tails::delivered(envelope),
         Kind::NameDevice => tails::name_device(envelope),
         Kind::Devices => tails::devices(envelope),
+        Kind::SetChat => plain::<SetChat>(envelope, |set| {
+            let is_muted = set.changes & 4 != 0;
+            set.peer > 0
+                && (1..=7).contains(&set.changes)
+                && set.flags & !(set.changes & 3) == 0
+                && set.muted_until_ms <= 253_402_300_799_999
+                && (is_muted || set.muted_until_ms == 0)
+        }),
+        Kind::ChatSet => plain::<ChatSet>(envelope, |set| {
+            set.after < set.position && set.flags <= 3 && set.muted_until_ms <= 253_402_300_799_999
+        }),
+        Kind::ListChats => plain::<ListChats>(envelope, |_| true),
+        Kind::Chats => tails::chats(envelope),
         Kind::ListDevices => plain::<ListDevices>(envelope, |_| true),
         Kind::RevokeDevice => plain::<RevokeDevice>(envelope, |revoke| revoke.device > 0),
         Kind::DeleteChat => tails::delete_chat(envelope),

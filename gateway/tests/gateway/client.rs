@@ -332,8 +332,10 @@ impl Received {
     /// Its envelope, which must be of this kind.
     pub(crate) fn read<E: Envelope>(&self) -> E {
         assert_eq!(self.header.kind(), Some(E::KIND), "{self:?}");
-        let has_tail =
-            matches!(E::KIND, Kind::Welcome | Kind::Delivered | Kind::Renewed | Kind::Devices);
+        let has_tail = matches!(
+            E::KIND,
+            Kind::Welcome | Kind::Delivered | Kind::Renewed | Kind::Devices | Kind::Chats
+        );
         let archived = if has_tail {
             access::<E>(&self.envelope).unwrap().0
         } else {

@@ -4,7 +4,8 @@ use answerback_gateway::GatewayConfig;
 use answerback_proto::code::Code;
 use answerback_proto::encode::Address;
 use answerback_proto::kind::{
-    Declined, Devices, Done, GoAway, Hello, Kind, ListDevices, NameDevice, RevokeDevice, Welcome,
+    Accepted, BLOCKED, ChatSet, Chats, Declined, Deliver, Delivered, Devices, Done, GoAway, Hello,
+    Kind, ListChats, ListDevices, NameDevice, RevokeDevice, SetChat, Welcome,
 };
 
 use crate::chats::{login_device, until};
@@ -13,6 +14,7 @@ use crate::journal::MemoryJournal;
 use crate::running::{Running, config};
 
 const ALICE: u128 = 1;
+const BOB: u128 = 2;
 const CORES: [u16; 2] = [1, 3];
 
 fn name_frame(tag: u32, device: u128, name: &str) -> Vec<u8> {
@@ -76,4 +78,47 @@ fn a_box_that_drains_declines() {
     assert!(declined.retry_after_ms > 0);
     drop(phone);
     running.join().unwrap();
+}
+
+#[test]
+fn what_a_blocked_user_sends_is_accepted_and_never_comes() {
+    for cores in CORES {
+        let running = Running::start(cores);
+        let mut alice = Client::login(running.address, ALICE);
+        let mut laptop = login_device(&running, ALICE, 2);
+        let mut bob = Client::login(running.address, BOB);
+        let set = |flags| SetChat { peer: BOB, changes: BLOCKED, flags, muted_until_ms: 0 };
+        alice.write(&frame(4, ALICE, &set(BLOCKED), &[]));
+        assert_eq!(until(&mut alice, Kind::Done).header.tag, 4);
+        let told = until(&mut laptop, Kind::ChatSet);
+        assert_eq!((told.header.target, told.read::<ChatSet>().flags), (BOB, BLOCKED));
+        bob.send(1, ALICE, 1, b"nobody reads this");
+        bob.expect::<Accepted>();
+        alice.write(&frame(5, ALICE, &set(0), &[]));
+        until(&mut laptop, Kind::ChatSet);
+        bob.send(2, ALICE, 2, b"but this");
+        bob.expect::<Accepted>();
+        let deliver = until(&mut laptop, Kind::Deliver);
+        assert_eq!(deliver.payload, b"but this");
+        laptop.ack(deliver.read::<Deliver>().position);
+        let receipt = until(&mut bob, Kind::Delivered);
+        let (delivered, except) = Delivered::read(&receipt.envelope).unwrap();
+        let except: Vec<_> = except.iter().map(|range| (range.first.0, range.last.0)).collect();
+        assert_eq!((delivered.up_to, except), (2, vec![(1, 1)]));
+        laptop.write(&frame(6, ALICE, &ListChats { behind: 0 }, &[]));
+        let answer = until(&mut laptop, Kind::Chats);
+        let (page, listed) = Chats::read(&answer.envelope).unwrap();
+        assert_eq!((answer.header.tag, page.next_behind, listed.len()), (6, 0, 0));
+    }
+}
+
+#[test]
+fn oneself_cannot_be_blocked() {
+    let running = Running::start(1);
+    let mut alice = Client::login(running.address, ALICE);
+    let set = SetChat { peer: ALICE, changes: BLOCKED, flags: BLOCKED, muted_until_ms: 0 };
+    alice.write(&frame(4, ALICE, &set, &[]));
+    let (header, declined) = alice.expect::<Declined>();
+    assert_eq!((header.tag, declined.code), (4, Code::NotYourself.number()));
+    alice.ping(1);
 }

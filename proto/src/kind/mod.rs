@@ -1,5 +1,6 @@
 //! The kinds of frames. A layout is frozen once released: a change is a new kind.
 
+mod chat_settings;
 mod check;
 mod delete;
 mod device;
@@ -10,6 +11,7 @@ mod session;
 mod signal;
 mod tail;
 
+pub use chat_settings::*;
 pub use delete::*;
 pub use device::*;
 pub use inbox::*;
@@ -183,6 +185,10 @@ kinds! {
     NameDevice = 0x0021, Client, Request;
     /// A device is the user's no more.
     RevokeDevice = 0x0022, Client, Request;
+    /// Changes how a chat is treated.
+    SetChat = 0x0023, Client, Request;
+    /// Asks for the chats that are treated otherwise than at first.
+    ListChats = 0x0024, Client, Request;
 
     /// What a user does in a chat just now; shown or lost.
     Typing = 0x0040, Either, None;
@@ -225,6 +231,8 @@ kinds! {
     Copied = 0x0126, Server, None;
     /// An entry: the user has deleted a chat on another device.
     ChatDeleted = 0x0127, Server, None;
+    /// An entry: another device has changed how a chat is treated.
+    ChatSet = 0x0129, Server, None;
 
     /// What was asked for is durable.
     Done = 0x0130, Server, Answer;
@@ -232,13 +240,23 @@ kinds! {
     Declined = 0x0131, Server, Answer;
     /// A page of the user's devices.
     Devices = 0x0132, Server, Answer;
+    /// A page of chats that are treated otherwise than at first.
+    Chats = 0x0133, Server, Answer;
 }
 
 impl Kind {
     /// Whether it is a request about the acting user's own things, which goes to the user's own
     /// home and is refused by a `Declined`.
     pub fn is_about_own(self) -> bool {
-        matches!(self, Self::DeleteChat | Self::ListDevices | Self::NameDevice | Self::RevokeDevice)
+        matches!(
+            self,
+            Self::DeleteChat
+                | Self::ListDevices
+                | Self::NameDevice
+                | Self::RevokeDevice
+                | Self::SetChat
+                | Self::ListChats
+        )
     }
 
     /// Whether this end may send it.

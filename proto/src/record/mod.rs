@@ -163,6 +163,10 @@ records! {
     ErasedPart = 31,
     /// A user's device has a name.
     DeviceNamed = 33,
+    /// A user treats a chat otherwise.
+    ChatChanged = 34,
+    /// A part: messages were delivered, but for some before them.
+    DeliveredButPart = 35,
 }
 
 /// The fixed part of a record.

@@ -14,3 +14,46 @@ layout! {
         device: u128,
     }
 }
+
+layout! {
+    /// A user treats a chat otherwise.
+    ChatChanged / ArchivedChatChanged {
+        /// Whose chat.
+        user: u128,
+        /// The device that said so.
+        device: u128,
+        /// The other end.
+        peer: u128,
+        /// What is changed, as in `SetChat`.
+        changes: u16,
+        /// The new values of those bits.
+        flags: u16,
+        /// Until when it is muted, ms since 1970, where that is changed.
+        muted_until_ms: u64,
+    }
+}
+
+layout! {
+    /// A part for a user of this partition: messages of a device were delivered, but for some
+    /// ranges. Payload: each range's first and last number, u64, little-endian, rising.
+    DeliveredButPart / ArchivedDeliveredButPart {
+        /// The partition that the part comes from.
+        source: u16,
+        /// That partition's generation.
+        generation: u64,
+        /// The part's number in the queue from there to here.
+        number: u64,
+        /// The number before it in that queue.
+        previous: u64,
+        /// Who had sent them.
+        user: u128,
+        /// Who they were for.
+        peer: u128,
+        /// The device that had sent them.
+        device: u128,
+        /// The greatest sequence that was delivered.
+        up_to: u64,
+        /// When the last of them was, ms since 1970.
+        delivered_at_ms: u64,
+    }
+}

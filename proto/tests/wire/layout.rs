@@ -103,6 +103,12 @@ layouts! {
     RevokeDevice / ArchivedRevokeDevice, access::read::<RevokeDevice>, { device };
     Devices / ArchivedDevices, Devices::read, { count, has_more };
     Typing / ArchivedTyping, access::read::<Typing>, { state };
+    SetChat / ArchivedSetChat, access::read::<SetChat>, { peer, changes, flags, muted_until_ms };
+    ChatSet / ArchivedChatSet, access::read::<ChatSet>, {
+        position, after, flags, muted_until_ms,
+    };
+    ListChats / ArchivedListChats, access::read::<ListChats>, { behind };
+    Chats / ArchivedChats, Chats::read, { count, next_behind };
     Done / ArchivedDone, access::read::<Done>, { at_ms };
     Declined / ArchivedDeclined, access::read::<Declined>, { retry_after_ms, code };
     Deliver / ArchivedDeliver, access::read::<Deliver>, {

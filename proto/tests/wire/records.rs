@@ -92,6 +92,11 @@ records! {
         source: 2, generation: 8, number: 8, previous: 8, user: 16, peer: 16, device: 16
     };
     DeviceNamed { user: 16, device: 16 };
+    ChatChanged { user: 16, device: 16, peer: 16, changes: 2, flags: 2, muted_until_ms: 8 };
+    DeliveredButPart {
+        source: 2, generation: 8, number: 8, previous: 8, user: 16, peer: 16, device: 16,
+        up_to: 8, delivered_at_ms: 8
+    };
 }
 
 /// The batches of the vectors.

@@ -9,8 +9,9 @@ use answerback_proto::encode::Address;
 use answerback_proto::frame_buffer::{Frame, FrameBuffer};
 use answerback_proto::id::{DeviceId, Sequence};
 use answerback_proto::kind::{
-    ChatDeleted, DeleteChat, Delivered, DeviceMarks, Devices, End, Envelope, Hello, Kind,
-    ListedDevice, NameDevice, Renew, Renewed, Resume, SequenceRange, SessionTail, Welcome,
+    ChatDeleted, Chats, DeleteChat, Delivered, DeviceMarks, Devices, End, Envelope, Hello, Kind,
+    ListedChat, ListedDevice, NameDevice, Renew, Renewed, Resume, SequenceRange, SessionTail,
+    Welcome,
 };
 use answerback_proto::limits::FRAME_BYTES_HARD_MAX;
 use serde_json::{Value, json};
@@ -111,6 +112,14 @@ fn tail(envelope: &[u8], kind: Kind) -> Value {
         Kind::Devices => {
             let listed = Devices::read(envelope).expect("a good tail").1;
             json!({ "devices": listed.iter().map(listed_device).collect::<Vec<_>>() })
+        }
+        Kind::Chats => {
+            let listed = Chats::read(envelope).expect("a good tail").1;
+            let row = |chat: &ListedChat| {
+                let ListedChat { peer, settings } = chat;
+                json!([peer.to_string(), settings.muted_until_ms.to_string(), settings.flags])
+            };
+            json!({ "chats": listed.iter().map(row).collect::<Vec<_>>() })
         }
         Kind::Delivered => {
             let except = Delivered::read(envelope).expect("a good tail").1;
@@ -253,6 +262,12 @@ fn tails_are_built_as_the_vectors_say() {
     let expected = bytes("two devices, more behind them");
     let (page, listed) = Devices::read(cut(&expected).envelope).expect("good");
     let page_again = Devices { count: 0, ..page };
+    assert_eq!(page_again.append(&mut out, address(&cut(&expected)), &listed), Ok(()));
+    assert_eq!(std::mem::take(&mut out), expected);
+
+    let expected = bytes("two chats, more behind them");
+    let (page, listed) = Chats::read(cut(&expected).envelope).expect("good");
+    let page_again = Chats { count: 0, ..page };
     assert_eq!(page_again.append(&mut out, address(&cut(&expected)), &listed), Ok(()));
     assert_eq!(std::mem::take(&mut out), expected);
 

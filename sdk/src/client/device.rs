@@ -1,13 +1,18 @@
 //! What the app's threads and the client's own share: the file, the link, what is to be told.
 
-use answerback_proto::id::{Sequence, UserId};
+use std::collections::BTreeMap;
+
+use answerback_proto::id::{Generation, Sequence, UserId};
+use answerback_proto::kind::ChatSettings;
 
 use super::event::{ClientEvent, ConnectionState, EventQueue};
 use super::signals::Signals;
 use super::{Error, Options};
 use crate::link::{Halt, Link, LinkState};
-use crate::session::{ClientSession, Credit, EntryBody, Event, Mode, Outgoing};
-use crate::storage::{Draft, SentState, Storage, StorageError};
+use crate::session::{
+    Ask, AskId, ClientSession, Credit, EntryBody, Event, Mode, Outcome, Outgoing,
+};
+use crate::storage::{ChatChange, Draft, SentState, Storage, StorageError};
 
 /// What happened since the client was opened, for logs and tests.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -39,6 +44,8 @@ pub(super) struct Device {
     /// The thread holds bytes that the socket has not taken.
     pub(super) has_bytes_out: bool,
     told: Option<LinkState>,
+    /// Changes of chats that the server was asked for.
+    changing: BTreeMap<AskId, ChatChange>,
 }
 
 impl Device {
@@ -50,6 +57,7 @@ impl Device {
             state.undecided.clear();
             state.unnoted_reads.clear();
         }
+        let is_new = state.generation == Generation(0);
         let mut session = ClientSession::new(state);
         if options.mode != Mode::Fetch {
             storage.unnoted_deletions()?.into_iter().for_each(|one| session.delete_chat(one));
@@ -58,8 +66,18 @@ impl Device {
         if options.mode == Mode::Fetch {
             session.set_credit(Credit { frames: 64, bytes: 512 * 1024 });
         }
+        let mut changing = BTreeMap::new();
+        if options.mode != Mode::Fetch {
+            if is_new {
+                session.ask_for(Ask::Chats);
+            }
+            for change in storage.unsaid_changes()? {
+                changing.insert(session.ask_for(Ask::SetChat(change)), change);
+            }
+        }
         Ok(Self {
             storage,
+            changing,
             link: Link::new(session, options.mode, seed),
             events: EventQueue::default(),
             statistics: Statistics::default(),
@@ -138,6 +156,36 @@ impl Device {
         sequence
     }
 
+    /// Stores that a chat is treated otherwise, and asks the server for it.
+    pub(super) fn change_chat(
+        &mut self,
+        peer: UserId,
+        changes: u16,
+        to: ChatSettings,
+    ) -> Result<AskId, Error> {
+        let change = self.storage.change_chat(peer, changes, to)?;
+        let ask = self.link.session().ask_for(Ask::SetChat(change));
+        self.changing.insert(ask, change);
+        self.tell_of_chat(peer);
+        Ok(ask)
+    }
+
+    /// Stores what an answer says of chats.
+    fn take_answer(&mut self, ask: AskId, outcome: &Outcome) -> Result<(), StorageError> {
+        if let Some(change) = self.changing.remove(&ask) {
+            let is_done = matches!(outcome, Outcome::Done { .. });
+            self.storage.settle_change(change, is_done)?;
+            self.tell_of_chat(change.peer);
+        }
+        if let Outcome::Chats(listed) = outcome {
+            for chat in listed {
+                self.storage.take_chat(chat.peer, chat.settings)?;
+                self.tell_of_chat(chat.peer);
+            }
+        }
+        Ok(())
+    }
+
     fn store(&mut self, events: &[Event]) -> Result<(), StorageError> {
         let mut burst = self.storage.burst()?;
         events.iter().try_for_each(|event| burst.record(event))?;
@@ -148,6 +196,9 @@ impl Device {
         for event in events {
             if let Event::Missing { peer, from, to } = *event {
                 self.fill(peer, from, to)?;
+            }
+            if let Event::Answered { ask, outcome } = event {
+                self.take_answer(*ask, outcome)?;
             }
             self.tell(event);
         }

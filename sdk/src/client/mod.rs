@@ -18,7 +18,8 @@ use std::sync::Arc;
 use std::thread;
 
 use answerback_proto::id::{Sequence, UserId};
-use answerback_proto::limits::FRAME_BYTES_HARD_MAX;
+use answerback_proto::kind::{BLOCKED, ChatSettings, HIDES_READS, MUTED};
+use answerback_proto::limits::{FRAME_BYTES_HARD_MAX, MUTED_UNTIL_MS_MAX};
 
 pub use device::Statistics;
 pub use error::{Error, ErrorClass};
@@ -193,6 +194,59 @@ impl Client {
         })
     }
 
+    /// Blocks a user, or ends that: from then on nothing of what he sends comes to any device,
+    /// nor what he sent while he was blocked; he is told what he would be told of a user who is
+    /// away. [`ClientEvent::Answered`] says what became of it.
+    ///
+    /// # Errors
+    /// `Storage`, `Usage`.
+    pub fn set_blocked(&self, peer: UserId, is_blocked: bool) -> Result<AskId, Error> {
+        let flags = if is_blocked { BLOCKED } else { 0 };
+        self.set_chat(peer, BLOCKED, ChatSettings { flags, muted_until_ms: 0 })
+    }
+
+    /// Has read receipts of a chat off, both ways, or on again. As above.
+    ///
+    /// # Errors
+    /// `Storage`, `Usage`.
+    pub fn set_hides_reads(&self, peer: UserId, hides_reads: bool) -> Result<AskId, Error> {
+        let flags = if hides_reads { HIDES_READS } else { 0 };
+        self.set_chat(peer, HIDES_READS, ChatSettings { flags, muted_until_ms: 0 })
+    }
+
+    /// Mutes a chat until a time, ms since 1970, or 0 for not at all: for this app to heed, and
+    /// for the operator's pushes. As above.
+    ///
+    /// # Errors
+    /// `Storage`, `Usage`.
+    pub fn mute(&self, peer: UserId, until_ms: u64) -> Result<AskId, Error> {
+        let muted_until_ms = until_ms.min(MUTED_UNTIL_MS_MAX);
+        self.set_chat(peer, MUTED, ChatSettings { flags: 0, muted_until_ms })
+    }
+
+    /// How a chat is treated.
+    ///
+    /// # Errors
+    /// `Storage`.
+    pub fn chat_settings(&self, peer: UserId) -> Result<ChatSettings, Error> {
+        self.shared.with(|device| Ok(device.storage.chat_settings(peer)?))
+    }
+
+    /// All chats that are treated otherwise than at first, by the other end.
+    ///
+    /// # Errors
+    /// `Storage`.
+    pub fn set_chats(&self) -> Result<Vec<(UserId, ChatSettings)>, Error> {
+        self.shared.with(|device| Ok(device.storage.set_chats()?))
+    }
+
+    fn set_chat(&self, peer: UserId, changes: u16, to: ChatSettings) -> Result<AskId, Error> {
+        if peer == self.options.user || peer == UserId(0) {
+            return Err(Error::usage("a chat is with another user"));
+        }
+        self.shared.with_wake(|device| device.change_chat(peer, changes, to))
+    }
+
     /// All chats, the one with the latest message first.
     ///
     /// # Errors
@@ -254,9 +308,14 @@ impl Client {
 
     /// The user does something in the chat with `peer` just now, and has touched a key: 1 writes,
     /// 0 has stopped. It is told to whoever looks at the other end, or lost; a message that is
-    /// sent needs no 0 before it.
+    /// sent needs no 0 before it. Whoever is blocked is told nothing.
     pub fn say_typing(&self, peer: UserId, state: u16) {
-        self.nudge(|device, now_ms| device.link.session().typing(now_ms, peer, state));
+        self.nudge(|device, now_ms| {
+            let settings = device.storage.chat_settings(peer);
+            if settings.is_ok_and(|settings| !settings.is_blocked()) {
+                device.link.session().typing(now_ms, peer, state);
+            }
+        });
     }
 
     /// What `peer` does in the chat with this user just now, as [`ClientEvent::TypingChanged`]

@@ -12,11 +12,13 @@ use answerback_proto::frame_buffer::Frame;
 use answerback_proto::header::USER_ACTION;
 use answerback_proto::id::{DeviceId, UserId};
 use answerback_proto::kind::{
-    Declined, Devices, Done, Kind, ListDevices, ListedDevice, NameDevice, RevokeDevice,
+    Chats, Declined, Devices, Done, Kind, ListChats, ListDevices, ListedChat, ListedDevice,
+    NameDevice, RevokeDevice, SetChat,
 };
 
 use super::chat::Request;
 use super::{ClientSession, Event, SessionError};
+use crate::storage::ChatChange;
 
 /// Requests that may be under way at once.
 const UNDER_WAY_MAX: usize = 16;
@@ -38,6 +40,10 @@ pub enum Ask {
         /// Which; also this one.
         device: DeviceId,
     },
+    /// A chat is to be treated otherwise.
+    SetChat(ChatChange),
+    /// The chats that are treated otherwise than at first.
+    Chats,
 }
 
 /// Which request an answer answers: its number in this run of the app.
@@ -59,6 +65,8 @@ pub enum Outcome {
     },
     /// The user's devices that are not revoked, by id.
     Devices(Vec<ListedDevice>),
+    /// The chats that are treated otherwise than at first, by the other end.
+    Chats(Vec<ListedChat>),
 }
 
 #[derive(Debug)]
@@ -67,8 +75,15 @@ struct Pending {
     is_under_way: bool,
     /// Not before this time.
     held_until_ms: Option<u64>,
-    /// Of a list: what came so far.
-    found: Vec<ListedDevice>,
+    /// Of a list: what came so far, and what the next page lies behind.
+    found: Found,
+}
+
+#[derive(Debug, Default)]
+struct Found {
+    devices: Vec<ListedDevice>,
+    chats: Vec<ListedChat>,
+    behind: u128,
 }
 
 /// The requests without an answer, in the order in which the app made them.
@@ -86,16 +101,32 @@ impl Ask {
             Self::Devices => Kind::ListDevices,
             Self::NameDevice { .. } => Kind::NameDevice,
             Self::RevokeDevice { .. } => Kind::RevokeDevice,
+            Self::SetChat(_) => Kind::SetChat,
+            Self::Chats => Kind::ListChats,
         }
     }
 
-    /// Appends the frame; `behind` is the last device that a list has already.
-    fn append_to(&self, out: &mut Vec<u8>, address: Address, behind: DeviceId) -> Result<(), Code> {
+    /// What it is about: of several about the same the next waits for the answer to the one
+    /// before, or a refusal would turn their order round.
+    fn subject(&self) -> (Kind, u128) {
+        let about = match self {
+            Self::NameDevice { device, .. } | Self::RevokeDevice { device } => device.0,
+            Self::SetChat(change) => change.peer.0,
+            Self::Devices | Self::Chats => 0,
+        };
+        (self.kind(), about)
+    }
+
+    /// Appends the frame; `behind` is the last id that a list has already.
+    fn append_to(&self, out: &mut Vec<u8>, address: Address, behind: u128) -> Result<(), Code> {
         let by_user = Address { flags: USER_ACTION, ..address };
         match self {
-            Self::Devices => {
-                append_frame(out, by_user, &ListDevices { behind: behind.0 }, &[], &[]);
-                Ok(())
+            Self::Devices => append_checked(out, by_user, &ListDevices { behind }),
+            Self::Chats => append_checked(out, address, &ListChats { behind }),
+            Self::SetChat(change) => {
+                let (peer, changes, flags) = (change.peer.0, change.changes, change.flags());
+                let muted_until_ms = change.muted_until_ms();
+                append_checked(out, by_user, &SetChat { peer, changes, flags, muted_until_ms })
             }
             Self::NameDevice { device, name } => {
                 let named = NameDevice { device: device.0, name_length: 0 };
@@ -130,14 +161,18 @@ impl Asks {
         for pending in self.pending.values_mut() {
             pending.is_under_way = false;
             pending.held_until_ms = None;
-            pending.found.clear();
+            pending.found = Found::default();
         }
     }
 
     fn next_due(&self) -> Option<AskId> {
         let under_way = self.pending.values().filter(|pending| pending.is_under_way).count();
         let is_due = |pending: &Pending| !pending.is_under_way && pending.held_until_ms.is_none();
-        let mut due = self.pending.iter().filter(|(_, pending)| is_due(pending));
+        let mut before = BTreeSet::new();
+        let mut due = self.pending.iter().filter(|(_, pending)| {
+            let (kind, about) = pending.ask.subject();
+            before.insert((kind.number(), about)) && is_due(pending)
+        });
         due.next().map(|(id, _)| *id).filter(|_| under_way < UNDER_WAY_MAX)
     }
 }
@@ -148,7 +183,7 @@ impl ClientSession {
     pub fn ask_for(&mut self, ask: Ask) -> AskId {
         self.asks.last += 1;
         let id = AskId(self.asks.last);
-        let (is_under_way, held_until_ms, found) = (false, None, Vec::new());
+        let (is_under_way, held_until_ms, found) = (false, None, Found::default());
         self.asks.pending.insert(id, Pending { ask, is_under_way, held_until_ms, found });
         id
     }
@@ -158,7 +193,7 @@ impl ClientSession {
             let tag = self.new_tag(Request::Ask(id));
             let address = Address { flags: 0, tag, target: self.user.0 };
             let Some(pending) = self.asks.pending.get_mut(&id) else { return };
-            let behind = pending.found.last().map_or(DeviceId(0), |last| last.device);
+            let behind = pending.found.behind;
             let appended = match self.asks.taken.contains(&pending.ask.kind().number()) {
                 true => pending.ask.append_to(out, address, behind),
                 false => Err(Code::UnknownKind),
@@ -198,16 +233,36 @@ impl ClientSession {
         let (page, listed) = Devices::read(frame.envelope)?;
         let id = self.take_ask(frame)?;
         let Some(pending) = self.asks.pending.get_mut(&id) else { return Ok(()) };
-        let last = pending.found.last().map_or(DeviceId(0), |last| last.device);
-        let goes_on = listed.first().is_none_or(|first| first.device > last);
+        let goes_on = listed.first().is_none_or(|first| first.device.0 > pending.found.behind);
         if pending.ask != Ask::Devices || !goes_on || page.has_more == 1 && listed.is_empty() {
             return Err(SessionError::OutOfPlace(Kind::Devices));
         }
-        pending.found.extend(listed);
+        pending.found.behind = listed.last().map_or(0, |last| last.device.0);
+        pending.found.devices.extend(listed);
         pending.is_under_way = false;
         if page.has_more == 0 {
-            let found = std::mem::take(&mut pending.found);
+            let found = std::mem::take(&mut pending.found.devices);
             self.answer_ask(id, Outcome::Devices(found));
+        }
+        Ok(())
+    }
+
+    pub(super) fn handle_chats(&mut self, frame: Frame<'_>) -> Result<(), SessionError> {
+        let (page, listed) = Chats::read(frame.envelope)?;
+        let id = self.take_ask(frame)?;
+        let Some(pending) = self.asks.pending.get_mut(&id) else { return Ok(()) };
+        let behind = pending.found.behind;
+        let goes_on = listed.first().is_none_or(|first| first.peer.0 > behind)
+            && (page.next_behind == 0 || page.next_behind > behind);
+        if pending.ask != Ask::Chats || !goes_on {
+            return Err(SessionError::OutOfPlace(Kind::Chats));
+        }
+        pending.found.behind = page.next_behind;
+        pending.found.chats.extend(listed);
+        pending.is_under_way = false;
+        if page.next_behind == 0 {
+            let found = std::mem::take(&mut pending.found.chats);
+            self.answer_ask(id, Outcome::Chats(found));
         }
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! What a session tells its driver.
 
 use answerback_proto::id::{DeviceId, Generation, Position, Sequence, UserId};
-use answerback_proto::kind::DeviceMark;
+use answerback_proto::kind::{ChatSettings, DeviceMark};
 
 use super::{AskId, Outcome, Ticket};
 
@@ -156,6 +156,11 @@ pub enum EntryBody {
         except: Vec<(Sequence, Sequence)>,
         /// When the last of them was.
         delivered_at_ms: u64,
+    },
+    /// The chat with `peer` is treated otherwise: another device of the user said so.
+    ChatSet {
+        /// How, all of it.
+        settings: ChatSettings,
     },
     /// `peer` has read messages.
     ReadBy {

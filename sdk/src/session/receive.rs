@@ -6,8 +6,9 @@ use answerback_proto::frame_buffer::Frame;
 use answerback_proto::header::Header;
 use answerback_proto::id::{DeviceId, Generation, Position, Sequence, UserId};
 use answerback_proto::kind::{
-    Accepted, CaughtUp, Copied, Deliver, Delivered, End, Error, Failed, GoAway, Kind, OutOfOrder,
-    Pong, Probe, ReadBy, ReadElsewhere, ReadNoted, Refused, Skipped, Welcome,
+    Accepted, CaughtUp, ChatSet, ChatSettings, Copied, Deliver, Delivered, End, Error, Failed,
+    GoAway, Kind, OutOfOrder, Pong, Probe, ReadBy, ReadElsewhere, ReadNoted, Refused, Skipped,
+    Welcome,
 };
 use answerback_proto::limits::FRAME_BYTES_HARD_MAX;
 
@@ -60,6 +61,8 @@ impl ClientSession {
             Kind::Done if is_open => self.handle_done(frame),
             Kind::Declined if is_open => self.handle_declined(frame),
             Kind::Devices if is_open => self.handle_devices(frame),
+            Kind::Chats if is_open => self.handle_chats(frame),
+            Kind::ChatSet if is_open => self.handle_chat_set(frame),
             Kind::Failed if is_open && header.tag != 0 => self.handle_failed_answer(frame),
             Kind::Failed if is_open => self.handle_failed_entry(frame),
             Kind::Deliver if is_open => self.handle_deliver(frame),
@@ -313,6 +316,13 @@ impl ClientSession {
         let (device, up_to) = (DeviceId(device), Sequence(up_to));
         self.reads.settle(ReadMark { peer: UserId(frame.header.target), device, up_to });
         let body = EntryBody::ReadElsewhere { device, up_to, read_at_ms };
+        self.handle_entry(position, after, frame.header, body);
+        Ok(())
+    }
+
+    fn handle_chat_set(&mut self, frame: Frame<'_>) -> Result<(), SessionError> {
+        let ChatSet { position, after, flags, muted_until_ms } = read(frame.envelope)?;
+        let body = EntryBody::ChatSet { settings: ChatSettings { flags, muted_until_ms } };
         self.handle_entry(position, after, frame.header, body);
         Ok(())
     }

@@ -4,7 +4,7 @@ use answerback_proto::id::{DeviceId, Generation, Position, Sequence, UserId};
 use rusqlite::{OptionalExtension, ToSql, Transaction, params};
 
 use super::schema::{Id, Number};
-use super::{StorageError, deletion, reads};
+use super::{StorageError, chat_settings, deletion, reads};
 use crate::session::{Entry, EntryBody, Event, ReadMark, Ticket};
 
 const RECEIVE: &str = "
@@ -33,8 +33,7 @@ const END: &str = "
 const RAISE_RECEIPT: &str = "
     INSERT INTO receipt (peer, device, delivered_up_to, read_up_to) VALUES (?1, ?2, ?3, ?4)
     ON CONFLICT (peer, device) DO UPDATE
-    SET delivered_up_to = max(delivered_up_to, ?3), read_up_to = max(read_up_to, ?4)
-    RETURNING delivered_up_to";
+    SET delivered_up_to = max(delivered_up_to, ?3), read_up_to = max(read_up_to, ?4)";
 /// The chat has a message accepted at that time.
 const SEE: &str = "
     INSERT INTO chat (peer, last_sequence, seen_ms) VALUES (?1, 0, ?2)
@@ -173,7 +172,12 @@ impl<'a> Burst<'a> {
             EntryBody::Delivered { device, up_to, except, .. } => {
                 self.deliver(peer, *device, *up_to, except)
             }
-            EntryBody::ReadBy { device, up_to, .. } => self.read_by(peer, *device, *up_to),
+            EntryBody::ReadBy { device, up_to, .. } => {
+                self.raise_receipt(peer, *device, Sequence(0), *up_to)
+            }
+            EntryBody::ChatSet { settings } => {
+                chat_settings::take(&self.transaction, peer, *settings)
+            }
             &EntryBody::ReadElsewhere { device, up_to, .. } => {
                 reads::note(&self.transaction, ReadMark { peer, device, up_to })
             }
@@ -217,15 +221,7 @@ impl<'a> Burst<'a> {
             from = last.next();
         }
         self.deliver_range(peer, device, from, up_to)?;
-        self.raise_receipt(peer, device, up_to, Sequence(0))?;
-        Ok(())
-    }
-
-    /// What was read was delivered, also where the receipt of that has not come: beyond the
-    /// last one, which knows its exceptions.
-    fn read_by(&self, peer: UserId, device: DeviceId, up_to: Sequence) -> Result<(), StorageError> {
-        let delivered_up_to = self.raise_receipt(peer, device, Sequence(0), up_to)?;
-        self.deliver_range(peer, device, delivered_up_to.next(), up_to)
+        self.raise_receipt(peer, device, up_to, Sequence(0))
     }
 
     fn deliver_range(
@@ -240,19 +236,18 @@ impl<'a> Burst<'a> {
         Ok(())
     }
 
-    /// How far the receipts of delivery go.
+    /// How far the receipts go. Only those of delivery say which numbers were, so what was read
+    /// shows once they are here.
     fn raise_receipt(
         &self,
         peer: UserId,
         device: DeviceId,
         delivered_up_to: Sequence,
         read_up_to: Sequence,
-    ) -> Result<Sequence, StorageError> {
+    ) -> Result<(), StorageError> {
         let (delivered, read) = (Number(delivered_up_to.0), Number(read_up_to.0));
-        let mut statement = self.transaction.prepare_cached(RAISE_RECEIPT)?;
-        let parameters = params![Id(peer.0), Id(device.0), delivered, read];
-        let stored = statement.query_row(parameters, |row| row.get::<_, Number>(0))?;
-        Ok(Sequence(stored.0))
+        self.execute(RAISE_RECEIPT, params![Id(peer.0), Id(device.0), delivered, read])?;
+        Ok(())
     }
 
     fn see(&self, peer: UserId, accepted_at_ms: u64) -> Result<(), StorageError> {

@@ -13,6 +13,7 @@
 
 mod burst;
 mod chat;
+mod chat_settings;
 mod deletion;
 mod error;
 mod outbound;
@@ -24,11 +25,13 @@ mod tests;
 use std::path::Path;
 
 use answerback_proto::id::{DeviceId, Generation, Position, Sequence, UserId};
+use answerback_proto::kind::ChatSettings;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use crate::session::{ChatDeletion, DeviceState, Outgoing, ReadMark, Ticket};
 pub use burst::Burst;
 pub use chat::{ChatMessage, Fate};
+pub use chat_settings::ChatChange;
 pub use error::StorageError;
 pub use outbound::Draft;
 use schema::{Id, Number};
@@ -180,6 +183,60 @@ impl Storage {
         up_to: Sequence,
     ) -> Result<Option<ReadMark>, StorageError> {
         reads::mark(&self.connection, ReadMark { peer, device, up_to })
+    }
+
+    /// How a chat is treated.
+    ///
+    /// # Errors
+    /// Where the file cannot be read.
+    pub fn chat_settings(&self, peer: UserId) -> Result<ChatSettings, StorageError> {
+        chat_settings::of_chat(&self.connection, peer)
+    }
+
+    /// All chats that are treated otherwise than at first, by the other end.
+    ///
+    /// # Errors
+    /// Where the file cannot be read.
+    pub fn set_chats(&self) -> Result<Vec<(UserId, ChatSettings)>, StorageError> {
+        chat_settings::all(&self.connection)
+    }
+
+    /// Stores that the user has a chat treated otherwise, as far as `changes` names it; what
+    /// the server is to be told.
+    ///
+    /// # Errors
+    /// Where the file cannot be written.
+    pub fn change_chat(
+        &mut self,
+        peer: UserId,
+        changes: u16,
+        to: ChatSettings,
+    ) -> Result<ChatChange, StorageError> {
+        chat_settings::change(&self.connection, peer, changes, to)
+    }
+
+    /// Such changes that the server does not know.
+    ///
+    /// # Errors
+    /// Where the file cannot be read.
+    pub fn unsaid_changes(&self) -> Result<Vec<ChatChange>, StorageError> {
+        chat_settings::unsaid(&self.connection)
+    }
+
+    /// The server knows a change, or will not have it: then it is taken back here.
+    ///
+    /// # Errors
+    /// Where the file cannot be written.
+    pub fn settle_change(&mut self, change: ChatChange, is_done: bool) -> Result<(), StorageError> {
+        chat_settings::settle(&self.connection, change, is_done)
+    }
+
+    /// The server says how a chat is treated.
+    ///
+    /// # Errors
+    /// Where the file cannot be written.
+    pub fn take_chat(&mut self, peer: UserId, told: ChatSettings) -> Result<(), StorageError> {
+        chat_settings::take(&self.connection, peer, told)
     }
 
     /// Throws the resume ticket away: the next session wants a token.

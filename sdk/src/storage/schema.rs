@@ -141,6 +141,14 @@ const VERSION_5: &str = "
         cursor     INTEGER NOT NULL,
         marks      BLOB NOT NULL
     ) STRICT;
+    -- How the user has chats treated, where that is otherwise than at first. flags, unsaid: the
+    -- bits of a SetChat, and those that the server does not know yet.
+    CREATE TABLE chat_setting (
+        peer           BLOB PRIMARY KEY,
+        flags          INTEGER NOT NULL,
+        muted_until_ms INTEGER NOT NULL,
+        unsaid         INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
 ";
 
 /// Opens the file for one process alone, durable at each commit, with this version's tables.

@@ -7,8 +7,10 @@ pub(crate) mod wallet;
 
 use answerback_directory::shard::Grant;
 use answerback_proto::id::{DeviceId, Sequence, UserId};
-use answerback_proto::limits::LIFE_MIN_S;
+use answerback_proto::kind::{BLOCKED, ChatSettings, HIDES_READS, MUTED};
+use answerback_proto::limits::{LIFE_MIN_S, MUTED_UNTIL_MS_MAX};
 use answerback_sdk::session::{Ask, ClientSession, Credit, Mode, Outgoing};
+use answerback_sdk::storage::ChatChange;
 use fastrand::Rng;
 
 use crate::model::{Breach, MessageNumber, Model, NewMessage};
@@ -201,6 +203,23 @@ impl Client {
             1..8 => Ask::Devices,
             _ => Ask::NameDevice { device, name },
         };
+        self.session.ask_for(ask.clone());
+        self.is_stirred = true;
+        ask
+    }
+
+    /// The user has the chat with a peer treated otherwise.
+    pub(crate) fn treat(&mut self, peer: UserId, random: &mut Rng) -> Ask {
+        let (changes, flags) = match random.u8(..8) {
+            0..4 => (BLOCKED, BLOCKED),
+            4..6 => (BLOCKED | HIDES_READS, 0),
+            6 => (HIDES_READS, HIDES_READS),
+            _ => (MUTED, 0),
+        };
+        let until_ms = [0, 1, MUTED_UNTIL_MS_MAX];
+        let muted_until_ms = if changes == MUTED { until_ms[random.usize(..3)] } else { 0 };
+        let settings = ChatSettings { flags, muted_until_ms };
+        let ask = Ask::SetChat(ChatChange { peer, changes, settings });
         self.session.ask_for(ask.clone());
         self.is_stirred = true;
         ask

@@ -188,6 +188,7 @@ fn told(entry: &session::Entry) -> String {
         EntryBody::Delivered { device, up_to, .. } => {
             format!("{position}: device {device}'s are delivered to user {peer} up to {up_to}")
         }
+        EntryBody::ChatSet { settings } => format!("{position}: user {peer} {settings:?}"),
         EntryBody::ReadBy { device, up_to, .. } => {
             format!("{position}: device {device}'s are read by user {peer} up to {up_to}")
         }

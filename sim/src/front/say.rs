@@ -43,6 +43,10 @@ impl Front {
                 reply::append_devices(out, tag, user, &page);
                 self.end_said(to, false);
             }
+            Effect::Chats { to, tag, user, page } => {
+                reply::append_chats(out, tag, user, &page);
+                self.end_said(to, false);
+            }
             Effect::Opened { to, tag, user, opened } => {
                 append_welcome(out, tag, user, &opened);
                 self.set_copies(to, opened.copies);
@@ -137,6 +141,8 @@ fn append_welcome(out: &mut Vec<u8>, tag: u32, user: UserId, opened: &Opened) {
         Kind::RevokeDevice,
         Kind::DeleteChat,
         Kind::Typing,
+        Kind::SetChat,
+        Kind::ListChats,
         Kind::Ping,
         Kind::Pong,
     ];

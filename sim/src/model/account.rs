@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 
 use answerback_proto::code::Code;
 use answerback_proto::id::{DeviceId, UserId};
+use answerback_proto::kind::ChatSettings;
 
 use super::delete::Marks;
 use super::message::MessageNumber;
 use super::tokens::Void;
 use super::wakes::Waits;
+use super::withheld::{Excepted, Withheld};
 
 /// No time at all.
 pub(super) const NEVER: u64 = u64::MAX;
@@ -35,6 +37,8 @@ pub(super) struct Account {
     pub(super) chats: Vec<Chat>,
     /// Other ends of chats with a missing number.
     pub(super) gaps: Vec<UserId>,
+    /// What blocked users have sent, and has not ended.
+    pub(super) withheld: Vec<Withheld>,
     /// What its devices may not come with any more.
     pub(super) void: Void,
     /// For how long its messages wait, and when it was woken.
@@ -48,6 +52,8 @@ pub(super) struct Entry {
     pub(super) expires_at_ms: u64,
     pub(super) payload_bytes: usize,
     pub(super) body: Body,
+    /// It came in a chat that was muted: nobody is woken for it.
+    pub(super) is_muted: bool,
     pub(super) is_alive: bool,
 }
 
@@ -56,7 +62,8 @@ pub(super) struct Entry {
 pub(super) enum Body {
     Message(MessageNumber),
     Copied(MessageNumber),
-    Delivered { device: DeviceId, up_to: u64, at_ms: u64 },
+    Delivered { device: DeviceId, up_to: u64, at_ms: u64, except: Excepted },
+    ChatSet { flags: u16, muted_until_ms: u64 },
     ReadBy { device: DeviceId, up_to: u64, at_ms: u64 },
     ReadElsewhere { device: DeviceId, up_to: u64, at_ms: u64, reader: DeviceId },
     Failed { message: MessageNumber, code: u16 },
@@ -68,6 +75,7 @@ pub(super) enum ReceiptKind {
     Delivered,
     ReadBy,
     ReadElsewhere,
+    ChatSet,
 }
 
 /// One chat of a user.
@@ -76,6 +84,7 @@ pub(super) struct Chat {
     pub(super) last_accepted_ms: u64,
     /// The user has deleted what came up to this position.
     pub(super) deleted_up_to: u64,
+    pub(super) settings: ChatSettings,
     /// The newest receipt of each kind and device, and its position.
     pub(super) receipts: Vec<(ReceiptKind, DeviceId, u64)>,
     /// What comes from each of the other end's devices.
@@ -108,6 +117,8 @@ pub(super) struct Posted {
     pub(super) life_s: u32,
     pub(super) payload_bytes: usize,
     pub(super) is_copied: bool,
+    /// Its sender was blocked when it came.
+    pub(super) came_blocked: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -159,6 +170,7 @@ pub(super) struct Receipt {
     pub(super) device: DeviceId,
     pub(super) recipient: UserId,
     pub(super) up_to: u64,
+    pub(super) except: Excepted,
 }
 
 impl Device {
@@ -208,6 +220,7 @@ impl Account {
             devices: Vec::new(),
             chats: (0..users).map(|_| Chat::default()).collect(),
             gaps: Vec::new(),
+            withheld: Vec::new(),
             void: Void::default(),
             waits: Waits::default(),
         }

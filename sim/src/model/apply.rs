@@ -8,6 +8,7 @@ use answerback_proto::record::{Batch, COPIES, PlacedRecord, Post, RecallPost, Re
 use super::account::{Posted, Standing};
 use super::message::MessageNumber;
 use super::parts::{About, Numbers, PartBody};
+use super::withheld::ranges_of;
 use super::{Breach, Model, require};
 
 macro_rules! about {
@@ -59,6 +60,7 @@ impl Model {
             }
             Record::RevokeToken(record) => self.revoke_token(record),
             Record::Revoke(revoke) => self.revoke(UserId(revoke.user), DeviceId(revoke.device)),
+            Record::ChatChanged(changed) => self.change_chat(changed),
             Record::DeviceNamed(named) => self.name_device(named, &placed.payload),
             Record::Post(post) => {
                 let posted = self.posted(post, 0, &placed.payload)?;
@@ -82,7 +84,14 @@ impl Model {
             }
             Record::DeliveredPart(part) => {
                 let (about, at_ms) = (about!(part), part.delivered_at_ms);
-                let body = PartBody::Delivered { about, up_to: part.up_to, at_ms };
+                let except = self.exceptions.note(Vec::new());
+                let body = PartBody::Delivered { about, up_to: part.up_to, at_ms, except };
+                return self.take_part(at, numbers!(part), body, about.user);
+            }
+            Record::DeliveredButPart(part) => {
+                let (about, at_ms) = (about!(part), part.delivered_at_ms);
+                let except = self.exceptions.note(ranges_of(&placed.payload));
+                let body = PartBody::Delivered { about, up_to: part.up_to, at_ms, except };
                 return self.take_part(at, numbers!(part), body, about.user);
             }
             Record::ReadPart(part) => {
@@ -163,6 +172,7 @@ impl Model {
             life_s: post.life_s,
             payload_bytes: payload.len(),
             is_copied: post.flags & COPIES != 0,
+            came_blocked: false,
         })
     }
 

@@ -9,6 +9,7 @@ use answerback_proto::record::SkipRange;
 use super::account::{Account, Body, Posted};
 use super::message::{Decision, Exit};
 use super::parts::PartBody;
+use super::withheld::Withheld;
 use super::{Breach, Model};
 
 /// How far an answer may be sorted ahead of the clock.
@@ -98,6 +99,10 @@ impl Model {
             self.make_part(source, sender, PartBody::Copy { message, at_ms });
         }
         let life_ms = u64::from(posted.life_s) * 1000;
+        if posted.came_blocked || self.blocks(recipient, sender) {
+            self.withhold(posted, life_ms);
+            return Ok(());
+        }
         self.put(recipient, sender, Body::Message(message), posted.payload_bytes, life_ms);
         Ok(())
     }
@@ -105,7 +110,9 @@ impl Model {
     fn over_quota(&self, recipient: UserId, sender: UserId, payload_bytes: usize) -> Option<Code> {
         let account = self.account(recipient);
         let settings = &self.homes[account.partition].settings;
-        let (mut count, mut bytes, mut of_sender) = (0, payload_bytes as u64, 0);
+        let (withheld, withheld_bytes) = self.withheld_of(recipient, sender);
+        let (mut count, mut of_sender) = (withheld, withheld);
+        let mut bytes = withheld_bytes + payload_bytes as u64;
         for (_, entry, _) in account.waiting() {
             count += 1;
             bytes += entry.payload_bytes as u64;
@@ -117,7 +124,8 @@ impl Model {
         let share_max = (settings.inbox_messages_max / INBOX_SHARE_OF_A_SENDER).max(1);
         let neighbours = self.accounts.iter().filter(|known| known.partition == account.partition);
         let of_sender_in = |account: &Account| {
-            account.waiting().filter(|(_, entry, _)| entry.peer == sender).count() as u32
+            let waiting = account.waiting().filter(|(_, entry, _)| entry.peer == sender);
+            waiting.count() as u32 + self.withheld_of(account.id, sender).0
         };
         let outstanding = || neighbours.map(of_sender_in).sum::<u32>();
         let is_over = of_sender >= share_max || outstanding() >= settings.sender_messages_max;
@@ -131,15 +139,24 @@ impl Model {
         };
         let mut waiting = self.account(recipient).waiting();
         let found = waiting.find(|(_, _, number)| is_it(self.message(*number)));
-        let Some((position, _, message)) = found else { return Ok(()) };
+        let found = found.map(|(position, _, message)| (position, message));
         drop(waiting);
-        self.fail_waiting(recipient, position, message, Exit::Recalled)
+        if let Some((position, message)) = found {
+            return self.fail_waiting(recipient, position, message, Exit::Recalled);
+        }
+        let mut withheld = self.account(recipient).withheld.iter();
+        let is_it = |one: &&Withheld| (one.device, one.sequence) == (device, recalled);
+        match withheld.find(is_it).copied() {
+            Some(one) => self.end_withheld(recipient, one.peer, &[one.message], Exit::Recalled),
+            None => Ok(()),
+        }
     }
 
     fn park(&mut self, posted: &Posted) {
         let &Posted { recipient, sender, device, sequence, .. } = posted;
         let home = self.home(recipient);
         let (now_ms, gap_ms) = (home.clock_ms, u64::from(home.settings.gap_s) * 1000);
+        let came_blocked = self.blocks(recipient, sender);
         let has_room = self.over_quota(recipient, sender, posted.payload_bytes).is_none();
         let account = self.account_mut(recipient);
         if !has_room || account.gaps.len() >= GAPS_MAX && !account.gaps.contains(&sender) {
@@ -149,7 +166,7 @@ impl Model {
         if direction.parked.is_empty() {
             direction.gap_since_ms = now_ms;
         }
-        direction.parked.entry(sequence).or_insert(*posted);
+        direction.parked.entry(sequence).or_insert(Posted { came_blocked, ..*posted });
         account.note_gap(sender, true);
         account.due_by(now_ms + gap_ms);
     }

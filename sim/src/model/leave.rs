@@ -23,6 +23,7 @@ impl Model {
         let is_message = matches!(body, Body::Message(_));
         let expires_at_ms = if is_message { put_at_ms + life_ms } else { 0 };
         let account = self.account_mut(user);
+        let is_muted = account.chat(peer).settings.muted_until_ms > put_at_ms;
         let is_alive = true;
         account.entries.push(Entry {
             peer,
@@ -30,6 +31,7 @@ impl Model {
             expires_at_ms,
             payload_bytes,
             body,
+            is_muted,
             is_alive,
         });
         account.due_by(put_at_ms + lapse_ms);
@@ -125,7 +127,9 @@ impl Model {
         for (about, up_to) in receipts {
             let direction = self.account_mut(user).chat(about.user).direction(about.device);
             direction.delivered_up_to = direction.delivered_up_to.max(up_to);
-            self.make_part(source, about.user, PartBody::Delivered { about, up_to, at_ms });
+            let (up_to, except) = self.receipt(user, about.user, about.device, up_to);
+            let part = PartBody::Delivered { about, up_to, at_ms, except };
+            self.make_part(source, about.user, part);
         }
         Ok(())
     }
@@ -147,7 +151,9 @@ impl Model {
         }
         direction.read_up_to = up_to;
         let about = About { user: peer, peer: user, device };
-        self.make_part(source, peer, PartBody::Read { about, up_to, at_ms });
+        if self.tells_reads(user, peer) {
+            self.make_part(source, peer, PartBody::Read { about, up_to, at_ms });
+        }
         if has_others {
             let body = Body::ReadElsewhere { device, up_to, at_ms, reader };
             self.put_receipt(user, peer, ReceiptKind::ReadElsewhere, device, body);
@@ -179,6 +185,7 @@ impl Model {
         let floor = cursors.max().unwrap_or_default().max(account.floor);
         self.account_mut(user).floor = floor;
         let up_to = self.left_up_to(user);
+        let withheld_ms = self.withheld_due_ms(user);
         let account = self.account_mut(user);
         for position in account.gone_up_to + 1..=up_to {
             account.die(position);
@@ -186,7 +193,7 @@ impl Model {
         account.gone_up_to = account.gone_up_to.max(up_to);
         let is_empty = account.alive(0, account.last_position()).next().is_none();
         if is_empty && account.gaps.is_empty() {
-            account.due_ms = NEVER;
+            account.due_ms = withheld_ms.unwrap_or(NEVER);
         }
     }
 

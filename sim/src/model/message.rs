@@ -82,6 +82,8 @@ pub(super) struct Message {
     pub(super) told_refused: bool,
     /// A device of the recipient has it.
     pub(super) is_stored: bool,
+    /// Its recipient had blocked its sender: nobody is to see it.
+    pub(super) is_withheld: bool,
 }
 
 impl fmt::Display for Message {
@@ -132,6 +134,7 @@ impl Model {
             told_failed: None,
             told_refused: false,
             is_stored: false,
+            is_withheld: false,
         });
         (number, sequence)
     }

@@ -21,6 +21,7 @@ mod time;
 mod tokens;
 mod told;
 mod wakes;
+mod withheld;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -37,6 +38,7 @@ pub(crate) use message::{MessageNumber, NewMessage};
 use parts::Part;
 pub(crate) use told::Welcomed;
 pub(crate) use wakes::WAKE_POLICY;
+use withheld::Exceptions;
 
 /// A broken promise.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,6 +77,7 @@ pub struct Model {
     marks: Vec<Vec<DeviceMark>>,
     /// Who ever wrote to whom, whatever became of it.
     typed: BTreeSet<(UserId, UserId)>,
+    exceptions: Exceptions,
 }
 
 impl Model {
@@ -100,6 +103,7 @@ impl Model {
             now_ms: 0,
             marks: Vec::new(),
             typed: BTreeSet::new(),
+            exceptions: Exceptions::default(),
         }
     }
 

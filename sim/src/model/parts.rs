@@ -5,6 +5,7 @@ use answerback_proto::id::{DeviceId, PartitionId, Sequence, UserId};
 use super::account::{Body, ReceiptKind};
 use super::delete::Marks;
 use super::message::MessageNumber;
+use super::withheld::Excepted;
 use super::{Breach, Model, require};
 
 /// A part as it was made; a newer one may contain it.
@@ -16,7 +17,7 @@ pub(super) struct Part {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum PartBody {
-    Delivered { about: About, up_to: u64, at_ms: u64 },
+    Delivered { about: About, up_to: u64, at_ms: u64, except: Excepted },
     Read { about: About, up_to: u64, at_ms: u64 },
     Failed { message: MessageNumber, code: u16 },
     Copy { message: MessageNumber, at_ms: u64 },
@@ -117,10 +118,11 @@ impl Model {
 
     fn put_part(&mut self, user: UserId, body: PartBody) -> Result<(), Breach> {
         match body {
-            PartBody::Delivered { about, up_to, at_ms } => {
-                let body = Body::Delivered { device: about.device, up_to, at_ms };
+            PartBody::Delivered { about, up_to, at_ms, except } => {
+                let body = Body::Delivered { device: about.device, up_to, at_ms, except };
                 self.put_receipt(user, about.peer, ReceiptKind::Delivered, about.device, body);
             }
+            PartBody::Read { about, .. } if !self.tells_reads(user, about.peer) => {}
             PartBody::Read { about, up_to, at_ms } => {
                 let body = Body::ReadBy { device: about.device, up_to, at_ms };
                 self.put_receipt(user, about.peer, ReceiptKind::ReadBy, about.device, body);

@@ -1,6 +1,6 @@
 //! An operator ends users: takes all their devices, or has them purged.
 
-use answerback_directory::limits::PURGED_POSITIONS_MAX;
+use answerback_directory::limits::{PURGED_POSITIONS_MAX, WITHHELD_PER_STEP_MAX};
 use answerback_proto::code::Code;
 use answerback_proto::id::{Sequence, UserId};
 
@@ -41,7 +41,13 @@ impl Model {
     pub(super) fn go_on_with_purge(&mut self, user: UserId) -> Result<(), Breach> {
         match self.account(user).gaps.first() {
             Some(&peer) => self.end_parked(user, peer),
-            None => self.end_entries(user),
+            None => match self.account(user).withheld.iter().map(|one| one.peer).min() {
+                Some(peer) => {
+                    let ended = self.ended_withheld(user, peer, NEVER, WITHHELD_PER_STEP_MAX);
+                    self.end_withheld(user, peer, &ended, Exit::Purged)
+                }
+                None => self.end_entries(user),
+            },
         }
     }
 
@@ -102,6 +108,7 @@ impl Account {
     /// Of a user who does not exist nothing is left that could be offered or told.
     pub(super) fn is_empty(&self) -> bool {
         let is_any_parked = self.chats.iter().any(super::account::Chat::has_gap);
-        self.alive(0, self.last_position()).next().is_none() && !is_any_parked
+        let is_any_waiting = self.alive(0, self.last_position()).next().is_some();
+        !is_any_waiting && !is_any_parked && self.withheld.is_empty()
     }
 }

@@ -97,6 +97,7 @@ impl Model {
     pub(crate) fn check_rows(&self, disk: &Disk) -> Result<(), Breach> {
         let mut alive = 0;
         let mut parked = 0;
+        let mut withheld = 0;
         let mut waiting: BTreeMap<(usize, UserId), u32> = BTreeMap::new();
         for account in &self.accounts {
             alive += account.alive(0, account.last_position()).count();
@@ -105,12 +106,17 @@ impl Model {
             for (_, entry, _) in account.waiting() {
                 *waiting.entry((account.partition, entry.peer)).or_default() += 1;
             }
+            withheld += account.withheld.len();
+            for one in &account.withheld {
+                *waiting.entry((account.partition, one.peer)).or_default() += 1;
+            }
         }
         let queues = self.homes.iter().flat_map(|home| &home.made);
         let queues = queues.filter(|made| !made.is_empty()).count();
         let expected = [
             (Table::Inbox, alive),
             (Table::Parked, parked),
+            (Table::Withheld, withheld),
             (Table::Sender, waiting.len()),
             (Table::Outgoing, queues),
         ];
@@ -132,7 +138,9 @@ impl Model {
     /// Whether a message has lived too long, and its end has yet to be journaled.
     pub(crate) fn has_overdue(&self, wall_ms: u64) -> bool {
         let mut waiting = self.accounts.iter().flat_map(|account| account.waiting());
+        let mut withheld = self.accounts.iter().flat_map(|account| &account.withheld);
         waiting.any(|(_, entry, _)| entry.expires_at_ms <= wall_ms)
+            || withheld.any(|one| one.expires_at_ms <= wall_ms)
     }
 
     /// What is left in an inbox whose user has a device.

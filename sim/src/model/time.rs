@@ -28,6 +28,7 @@ impl Model {
         for (position, number) in expired {
             self.fail_waiting(user, position, number, Exit::Expired)?;
         }
+        self.expire_withheld(user, now_ms)?;
         for (peer, device) in gaps {
             self.close_gap(user, peer, device)?;
         }
@@ -115,6 +116,7 @@ impl Model {
         let gaps = directions.map(|direction| direction.gap_since_ms).filter(|ms| *ms > 0);
         let due_ms =
             expiry_ms.chain(lapses.map(|ms| ms + lapse_ms)).chain(gaps.map(|ms| ms + gap_ms));
-        due_ms.chain(account.void.due_ms()).min().unwrap_or(NEVER)
+        let due_ms = due_ms.chain(account.void.due_ms()).chain(self.withheld_due_ms(user));
+        due_ms.min().unwrap_or(NEVER)
     }
 }

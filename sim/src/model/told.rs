@@ -24,6 +24,9 @@ impl Model {
     /// A shard offers a message: it must not have been told to have failed.
     pub(crate) fn check_offered(&self, payload: &[u8], is_copy: bool) -> Result<(), Breach> {
         let message = self.message(self.checked_payload(payload)?);
+        require(is_copy || !message.is_withheld, || {
+            format!("{message} is offered, and its recipient had blocked its sender")
+        })?;
         require(is_copy || message.told_failed.is_none(), || {
             format!("{message} is offered after its sender was told that it failed")
         })
@@ -161,9 +164,9 @@ impl Model {
     ) -> Result<(), Breach> {
         match body {
             Body::Message(number) => self.message_mut(number).is_stored = true,
-            Body::Delivered { device, up_to, .. } => {
+            Body::Delivered { device, up_to, except, .. } => {
                 let known = self.device_mut(id);
-                known.receipts.push(Receipt { position, device, recipient: peer, up_to });
+                known.receipts.push(Receipt { position, device, recipient: peer, up_to, except });
                 if device == id {
                     let told = &mut known.told_delivered[peer.0 as usize - 1];
                     *told = up_to.max(*told);
@@ -175,6 +178,7 @@ impl Model {
                 let contains = |earlier: &Receipt| {
                     (earlier.device, earlier.recipient) == (message.device, message.recipient)
                         && earlier.up_to >= message.sequence.0
+                        && !self.exceptions.contain(earlier.except, message.sequence.0)
                         && earlier.position < position
                 };
                 let contradicts = self.device(id).receipts.iter().any(contains);
@@ -185,7 +189,8 @@ impl Model {
             Body::Copied(_)
             | Body::ReadBy { .. }
             | Body::ReadElsewhere { .. }
-            | Body::ChatDeleted { .. } => {}
+            | Body::ChatDeleted { .. }
+            | Body::ChatSet { .. } => {}
         }
         Ok(())
     }
@@ -227,8 +232,16 @@ impl Model {
                 self.check_content(number, *device, *sequence, *accepted_at_ms)?;
                 Body::Copied(number)
             }
-            EntryBody::Delivered { device, up_to, delivered_at_ms, .. } => {
-                Body::Delivered { device: *device, up_to: up_to.0, at_ms: *delivered_at_ms }
+            EntryBody::Delivered { device, up_to, delivered_at_ms, except } => {
+                let ranges: Vec<_> = except.iter().map(|(one, last)| (one.0, last.0)).collect();
+                let except = self.exceptions.find(&ranges).ok_or_else(|| {
+                    Breach(format!("a receipt excepts {ranges:?}, which none was made with"))
+                })?;
+                let (device, up_to, at_ms) = (*device, up_to.0, *delivered_at_ms);
+                Body::Delivered { device, up_to, at_ms, except }
+            }
+            EntryBody::ChatSet { settings } => {
+                Body::ChatSet { flags: settings.flags, muted_until_ms: settings.muted_until_ms }
             }
             EntryBody::ReadBy { device, up_to, read_at_ms } => {
                 Body::ReadBy { device: *device, up_to: up_to.0, at_ms: *read_at_ms }

@@ -20,7 +20,7 @@ const AGAIN_MS: u64 = WAKE_POLICY.again_s * 1000;
 /// the message before it was taken.
 const WOKEN_WITHIN_MS: u64 = AGAIN_MS + 2 * ACK_TIMEOUT_MS;
 
-/// What waits for one user, and waited.
+/// What waits for one user, and waited, but for what came in muted chats.
 #[derive(Debug, Default)]
 pub(super) struct Waits {
     /// By position.
@@ -53,7 +53,8 @@ impl Model {
         let now_ms = self.now_ms;
         let at_home = |account: &&mut super::Account| account.partition == partition;
         for account in self.accounts.iter_mut().filter(at_home) {
-            let waiting: Vec<u64> = account.waiting().map(|(position, ..)| position).collect();
+            let wakes = account.waiting().filter(|(_, entry, _)| !entry.is_muted);
+            let waiting: Vec<u64> = wakes.map(|(position, ..)| position).collect();
             let (floor, waits) = (account.floor, &mut account.waits);
             if waits.floors.last().is_none_or(|(_, last)| *last != floor) {
                 waits.floors.push((end, floor));

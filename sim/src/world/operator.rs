@@ -38,6 +38,17 @@ impl World {
         }
     }
 
+    /// A user blocks another, or ends that, or has reads hidden, or mutes.
+    pub(super) fn treat(&mut self, at: usize) {
+        let peer = UserId(self.random.u128(1..=u128::from(self.settings.users)));
+        let client = &mut self.clients[at];
+        if client.usage == Use::Living && client.user != peer {
+            let ask = client.treat(peer, &mut self.random);
+            let (user, device) = (client.user, client.device);
+            self.trace.say(format_args!("user {user}'s device {device} asks: {ask:?}"));
+        }
+    }
+
     /// The operator adds a user who has no device yet.
     pub(super) fn add_user(&mut self) {
         let user = UserId(u128::from(self.settings.users) - 1);
@@ -98,6 +109,10 @@ impl World {
             front.revoke(user, device);
         }
         if self.is_settling {
+            // What is withheld ends by its life alone, and fills its sender's quota until then.
+            if self.model.has_withheld() {
+                self.pass(3_600_000, 24 * 3_600_000);
+            }
             self.bring_back();
         } else {
             self.replace_one();

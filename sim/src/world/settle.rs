@@ -50,6 +50,9 @@ impl World {
         if self.model.is_purging() {
             return Some("a purge is not done".into());
         }
+        if self.model.has_withheld() {
+            return Some("something is withheld".into());
+        }
         if self.model.has_overdue(self.wall_ms) {
             return Some("a message has lived too long".into());
         }

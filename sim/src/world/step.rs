@@ -46,6 +46,7 @@ pub(super) enum Step {
     EndUser,
     RevokeTokens,
     LookAfter,
+    Treat,
 }
 
 /// Steps that a world without faults takes, and how often each.
@@ -89,6 +90,7 @@ const TROUBLE: &[(Step, u32)] = &[
     (Step::EndUser, 1),
     (Step::RevokeTokens, 2),
     (Step::LookAfter, 2),
+    (Step::Treat, 3),
 ];
 
 /// A look goes over all that moves.
@@ -150,6 +152,7 @@ impl World {
             Step::EndUser => self.end_user(),
             Step::RevokeTokens => self.revoke_tokens(at),
             Step::LookAfter => self.look_after(at),
+            Step::Treat => self.treat(at),
         }
         self.pass_on()?;
         if self.outcome.steps.is_multiple_of(STEPS_BETWEEN_LOOKS) {
@@ -390,6 +393,7 @@ fn in_words(wanted: Wanted) -> String {
         Wanted::Outstanding(sender) => format!("count of user {sender}'s messages"),
         Wanted::Page { user, after, to } => format!("page of user {user} behind {after} to {to}"),
         Wanted::Heads { user, after, to } => format!("heads of user {user} behind {after} to {to}"),
+        Wanted::SetChats { user, behind } => format!("set chats of user {user} behind {behind}"),
         Wanted::Due { .. } => "users who are due".to_owned(),
     }
 }

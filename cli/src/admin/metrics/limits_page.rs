@@ -4,7 +4,7 @@
 use std::fmt::Write;
 use std::path::Path;
 
-use answerback_directory::limits::{OPEN_BYTES_MAX, UNDECIDED_RECORDS_MAX};
+use answerback_directory::limits::{OPEN_BYTES_MAX, SET_CHATS_MAX, UNDECIDED_RECORDS_MAX};
 use answerback_gateway::{
     CLOSING_MS, OUT_BYTES_MAX, PROXY_HEADER_BYTES_MAX, REQUESTS_UNANSWERED_MAX,
     SESSION_CREDIT_BYTES_MAX, Stats,
@@ -157,6 +157,11 @@ fn of_requests() -> Vec<Limit> {
             "messages of a sender that wait in a partition",
             Setting("apply.sender_messages_max"),
             Code::SenderQuota,
+        ),
+        refusing(
+            "chats of a user that are blocked, muted or without receipts",
+            Fixed(u64::from(SET_CHATS_MAX)),
+            Code::ListFull,
         ),
         (
             "entries that a device owes",

@@ -54,7 +54,7 @@ pub(super) fn list(arguments: &ListArguments) -> Result<(), Failure> {
     let listed = match arguments.acting.ask(Ask::Devices)? {
         Outcome::Devices(listed) => listed,
         Outcome::Declined { code } => return Err(declined(code)),
-        Outcome::Done { .. } => Vec::new(),
+        Outcome::Done { .. } | Outcome::Chats(_) => Vec::new(),
     };
     let mut out = io::stdout().lock();
     for device in &listed {
@@ -66,14 +66,14 @@ pub(super) fn list(arguments: &ListArguments) -> Result<(), Failure> {
 
 pub(super) fn name(arguments: &NameArguments) -> Result<(), Failure> {
     let (device, name) = (arguments.of, arguments.name.clone());
-    arguments.acting.ask_done(Ask::NameDevice { device, name })?;
+    arguments.acting.have_done(|client| client.ask(Ask::NameDevice { device, name }))?;
     println!("device {device} is called {:?}", arguments.name);
     Ok(())
 }
 
 pub(super) fn revoke(arguments: &RevokeArguments) -> Result<(), Failure> {
     let device = arguments.of;
-    arguments.acting.ask_done(Ask::RevokeDevice { device })?;
+    arguments.acting.have_done(|client| client.ask(Ask::RevokeDevice { device }))?;
     println!("device {device} is revoked");
     Ok(())
 }

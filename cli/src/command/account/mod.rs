@@ -1,11 +1,12 @@
 //! `answerback account`: what users do about their own things, each by a device of theirs.
 
+mod chats;
 mod devices;
 
 use std::time::Duration;
 
 use answerback_proto::code::Code;
-use answerback_sdk::{Ask, ClientEvent, ConnectionState, Outcome};
+use answerback_sdk::{self as sdk, Ask, AskId, Client, ClientEvent, ConnectionState, Outcome};
 use clap::{Args, Subcommand};
 
 use super::device;
@@ -19,6 +20,8 @@ operator's commands are `answerback user` and `answerback device`.
   answerback account devices --user 1
   answerback account name --user 1 7 \"Anna's phone\"
   answerback account revoke --user 1 7
+  answerback account block --user 1 2
+  answerback account mute --user 1 3 --hours 8
 
 Exit codes: 0 done, 1 the box declined it, or it failed, 2 wrong usage, 3 time ran out.";
 
@@ -32,6 +35,18 @@ pub(crate) enum Command {
     Name(devices::NameArguments),
     /// Log one of the user's devices out, for ever.
     Revoke(devices::RevokeArguments),
+    /// Let nothing of another user come any more.
+    Block(chats::PeerArguments),
+    /// End that; what was sent meanwhile does not come.
+    Unblock(chats::PeerArguments),
+    /// Have no notifications of a chat.
+    Mute(chats::MuteArguments),
+    /// Have them again.
+    Unmute(chats::PeerArguments),
+    /// Have read receipts of a chat, or not.
+    Receipts(chats::ReceiptsArguments),
+    /// List the chats that are blocked, muted or without read receipts, as JSON lines.
+    Chats(chats::ListArguments),
 }
 
 /// As whom, and how long.
@@ -50,14 +65,27 @@ pub(crate) fn run(command: &Command) -> Result<(), Failure> {
         Command::Devices(arguments) => devices::list(arguments),
         Command::Name(arguments) => devices::name(arguments),
         Command::Revoke(arguments) => devices::revoke(arguments),
+        Command::Block(arguments) => chats::block(arguments, true),
+        Command::Unblock(arguments) => chats::block(arguments, false),
+        Command::Mute(arguments) => chats::mute(arguments),
+        Command::Unmute(arguments) => chats::unmute(arguments),
+        Command::Receipts(arguments) => chats::receipts(arguments),
+        Command::Chats(arguments) => chats::list(arguments),
     }
 }
 
 impl Acting {
     /// Asks, and waits for the answer.
     fn ask(&self, ask: Ask) -> Result<Outcome, Failure> {
+        self.perform(|client| client.ask(ask))
+    }
+
+    fn perform(
+        &self,
+        act: impl FnOnce(&Client) -> Result<AskId, sdk::Error>,
+    ) -> Result<Outcome, Failure> {
         let client = self.device.connect()?;
-        let asked = client.ask(ask)?;
+        let asked = act(&client)?;
         let (clock, timeout) = (Clock::new(), Duration::from_secs(self.timeout));
         loop {
             let left = timeout.saturating_sub(clock.elapsed());
@@ -78,10 +106,13 @@ impl Acting {
     }
 
     /// The same, of what is done or not.
-    fn ask_done(&self, ask: Ask) -> Result<(), Failure> {
-        match self.ask(ask)? {
+    fn have_done(
+        &self,
+        act: impl FnOnce(&Client) -> Result<AskId, sdk::Error>,
+    ) -> Result<(), Failure> {
+        match self.perform(act)? {
             Outcome::Declined { code } => Err(declined(code)),
-            Outcome::Done { .. } | Outcome::Devices(_) => Ok(()),
+            Outcome::Done { .. } | Outcome::Devices(_) | Outcome::Chats(_) => Ok(()),
         }
     }
 }
@@ -91,6 +122,7 @@ fn declined(number: u16) -> Failure {
         Some(Code::UnknownDevice) => {
             "the user has no such device; see `answerback account devices`"
         }
+        Some(Code::ListFull) => "as many chats as can be are blocked, muted or without receipts",
         Some(Code::UnknownKind) => "this box does not know that request; it is older",
         Some(code) => code.name(),
         None => "for a reason that this version does not know",

@@ -3,6 +3,7 @@
 use answerback_proto::id::{
     DeviceId, Generation, PartNumber, PartitionId, Position, Sequence, TokenId, UserId,
 };
+use answerback_proto::kind::{ChatSettings, SequenceRange};
 use answerback_proto::record::Settings;
 use bytes::Bytes;
 
@@ -16,14 +17,25 @@ use super::super::parts::{About, Incoming, Outgoing, PartBody};
 use super::super::sequence::Decisions;
 use super::super::state::State;
 use super::super::user::{Attempts, Device, Existence, Standing, User};
+use super::super::withheld::WithheldMessage;
 use super::{
-    CHAT_DELETED, COPIED, DELETED_UP_TO, DELIVERED, ERASE, ERASED, ERASED_UP_TO, FAILED, MESSAGE,
-    PURGED, PURGING, READ_BY, READ_ELSEWHERE, TOKENS, WITH_LOGIN,
+    CHAT_DELETED, CHAT_SET, COPIED, DELETED_UP_TO, DELIVERED, ERASE, ERASED, ERASED_UP_TO, FAILED,
+    HAS_PARKED, HAS_SETTINGS, HAS_WITHHELD, MESSAGE, OWN, PURGED, PURGING, READ_BY, READ_ELSEWHERE,
+    TOKENS, WITH_LOGIN,
 };
 use crate::ports::StorageFault;
 
 /// Of a device's row: position, count, time.
 const ATTEMPTS_BYTES: usize = 8 + 2 + 8;
+
+/// What of a chat lies in tables of its own.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Besides {
+    /// Messages that came early.
+    pub(crate) parked: bool,
+    /// Messages that are withheld.
+    pub(crate) withheld: bool,
+}
 
 /// The tables whose rows are in memory from the start.
 pub const RESIDENT_TABLES: [Table; 3] = [Table::Partition, Table::Outgoing, Table::Incoming];
@@ -111,7 +123,8 @@ pub(crate) fn read_part(value: &mut Fields<'_>) -> Option<PartBody> {
     };
     Some(match kind {
         DELIVERED => {
-            PartBody::Delivered { about, up_to: value.u64()?, delivered_at_ms: value.u64()? }
+            let (up_to, delivered_at_ms) = (value.u64()?, value.u64()?);
+            PartBody::Delivered { about, up_to, delivered_at_ms, except: value.ranges()? }
         }
         READ_BY => PartBody::Read { about, up_to: value.u64()?, read_at_ms: value.u64()? },
         FAILED => PartBody::Failed { about, sequence: value.u64()?, code: value.u16()? },
@@ -136,8 +149,9 @@ pub(crate) fn read_head_row(key: &[u8], value: &[u8]) -> Option<User> {
 }
 
 /// A user's head, without devices. Between its fixed fields and the ids of those with gaps
-/// stands what is void of the user's tokens, and that the user was purged: each begins with a
-/// byte of its own, and where neither stands the rest is a number of whole ids.
+/// stands what few users have, what is void of the user's tokens, and that the user was
+/// purged: each begins with a byte of its own, and where none stands the rest is a number of
+/// whole ids.
 pub(crate) fn read_head(id: UserId, value: &[u8]) -> Option<User> {
     let mut value = Fields(value);
     let mut user = User::unknown(id);
@@ -154,6 +168,7 @@ pub(crate) fn read_head(id: UserId, value: &[u8]) -> Option<User> {
     user.existence = Existence::Exists;
     while !value.len().is_multiple_of(size_of::<u128>()) {
         match value.u8()? {
+            OWN => read_own(&mut user, &mut value)?,
             TOKENS => read_revocations(&mut user, &mut value)?,
             PURGING => {
                 user.set_purged_up_to(Position(value.u64()?));
@@ -169,6 +184,17 @@ pub(crate) fn read_head(id: UserId, value: &[u8]) -> Option<User> {
     }
     user.set_gaps(gaps);
     Some(user)
+}
+
+fn read_own(user: &mut User, value: &mut Fields<'_>) -> Option<()> {
+    let (_, set_chats, withheld) = (value.u8()?, value.u16()?, value.u16()?);
+    let (_, _) = (value.u16()?, value.u32()?);
+    user.note_set_chats(set_chats);
+    for _ in 0..withheld {
+        let peer = UserId(value.u128()?);
+        user.note_withheld(peer, Some(value.u64()?));
+    }
+    Some(())
 }
 
 fn read_revocations(user: &mut User, value: &mut Fields<'_>) -> Option<()> {
@@ -218,8 +244,8 @@ pub(crate) fn read_device(key: &[u8], value: &[u8]) -> Option<Device> {
     (key.is_empty() && value.is_empty()).then_some(device)
 }
 
-/// A chat without senders, and whether anything is parked in it.
-pub(crate) fn read_chat(value: &[u8]) -> Option<(Chat, bool)> {
+/// A chat without senders, and what of it lies in other tables.
+pub(crate) fn read_chat(value: &[u8]) -> Option<(Chat, Besides)> {
     let mut value = Fields(value);
     let mut chat = Chat {
         last_accepted_ms: value.u64()?,
@@ -227,7 +253,12 @@ pub(crate) fn read_chat(value: &[u8]) -> Option<(Chat, bool)> {
         used: true,
         ..Chat::default()
     };
-    let has_parked = value.u8()? != 0;
+    let flags = value.u8()?;
+    let has = |flag: u8| flags & flag != 0;
+    let besides = Besides { parked: has(HAS_PARKED), withheld: has(HAS_WITHHELD) };
+    if has(HAS_SETTINGS) {
+        chat.settings = ChatSettings { flags: value.u16()?, muted_until_ms: value.u64()? };
+    }
     while !value.is_empty() {
         let kind = match value.u8()? {
             1 => ReceiptKind::Delivered,
@@ -237,12 +268,13 @@ pub(crate) fn read_chat(value: &[u8]) -> Option<(Chat, bool)> {
                 chat.deleted_up_to = Position(value.u64()?);
                 continue;
             }
+            4 => ReceiptKind::ChatSet,
             _ => return None,
         };
         let (device, position) = (DeviceId(value.u128()?), Position(value.u64()?));
         chat.receipts.push(Receipt { kind, device, position });
     }
-    Some((chat, has_parked))
+    Some((chat, besides))
 }
 
 /// A sending device of a chat.
@@ -295,6 +327,18 @@ pub(crate) fn read_parked(key: &[u8], value: &[u8]) -> Option<(DeviceId, Sequenc
         is_stored: true,
     };
     key.is_empty().then_some((device, sequence, parked))
+}
+
+/// A withheld message, its device and number.
+pub(crate) fn read_withheld(
+    key: &[u8],
+    value: &[u8],
+) -> Option<(DeviceId, Sequence, WithheldMessage)> {
+    let (mut key, mut value) = (Fields(key.get(34..)?), Fields(value));
+    let (device, sequence) = (DeviceId(key.be_u128()?), Sequence(key.be_u64()?));
+    let (expires_at_ms, bytes) = (value.u64()?, value.u32()?);
+    let message = WithheldMessage { expires_at_ms, bytes, is_stored: true };
+    (key.is_empty() && value.is_empty()).then_some((device, sequence, message))
 }
 
 /// How many messages of a sender wait.
@@ -351,6 +395,10 @@ fn read_entry(value: &mut Fields<'_>, payloads: &mut Vec<u8>) -> Option<InboxEnt
             device,
             up_to: Sequence(value.u64()?),
             delivered_at_ms: value.u64()?,
+            except: value.ranges()?,
+        },
+        CHAT_SET => EntryBody::ChatSet {
+            settings: ChatSettings { flags: value.u16()?, muted_until_ms: value.u64()? },
         },
         READ_BY => {
             EntryBody::ReadBy { device, up_to: Sequence(value.u64()?), read_at_ms: value.u64()? }
@@ -424,6 +472,16 @@ impl<'a> Fields<'a> {
 
     pub(crate) fn rest(&mut self) -> &'a [u8] {
         std::mem::take(&mut self.0)
+    }
+
+    /// All that is left, as ranges.
+    pub(crate) fn ranges(&mut self) -> Option<Vec<SequenceRange>> {
+        let mut ranges = Vec::new();
+        while !self.is_empty() {
+            let (first, last) = (Sequence(self.u64()?), Sequence(self.u64()?));
+            ranges.push(SequenceRange { first, last });
+        }
+        Some(ranges)
     }
 
     pub(crate) fn len(&self) -> usize {

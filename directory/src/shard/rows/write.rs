@@ -1,6 +1,7 @@
 //! The rows that changed since the last checkpoint.
 
-use answerback_proto::id::{DeviceId, PartitionId, UserId};
+use answerback_proto::id::{DeviceId, PartitionId, Sequence, UserId};
+use answerback_proto::kind::SequenceRange;
 
 use super::super::chat::{Chat, Sender};
 use super::super::checkpoint::{Rows, Table};
@@ -9,9 +10,11 @@ use super::super::inbox::{Inbox, InboxEntry};
 use super::super::parts::{Incoming, Outgoing, PartBody};
 use super::super::state::State;
 use super::super::user::{ALWAYS, Device, Existence, NEVER, User};
+use super::super::withheld::Withheld;
 use super::{
-    CHAT_DELETED, COPIED, DELETED_UP_TO, DELIVERED, ERASE, ERASED, ERASED_UP_TO, FAILED, MESSAGE,
-    PURGED, PURGING, READ_BY, READ_ELSEWHERE, TOKENS, WITH_LOGIN,
+    CHAT_DELETED, CHAT_SET, COPIED, DELETED_UP_TO, DELIVERED, ERASE, ERASED, ERASED_UP_TO, FAILED,
+    HAS_PARKED, HAS_SETTINGS, HAS_WITHHELD, MESSAGE, OWN, PURGED, PURGING, READ_BY, READ_ELSEWHERE,
+    TOKENS, WITH_LOGIN,
 };
 
 /// Every row that changed since the last checkpoint, which it now is.
@@ -93,6 +96,7 @@ impl Writer {
         let id = user.id.0.to_be_bytes();
         self.key(&[&id]).u64(user.inbox.next_position().0).u64(user.floor.0);
         self.u32(user.live).u32(user.above).u32(user.messages).u64(user.bytes).u64(user.due_ms);
+        self.own(user);
         if let Some(void) = user.revocations()
             && !planted!(RevocationsNotPersisted)
         {
@@ -122,6 +126,19 @@ impl Writer {
         }
         self.inbox(&id, &user.inbox);
         self.due(&id, user);
+    }
+
+    /// What few users have: 12 bytes and 24 a chat, so that with what follows it is never a
+    /// number of whole ids.
+    fn own(&mut self, user: &User) {
+        let withheld: Vec<_> = user.withheld().collect();
+        if user.set_chats() == 0 && withheld.is_empty() {
+            return;
+        }
+        self.u8(OWN).u8(0).u16(user.set_chats()).u16(withheld.len() as u16).u16(0).u32(0);
+        for (peer, due_ms) in withheld {
+            self.u128(peer.0).u64(due_ms);
+        }
     }
 
     fn due(&mut self, user: &[u8; 16], User { due_ms, stored_due_ms, .. }: &User) {
@@ -155,7 +172,14 @@ impl Writer {
         let peer = peer.0.to_be_bytes();
         if chat.is_changed() {
             self.key(&[user, &peer]).u64(chat.last_accepted_ms).u32(chat.waiting);
-            self.u8(u8::from(chat.has_gap()));
+            let has_settings = !chat.settings.is_default() && !planted!(ChatSettingsNotPersisted);
+            let flag = |is_set: bool, flag: u8| if is_set { flag } else { 0 };
+            self.u8(flag(chat.has_gap(), HAS_PARKED)
+                | flag(chat.withheld_count > 0, HAS_WITHHELD)
+                | flag(has_settings, HAS_SETTINGS));
+            if has_settings {
+                self.u16(chat.settings.flags).u64(chat.settings.muted_until_ms);
+            }
             if chat.deleted_up_to.0 > 0 && !planted!(MarksNotPersisted) {
                 self.u8(DELETED_UP_TO).u64(chat.deleted_up_to.0);
             }
@@ -184,11 +208,23 @@ impl Writer {
         for number in &sender.unparked {
             self.key(&[user, peer, &device, &number.0.to_be_bytes()]).delete(Table::Parked);
         }
+        self.withheld(&[user, peer, &device], &sender.withheld);
         for (number, parked) in sender.parked.iter().filter(|(_, parked)| !parked.is_stored) {
             self.key(&[user, peer, &device, &number.0.to_be_bytes()]);
             self.u64(parked.recalled.0).u64(parked.seen_ms).u32(parked.life_s);
             self.u16(parked.content_type).u16(parked.flags).bytes(&parked.payload);
             self.put(Table::Parked);
+        }
+    }
+
+    fn withheld(&mut self, [user, peer, device]: &[&[u8; 16]; 3], withheld: &Withheld) {
+        let key = |number: Sequence| number.0.to_be_bytes();
+        for number in withheld.removed() {
+            self.key(&[*user, *peer, *device, &key(*number)]).delete(Table::Withheld);
+        }
+        for (number, message) in withheld.iter().filter(|(_, message)| !message.is_stored) {
+            self.key(&[*user, *peer, *device, &key(number)]);
+            self.u64(message.expires_at_ms).u32(message.bytes).put(Table::Withheld);
         }
     }
 
@@ -234,9 +270,13 @@ impl Writer {
                 self.entry_head(COPIED, peer, *device, put_at_ms);
                 self.u64(sequence.0).u64(*accepted_at_ms).u16(*content_type).bytes(payload)
             }
-            EntryBody::Delivered { device, up_to, delivered_at_ms } => {
+            EntryBody::Delivered { device, up_to, delivered_at_ms, except } => {
                 self.entry_head(DELIVERED, peer, *device, put_at_ms);
-                self.u64(up_to.0).u64(*delivered_at_ms)
+                self.u64(up_to.0).u64(*delivered_at_ms).ranges(except)
+            }
+            EntryBody::ChatSet { settings } => {
+                self.entry_head(CHAT_SET, peer, DeviceId(0), put_at_ms);
+                self.u16(settings.flags).u64(settings.muted_until_ms)
             }
             EntryBody::ReadBy { device, up_to, read_at_ms } => {
                 self.entry_head(READ_BY, peer, *device, put_at_ms);
@@ -265,9 +305,9 @@ impl Writer {
         let about = body.about();
         let (user, peer, device) = (about.user.0, about.peer.0, about.device.0);
         match body {
-            PartBody::Delivered { up_to, delivered_at_ms, .. } => {
+            PartBody::Delivered { up_to, delivered_at_ms, except, .. } => {
                 self.u8(DELIVERED).u128(user).u128(peer).u128(device);
-                self.u64(*up_to).u64(*delivered_at_ms)
+                self.u64(*up_to).u64(*delivered_at_ms).ranges(except)
             }
             PartBody::Read { up_to, read_at_ms, .. } => {
                 self.u8(READ_BY).u128(user).u128(peer).u128(device);
@@ -288,6 +328,14 @@ impl Writer {
                 self.u8(ERASED).u128(user).u128(peer).u128(device).bytes(marks)
             }
         }
+    }
+
+    /// Behind all else.
+    fn ranges(&mut self, ranges: &[SequenceRange]) -> &mut Self {
+        for range in ranges {
+            self.u64(range.first.0).u64(range.last.0);
+        }
+        self
     }
 
     fn key(&mut self, parts: &[&[u8]]) -> &mut Self {

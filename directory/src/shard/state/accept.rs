@@ -14,6 +14,7 @@ use super::super::sequence::Decision;
 use super::super::user::User;
 use super::entries::{list, list_sender};
 use super::message::Posted;
+use super::withheld::CAME_BLOCKED;
 use super::{Consequences, Missing, State, chat_of};
 use crate::limits::INBOX_SHARE_OF_A_SENDER;
 
@@ -50,13 +51,23 @@ impl State {
         let user = self.users.get_mut(recipient).ok_or(Missing::Head(recipient))?;
         let counted = self.outstanding.get_mut(sender).ok_or(Missing::Outstanding(sender))?;
         counted.used = true;
+        // Most users have no chat set, and it is not looked up for that.
+        if posted.flags & CAME_BLOCKED != 0
+            || user.set_chats() > 0
+                && chat_of(user, sender)?.settings.is_blocked()
+                && !planted!(BlockIgnored)
+        {
+            return self.withhold(posted, payload);
+        }
         if self.version > 1
             && let Some(code) =
                 over_quota(&self.settings, user, sender, counted.count, payload.len())
         {
             return Ok(Err(code));
         }
-        let at_ms = stamp(chat_of(user, sender)?, posted, now_ms);
+        let chat = chat_of(user, sender)?;
+        let at_ms = stamp(chat, posted, now_ms);
+        let is_muted = chat.settings.muted_until_ms > now_ms;
         let life_ms = u64::from(posted.life_s) * 1000;
         let entry = InboxEntry {
             peer: sender,
@@ -78,7 +89,9 @@ impl State {
         self.digest.mix(at_ms);
         self.digest.mix(position.0);
         consequences.touch(recipient);
-        consequences.wait(recipient, position);
+        if !is_muted {
+            consequences.wait(recipient, position);
+        }
         self.totals.accepted += 1;
         if posted.flags & COPIES != 0 {
             self.copy(posted, at_ms, payload);
@@ -87,7 +100,7 @@ impl State {
     }
 
     /// For the other devices of the sender.
-    fn copy(&mut self, posted: &Posted, accepted_at_ms: u64, payload: &Bytes) {
+    pub(super) fn copy(&mut self, posted: &Posted, accepted_at_ms: u64, payload: &Bytes) {
         let &Posted { recipient, sender, device, sequence, content_type, .. } = posted;
         self.outgoing_to(sender).push(PartBody::Copy {
             about: About { user: sender, peer: recipient, device },
@@ -134,13 +147,17 @@ pub(crate) fn over_quota(
     outstanding: u32,
     payload_bytes: usize,
 ) -> Option<Code> {
-    let bytes = user.bytes.saturating_add(payload_bytes as u64);
-    if user.messages >= settings.inbox_messages_max || bytes > settings.inbox_bytes_max {
+    // What is withheld of the sender's own counts for the sender, as it would if it waited; for
+    // anybody else it is not there.
+    let (withheld_count, withheld_bytes) = user.withheld_of(sender);
+    let messages = user.messages.saturating_add(withheld_count);
+    let bytes = user.bytes.saturating_add(withheld_bytes).saturating_add(payload_bytes as u64);
+    if messages >= settings.inbox_messages_max || bytes > settings.inbox_bytes_max {
         return Some(Code::InboxFull);
     }
     let share_max = (settings.inbox_messages_max / INBOX_SHARE_OF_A_SENDER).max(1);
     // The chat is looked at only where it can matter: in an inbox of many senders it is cold.
-    let is_share_taken = user.messages >= share_max
+    let is_share_taken = messages >= share_max
         && user.chats.get(&sender).is_some_and(|chat| chat.waiting >= share_max);
     let is_over = is_share_taken || outstanding >= settings.sender_messages_max;
     is_over.then_some(Code::SenderQuota)
@@ -148,7 +165,7 @@ pub(crate) fn over_quota(
 
 /// Takes a message into a chat; returns its place in the shown order: not behind the clock,
 /// the chat's last one, or what its sender had seen.
-fn stamp(chat: &mut Chat, posted: &Posted, now_ms: u64) -> u64 {
+pub(super) fn stamp(chat: &mut Chat, posted: &Posted, now_ms: u64) -> u64 {
     let answer_ms = posted.seen_ms.saturating_add(1).min(now_ms + SEEN_AHEAD_MAX_MS);
     let at_ms = now_ms.max(chat.last_accepted_ms).max(answer_ms);
     chat.last_accepted_ms = at_ms;

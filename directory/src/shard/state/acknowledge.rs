@@ -76,20 +76,22 @@ impl State {
         let Some(user) = self.users.get_mut(acting) else { return };
         user.messages -= count;
         user.bytes -= bytes;
+        let (mut up_to, mut except) = (up_to, Vec::new());
         if let Some(chat) = user.chats.get_mut(&peer) {
             chat.waiting -= count;
             chat.changed = true;
             let sender = chat.sender_or_new(device);
             sender.delivered_up_to = sender.delivered_up_to.max(up_to);
             sender.changed = true;
+            (up_to, except) = sender.withheld.receipt(up_to);
         }
         self.count_out(peer, count);
         self.totals.delivered += u64::from(count);
         let delivered_at_ms = self.clock_ms;
         let about = About { user: peer, peer: acting, device };
-        let part = PartBody::Delivered { about, up_to: up_to.0, delivered_at_ms };
+        let body = EntryBody::Delivered { device, up_to, delivered_at_ms, except: except.clone() };
+        let part = PartBody::Delivered { about, up_to: up_to.0, delivered_at_ms, except };
         self.outgoing_to(peer).push(part);
-        let body = EntryBody::Delivered { device, up_to, delivered_at_ms };
         consequences.shown.push((peer, acting, body));
     }
 
@@ -102,7 +104,7 @@ impl State {
         let up_to = user.left_up_to();
         user.live -= user.inbox.leave(left_before, up_to);
         if user.live == 0 && user.gaps().is_empty() {
-            user.due_ms = NEVER;
+            user.due_ms = user.withheld_due_ms().unwrap_or(NEVER);
         }
     }
 }

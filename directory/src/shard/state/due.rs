@@ -32,8 +32,12 @@ impl State {
         require_known(user, left_up_to, user.inbox.last_position())?;
         let expired = self.require_expired(acting, now_ms)?;
         let gaps = self.require_gaps(acting, now_ms)?;
+        let withheld = self.require_withheld(acting, now_ms)?;
         for (position, entry) in expired {
             self.fail_undelivered(acting, position, &entry, Code::Expired);
+        }
+        for ended in withheld {
+            self.end_withheld(acting, ended, Code::Expired);
         }
         for (peer, device) in gaps {
             self.close_gap(acting, peer, device, consequences);
@@ -190,7 +194,9 @@ impl State {
             .filter(|sender| sender.gap_since_ms > 0)
             .map(|sender| sender.gap_since_ms.saturating_add(gap_ms));
         let forget_ms = user.revocations().and_then(Revocations::due_ms);
-        let due_ms = expiry_ms.chain(lapses_ms).chain(gaps_ms).chain(forget_ms).min();
+        let withheld_ms = user.withheld_due_ms();
+        let due_ms = expiry_ms.chain(lapses_ms).chain(gaps_ms).chain(forget_ms).chain(withheld_ms);
+        let due_ms = due_ms.min();
         user.due_ms = due_ms.unwrap_or(NEVER);
     }
 }

@@ -11,6 +11,7 @@ use super::super::effect::{Answer, EntryBody};
 use super::super::parts::{About, PartBody};
 use super::super::sequence::{Decision, Standing};
 use super::super::user::{Existence, User};
+use super::withheld::CAME_BLOCKED;
 use super::{Consequences, Missing, State, Verdict, chat_of, require_known};
 use crate::limits::GAPS_MAX;
 
@@ -199,7 +200,7 @@ impl State {
             let found = waiting.find(|(_, entry)| entry.peer == sender && is_it(&entry.body));
             found.map(|(position, entry)| (position, entry.clone()))
         };
-        let Some((position, entry)) = found else { return };
+        let Some((position, entry)) = found else { return self.recall_withheld(posted) };
         self.end_undelivered(recipient, position, &entry);
         if !planted!(RecallUntold) {
             self.tell_failed(recipient, sender, device, recalled, Code::Recalled);
@@ -221,6 +222,7 @@ impl State {
         let (now_ms, gap_ms) = (self.clock_ms, u64::from(self.settings.gap_s) * 1000);
         let Some(user) = self.users.get_mut(recipient) else { return };
         let Some(chat) = user.chats.get_mut(&sender) else { return };
+        let came_blocked = if chat.settings.is_blocked() { CAME_BLOCKED } else { 0 };
         let known = chat.sender_or_new(device);
         known.changed = true;
         if known.parked.is_empty() {
@@ -231,7 +233,7 @@ impl State {
             seen_ms: posted.seen_ms,
             life_s: posted.life_s,
             content_type: posted.content_type,
-            flags: posted.flags,
+            flags: posted.flags | came_blocked,
             payload: Bytes::copy_from_slice(payload),
             is_stored: false,
         });

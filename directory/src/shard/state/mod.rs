@@ -10,6 +10,7 @@
 
 mod accept;
 mod acknowledge;
+mod chat_settings;
 mod delete;
 mod devices;
 mod due;
@@ -21,6 +22,7 @@ mod purge;
 mod read;
 mod repair;
 mod tokens;
+mod withheld;
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -218,6 +220,7 @@ impl State {
             Record::AddUser(add) => self.add_user(UserId(add.user))?,
             Record::Revoke(revoke) => self.revoke(revoke, consequences)?,
             Record::DeviceNamed(named) => self.name_device(named, payload)?,
+            Record::ChatChanged(changed) => self.change_chat(changed, consequences)?,
             Record::RevokeUser(record) => self.revoke_user(UserId(record.user), consequences)?,
             Record::PurgeUser(record) => self.purge(UserId(record.user), consequences)?,
             Record::Due(due) => self.due(due, consequences)?,
@@ -230,6 +233,9 @@ impl State {
                 Verdict::Silent
             }
             Record::DeliveredPart(part) => self.delivered_part(part, consequences)?,
+            Record::DeliveredButPart(part) => {
+                self.delivered_but_part(part, payload, consequences)?
+            }
             Record::ReadPart(part) => self.read_part(part, consequences)?,
             Record::FailedPart(part) => self.failed_part(part, consequences)?,
             Record::CopyPart(part) => self.copy_part(part, payload, consequences)?,

@@ -1,7 +1,8 @@
 //! What other partitions' records caused for users of this one, each part taken once.
 
 use answerback_proto::id::{DeviceId, PartitionId, Sequence, UserId};
-use answerback_proto::record::{CopyPart, DeliveredPart, FailedPart, ReadPart};
+use answerback_proto::kind::SequenceRange;
+use answerback_proto::record::{CopyPart, DeliveredButPart, DeliveredPart, FailedPart, ReadPart};
 use bytes::Bytes;
 
 use super::super::chat::ReceiptKind;
@@ -16,7 +17,21 @@ impl State {
         consequences: &mut Consequences,
     ) -> Result<Verdict, Missing> {
         let (device, up_to) = (DeviceId(part.device), Sequence(part.up_to));
-        let body = EntryBody::Delivered { device, up_to, delivered_at_ms: part.delivered_at_ms };
+        let (delivered_at_ms, except) = (part.delivered_at_ms, Vec::new());
+        let body = EntryBody::Delivered { device, up_to, delivered_at_ms, except };
+        let numbers = (PartitionId(part.source), PartNumbers::from(part));
+        self.receipt(About::from(part), numbers, ReceiptKind::Delivered, body, consequences)
+    }
+
+    pub(super) fn delivered_but_part(
+        &mut self,
+        part: &DeliveredButPart,
+        ranges: &[u8],
+        consequences: &mut Consequences,
+    ) -> Result<Verdict, Missing> {
+        let (device, up_to) = (DeviceId(part.device), Sequence(part.up_to));
+        let (delivered_at_ms, except) = (part.delivered_at_ms, ranges_of(ranges));
+        let body = EntryBody::Delivered { device, up_to, delivered_at_ms, except };
         let numbers = (PartitionId(part.source), PartNumbers::from(part));
         self.receipt(About::from(part), numbers, ReceiptKind::Delivered, body, consequences)
     }
@@ -70,10 +85,11 @@ impl State {
     ) -> Result<Verdict, Missing> {
         let About { user, peer, .. } = about;
         let exists = self.user_exists(user)?;
-        if exists {
-            chat_of(self.user(user)?, peer)?;
-        }
-        if self.takes(numbers, consequences) && exists {
+        let is_told = exists && {
+            let chat = chat_of(self.user(user)?, peer)?;
+            kind != ReceiptKind::ReadBy || chat.tells_reads()
+        };
+        if self.takes(numbers, consequences) && is_told {
             self.put_receipt(user, peer, kind, body, consequences);
         }
         Ok(Verdict::Silent)
@@ -108,4 +124,14 @@ impl State {
         }
         self.incoming.entry(source).or_default().take(numbers)
     }
+}
+
+/// The ranges that a part carries, which the home of the recipient wrote.
+fn ranges_of(bytes: &[u8]) -> Vec<SequenceRange> {
+    let pairs = bytes.as_chunks::<16>().0.iter().map(|pair| u128::from_le_bytes(*pair));
+    let range = |both: u128| SequenceRange {
+        first: Sequence(both as u64),
+        last: Sequence((both >> 64) as u64),
+    };
+    pairs.map(range).collect()
 }

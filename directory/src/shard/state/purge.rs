@@ -4,7 +4,7 @@
 //! An inbox may be long, so its entries go in steps, a `Due` each; meanwhile the user's due
 //! time is [`ALWAYS`], which also a restart finds. What nobody had acknowledged is told to
 //! its sender, what came early too; receipts, copies and what another device still owed
-//! just leave. The head stays, and with it the next position and the decisions: a position
+//! just leave. What was withheld ends as well. The head stays, and with it the next position and the decisions: a position
 //! never stands for another entry, and a repeat is answered as it was decided.
 
 use answerback_proto::code::Code;
@@ -16,7 +16,7 @@ use super::super::inbox::InboxEntry;
 use super::super::sequence::Decision;
 use super::super::user::{ALWAYS, Existence, NEVER, User};
 use super::{Consequences, Missing, State, Verdict, chat_of, require_range};
-use crate::limits::PURGED_POSITIONS_MAX;
+use crate::limits::{PURGED_POSITIONS_MAX, WITHHELD_PER_STEP_MAX};
 
 impl State {
     /// There is no such user from here on.
@@ -51,9 +51,15 @@ impl State {
         consequences: &mut Consequences,
     ) -> Result<Verdict, Missing> {
         let user = self.user(acting)?;
-        match user.gaps().first().copied() {
-            Some(peer) => self.end_parked(acting, peer)?,
-            None => self.end_entries(acting)?,
+        let withheld = user.withheld().next();
+        match (user.gaps().first().copied(), withheld) {
+            (Some(peer), _) => self.end_parked(acting, peer)?,
+            (None, Some((peer, _))) => {
+                let max = WITHHELD_PER_STEP_MAX;
+                let ended = self.require_withheld_of(acting, peer, NEVER, max)?;
+                self.end_withheld(acting, ended, Code::UserPurged);
+            }
+            (None, None) => self.end_entries(acting)?,
         }
         let is_left = self.user(acting)?.existence == Existence::Purging;
         consequences.purges.push((acting, is_left));

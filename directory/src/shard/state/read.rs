@@ -23,7 +23,9 @@ impl State {
         if !user.exists() {
             return noted(Sequence(0));
         }
-        let Some(sender) = chat_of(user, peer)?.sender_mut(device) else {
+        let chat = chat_of(user, peer)?;
+        let is_told = chat.tells_reads();
+        let Some(sender) = chat.sender_mut(device) else {
             return noted(Sequence(0));
         };
         let up_to = Sequence(record.up_to).min(sender.delivered_up_to);
@@ -33,9 +35,11 @@ impl State {
         sender.read_up_to = up_to;
         sender.changed = true;
         let about = About { user: peer, peer: acting, device };
-        self.outgoing_to(peer).push(PartBody::Read { about, up_to: up_to.0, read_at_ms });
-        let body = EntryBody::ReadBy { device, up_to, read_at_ms };
-        consequences.shown.push((peer, acting, body));
+        if is_told {
+            self.outgoing_to(peer).push(PartBody::Read { about, up_to: up_to.0, read_at_ms });
+            let body = EntryBody::ReadBy { device, up_to, read_at_ms };
+            consequences.shown.push((peer, acting, body));
+        }
         if has_others {
             let body = EntryBody::ReadElsewhere { device, up_to, read_at_ms, reader };
             self.put_receipt(acting, peer, ReceiptKind::ReadElsewhere, body, consequences);

@@ -24,6 +24,9 @@ impl State {
             Record::Message(message) => self.reject_post(&message.into())?,
             Record::RecallPost(recall) => self.reject_post(&recall.into())?,
             Record::DeliveredPart(part) => self.drop_part(part.source, part.into(), consequences),
+            Record::DeliveredButPart(part) => {
+                self.drop_part(part.source, part.into(), consequences);
+            }
             Record::ReadPart(part) => self.drop_part(part.source, part.into(), consequences),
             Record::FailedPart(part) => self.drop_part(part.source, part.into(), consequences),
             Record::CopyPart(part) => self.drop_part(part.source, part.into(), consequences),

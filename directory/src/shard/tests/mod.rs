@@ -2,6 +2,7 @@
 //! checkpointed is kept in lists, so that any crash can be had.
 
 mod answers;
+mod blocks;
 mod cold;
 mod delete;
 mod devices;
@@ -321,6 +322,7 @@ fn tell(body: &EntryBody) -> String {
     match body {
         EntryBody::Message { payload, .. } => String::from_utf8(payload.to_vec()).unwrap(),
         EntryBody::Delivered { device, up_to, .. } => format!("delivered {device}:{up_to}"),
+        EntryBody::ChatSet { settings } => format!("set {settings:?}"),
         EntryBody::Failed { sequence, code, .. } => format!("failed {sequence}: {code}"),
         EntryBody::Copied { payload, .. } => {
             format!("copy of {}", String::from_utf8(payload.to_vec()).unwrap())

@@ -1,5 +1,7 @@
 //! Who is woken: for whom a message waits that no session took in time, once.
 
+use answerback_proto::kind::{Kind, MUTED, SetChat};
+
 use super::*;
 
 /// So long that the rounds of parts, a quarter of a second each, do not matter.
@@ -200,4 +202,24 @@ fn without_a_policy_nobody_is_looked_for() {
     deliver(&mut at, a, 2);
     at.wait(AFTER_MS);
     assert_eq!((woken(&mut at), reports(&at)), (vec![], 0));
+}
+
+#[test]
+fn nobody_is_woken_for_a_muted_chat() {
+    let (mut at, a, b) = pair();
+    watch(&mut at);
+    let now_ms = at.now_ms;
+    let muted_until_ms = now_ms + 3 * AFTER_MS;
+    let mute = SetChat { peer: A.0, changes: MUTED, flags: 0, muted_until_ms };
+    at.home(B).handle_own(Kind::SetChat, b, &envelope(&mute));
+    at.settle();
+    at.close(b);
+    deliver(&mut at, a, 1);
+    at.wait(2 * AFTER_MS);
+    assert_eq!(woken(&mut at), []);
+    at.wait(2 * AFTER_MS);
+    assert_eq!(woken(&mut at), [], "what came while it was muted stays quiet");
+    deliver(&mut at, a, 2);
+    at.wait(AFTER_MS);
+    assert_eq!(woken(&mut at), [(B, 2)], "it is not muted any more");
 }

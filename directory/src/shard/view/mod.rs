@@ -111,6 +111,7 @@ fn kind_of(entry: &InboxEntry) -> &'static str {
         EntryBody::Message { .. } => "message",
         EntryBody::Copied { .. } => "copy",
         EntryBody::Delivered { .. } => "delivered",
+        EntryBody::ChatSet { .. } => "chat_set",
         EntryBody::ReadBy { .. } => "read",
         EntryBody::ReadElsewhere { .. } => "read_elsewhere",
         EntryBody::ChatDeleted { .. } => "chat_deleted",

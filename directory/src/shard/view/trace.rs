@@ -81,6 +81,11 @@ pub enum Fate {
         /// The recipient's devices that are not revoked.
         holders: Vec<Holder>,
     },
+    /// Its recipient has blocked its sender: it waits for its end, and nobody is offered it.
+    Withheld {
+        /// Its place in the shown order of the chat, ms.
+        accepted_at_ms: u64,
+    },
     /// It was delivered and has left.
     Delivered {
         /// As above, where it is still known.
@@ -155,6 +160,11 @@ pub fn trace(
         Standing::Next | Standing::Ahead | Standing::TooFar => undecided(known, name.sequence),
         Standing::Repeat(Some(Decision::Rejected(code))) => Fate::Rejected { code },
         Standing::Repeat(Some(Decision::Skipped)) => Fate::Skipped,
+        Standing::Repeat(Some(Decision::Accepted { at_ms }))
+            if known.withheld.contains(name.sequence) =>
+        {
+            Fate::Withheld { accepted_at_ms: at_ms }
+        }
         Standing::Repeat(decision) => {
             let accepted_at_ms = match decision {
                 Some(Decision::Accepted { at_ms }) => Some(at_ms),

@@ -5,8 +5,8 @@ use answerback_proto::code::Code;
 use answerback_proto::encode::Address;
 use answerback_proto::header::HEADER_BYTES;
 use answerback_proto::kind::{
-    ChatDeleted, DeleteChat, Delivered, DeviceMark, Devices, Envelope, Hello, Kind, NameDevice,
-    Renew, Renewed, Resume, SequenceRange, SessionTail, Welcome,
+    ChatDeleted, Chats, DeleteChat, Delivered, DeviceMark, Devices, Envelope, Hello, Kind,
+    NameDevice, Renew, Renewed, Resume, SequenceRange, SessionTail, Welcome,
 };
 
 use super::{check_frame, is_place};
@@ -151,6 +151,17 @@ pub(super) fn devices(envelope: &[u8]) {
     if let Ok((values, listed)) = Devices::read(envelope) {
         assert_eq!(values, fixed);
         assert!(listed.iter().all(|device| is_name(device.name.as_bytes())));
+        let mut wire = Vec::new();
+        assert_wire(values.append(&mut wire, Address::default(), &listed), &wire, envelope);
+    }
+}
+
+pub(super) fn chats(envelope: &[u8]) {
+    let Some((fixed, tail)) = split::<Chats>(envelope) else { return };
+    check_frame(&fixed, envelope, tail);
+    if let Ok((values, listed)) = Chats::read(envelope) {
+        assert_eq!(values, fixed);
+        assert!(listed.is_sorted_by(|one, next| one.peer < next.peer));
         let mut wire = Vec::new();
         assert_wire(values.append(&mut wire, Address::default(), &listed), &wire, envelope);
     }

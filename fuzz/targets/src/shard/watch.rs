@@ -198,7 +198,8 @@ impl Watch {
             | Effect::Alarm(_)
             | Effect::Load(_)
             | Effect::Mail { .. }
-            | Effect::Devices { .. } => {}
+            | Effect::Devices { .. }
+            | Effect::Chats { .. } => {}
         }
         None
     }

@@ -3,11 +3,13 @@
 use answerback_proto::access::read;
 use answerback_proto::code::Code;
 use answerback_proto::kind::{
-    Declined, DeviceStanding, Devices, Done, Error, ListDevices, ListedDevice, NameDevice,
+    BLOCKED, ChatSet, ChatSettings, Chats, Declined, DeviceStanding, Devices, Done, Error,
+    ListDevices, ListedChat, ListedDevice, NameDevice, SetChat,
 };
 
-use super::super::{Ask, AskId, Outcome, SessionError};
+use super::super::{Ask, AskId, Entry, EntryBody, Outcome, SessionError};
 use super::*;
+use crate::storage::ChatChange;
 
 const TABLET: DeviceId = DeviceId(12);
 
@@ -126,6 +128,65 @@ fn a_list_that_does_not_go_on_is_no_list() {
         let error = session.handle_received(0, &devices(tag, 1, &page)).unwrap_err();
         assert_eq!(error, SessionError::OutOfPlace(Kind::Devices));
     }
+}
+
+fn block(is_blocked: bool) -> Ask {
+    let flags = if is_blocked { BLOCKED } else { 0 };
+    let settings = ChatSettings { flags, muted_until_ms: 0 };
+    Ask::SetChat(ChatChange { peer: BOB, changes: BLOCKED, settings })
+}
+
+/// Or a refusal for a time would turn them round, and the last word would not count.
+#[test]
+fn what_is_asked_of_one_chat_goes_in_its_order() {
+    let mut session = opened(0);
+    session.ask_for(block(true));
+    session.ask_for(block(false));
+    session.ask_for(Ask::Chats);
+    let frames = asked(&mut session);
+    let [(tag, Kind::SetChat, envelope), (_, Kind::ListChats, _)] = &frames[..] else {
+        panic!("{frames:?}")
+    };
+    let set = read::<SetChat>(envelope).unwrap();
+    assert_eq!((set.peer, set.changes, set.flags), (BOB.0, BLOCKED, BLOCKED));
+    decline(&mut session, *tag, Code::Busy, 400);
+    assert_eq!(asked(&mut session), []);
+    session.handle_timeout(400);
+    let (tag, _, envelope) = asked(&mut session).remove(0);
+    assert_eq!(read::<SetChat>(&envelope).unwrap().flags, BLOCKED);
+    done(&mut session, tag).unwrap();
+    let (_, _, envelope) = asked(&mut session).remove(0);
+    assert_eq!(read::<SetChat>(&envelope).unwrap().flags, 0);
+}
+
+#[test]
+fn chats_come_page_by_page_also_where_one_is_empty() {
+    let mut session = opened(0);
+    let ask = session.ask_for(Ask::Chats);
+    let settings = ChatSettings { flags: BLOCKED, muted_until_ms: 5 };
+    let chat = |peer| ListedChat { peer: UserId(peer), settings };
+    for (next_behind, listed) in [(9, vec![chat(4)]), (20, vec![]), (0, vec![chat(21)])] {
+        let (tag, kind, _) = asked(&mut session).remove(0);
+        assert_eq!(kind, Kind::ListChats);
+        let mut bytes = Vec::new();
+        let address = Address { flags: 0, tag, target: ALICE.0 };
+        Chats { count: 0, next_behind }.append(&mut bytes, address, &listed).unwrap();
+        session.handle_received(0, &bytes).unwrap();
+    }
+    assert_eq!(events(&mut session), [answered(ask, Outcome::Chats(vec![chat(4), chat(21)]))]);
+}
+
+#[test]
+fn what_another_device_says_of_a_chat_is_an_entry() {
+    let mut session = opened(0);
+    let set = ChatSet { position: 1, after: 0, flags: BLOCKED, muted_until_ms: 5 };
+    session.handle_received(0, &frame(0, BOB, &set, &[])).unwrap();
+    let settings = ChatSettings { flags: BLOCKED, muted_until_ms: 5 };
+    let body = EntryBody::ChatSet { settings };
+    assert_eq!(
+        events(&mut session),
+        [Event::Entry(Entry { position: Position(1), peer: BOB, body })]
+    );
 }
 
 #[test]

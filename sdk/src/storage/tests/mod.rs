@@ -1,6 +1,7 @@
 //! What the file keeps over a restart, and what it refuses.
 
 mod chat;
+mod chat_settings;
 mod deletion;
 mod migration;
 mod reads;
