@@ -36,6 +36,7 @@ KINDS = {
     "Typing": (0x0040, "either", "none", "state:2"),
     "SetChat": (0x0023, "client", "request", "peer:16:1 changes:2:1:7 flags:2:0:3 " + MUTED),
     "ListChats": (0x0024, "client", "request", "behind:16"),
+    "Report": (0x0028, "client", "request", "device:16 sequence:8 reason:2 excerpt_length:2:0:4096"),
     "Welcome": (0x0101, "server", "answer", "version:2:1 kinds_count:2:0:256 ticket_length:2:0:1024 "
                 "lapsed:2:0:1 server_time_ms:8 session:8 generation:8:1 cursor:8 pending_count:8 "
                 "pending_bytes:8 frame_bytes_max:4:4096:983040 undecided_max:2:1:64 "
@@ -94,7 +95,7 @@ def encode(frame):
                         for name, size, *_ in fields_of(kind))
     envelope += b"".join(number.to_bytes(2, "little") for number in tail.get("kinds", []))
     envelope += bytes.fromhex(tail.get("token", "") + tail.get("ticket", ""))
-    envelope += bytes.fromhex(tail.get("name", ""))
+    envelope += bytes.fromhex(tail.get("name", "") + tail.get("excerpt", ""))
     for device, last_login_ms, standing, is_online, name in tail.get("devices", []):
         envelope += LISTED.pack(int(device).to_bytes(16, "little"), int(last_login_ms), standing, is_online,
                                 len(name) // 2) + bytes.fromhex(name)
@@ -150,6 +151,7 @@ def check(kind, f):
         need(f["after"] < f["position"] or first_word)
     need(kind not in ("Hello", "Resume") or f["version_min"] <= f["version_max"])
     need(kind != "Welcome" or f["heartbeat_min_s"] <= f["heartbeat_max_s"])
+    need(kind != "Report" or (f["device"] == 0) == (f["sequence"] == 0))
     need(kind != "OutOfOrder" or f["expected"] < f["sequence"])
     need(kind != "SetChat" or f["flags"] & ~f["changes"] == 0 and (f["changes"] & 4 or f["muted_until_ms"] == 0))
     need(kind != "Recall" or f["recalled"] < f["sequence"])
@@ -162,6 +164,9 @@ def decode_tail(kind, f, tail):
         need(len(tail) == cut + f[secret + "_length"])
         kinds = [int.from_bytes(tail[at:at + 2], "little") for at in range(0, cut, 2)]
         return ({"kinds": kinds} if "kinds_count" in f else {}) | {secret: tail[cut:].hex()}
+    if kind == "Report":
+        need(len(tail) == f["excerpt_length"])
+        return {"excerpt": tail.hex()}
     if kind == "NameDevice":
         need(len(tail) == f["name_length"])
         return {"name": name_of(tail)}

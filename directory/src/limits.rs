@@ -78,6 +78,9 @@ pub const PROBE_TIMEOUT_MS: u64 = 10_000;
 /// The longest pause between two attempts with the same entry.
 pub const ATTEMPT_PAUSE_MAX_MS: u64 = 4 * 3_600_000;
 
+/// Reports of a partition's users that wait until the user is read; further ones are declined.
+pub const REPORTS_READING_MAX: usize = 64;
+
 /// Users of a partition who are looked for, to be woken, or were woken a while ago; for others
 /// nobody is woken before their next message. They take 10 MiB or so, where there are as many.
 pub const WAKES_MAX: usize = 65_536;

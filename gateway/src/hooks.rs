@@ -1,16 +1,24 @@
 //! What the operator's own servers are to be told: cores leave it here and wait for nobody.
 
+mod report;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::SyncSender;
 
 use answerback_directory::shard::Wake;
 
+pub use report::AskedReport;
+use report::Reporters;
+pub(crate) use report::{ReportAnswer, Way};
+
 /// Where cores leave it; clones are the same place.
 #[derive(Clone, Debug, Default)]
 pub struct Hooks {
     wakes: Option<SyncSender<Wake>>,
     wakes_dropped: Arc<AtomicU64>,
+    reports: Option<SyncSender<AskedReport>>,
+    reporters: Reporters,
 }
 
 impl Hooks {
@@ -18,6 +26,12 @@ impl Hooks {
     #[must_use]
     pub fn with_wakes(self, wakes: SyncSender<Wake>) -> Self {
         Self { wakes: Some(wakes), ..self }
+    }
+
+    /// For a box that tells of reports whoever takes them here, bounded.
+    #[must_use]
+    pub fn with_reports(self, reports: SyncSender<AskedReport>) -> Self {
+        Self { reports: Some(reports), ..self }
     }
 
     /// Users that were to be woken and found no room.
@@ -35,6 +49,22 @@ impl Hooks {
         let Some(wakes) = &self.wakes else { return };
         if wakes.try_send(wake).is_err() {
             self.wakes_dropped.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether anybody would tell of reports.
+    pub(crate) fn takes_reports(&self) -> bool {
+        self.reports.is_some()
+    }
+
+    /// A user has reported another. Without room, or where the same user has one under way, it
+    /// is answered `Busy`.
+    pub(crate) fn report(&self, asked: AskedReport) {
+        if let Some(reports) = &self.reports
+            && let Some(asked) = asked.enter(&self.reporters)
+        {
+            // One that finds no room is answered as it is dropped.
+            drop(reports.try_send(asked));
         }
     }
 }

@@ -40,7 +40,7 @@ pub use admission::{PROXY_HEADER_BYTES_MAX, PrefixLengths};
 pub use auth::{KeySetError, SealingError, SealingKeys, Verifier};
 pub use config::{GatewayConfig, RateConfig};
 pub use control::{Command, Control, Unanswered};
-pub use hooks::Hooks;
+pub use hooks::{AskedReport, Hooks};
 pub use limits::{
     CLOSING_MS, OUT_BYTES_MAX, REQUESTS_UNANSWERED_MAX, SEALING_KEYS_MAX, SESSION_CREDIT_BYTES_MAX,
 };

@@ -71,6 +71,8 @@ pub(crate) const QUARANTINE_RETRY_AFTER_MS: u32 = 60_000;
 pub(crate) const DISK_RETRY_AFTER_MS: u32 = 10_000;
 /// When to try again where the box has as much in memory as it may.
 pub(crate) const MEMORY_RETRY_AFTER_MS: u32 = 5000;
+/// When to report again where the operator's server did not take it.
+pub(crate) const REPORT_RETRY_AFTER_MS: u32 = 30_000;
 /// When to connect again after a `Draining`: the first; the others follow after it.
 pub(crate) const DRAINING_DELAY_MS: u32 = 1000;
 /// Sessions of a box that come back in a millisecond: half of what a core can log in.

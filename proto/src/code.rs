@@ -134,10 +134,12 @@ codes! {
     LifeTooShort = 3015,
     /// The user has no such device.
     UnknownDevice = 3016,
-    /// The request is about a chat with oneself.
+    /// The request is about oneself, and cannot be: a chat, a report.
     NotYourself = 3017,
     /// A list of the user's holds as much as it may.
     ListFull = 3018,
+    /// This server takes no reports.
+    ReportsUnavailable = 3019,
 
     /// The token's signature, form or audience is wrong.
     TokenInvalid = 4001,

@@ -39,6 +39,9 @@ pub const CHATS_PER_PAGE_MAX: usize = 256;
 /// The greatest time until which a chat may be muted, ms since 1970: the end of the year 9999.
 pub const MUTED_UNTIL_MS_MAX: u64 = 253_402_300_799_999;
 
+/// Bytes of what a reporter shows of a message in a `Report`.
+pub const EXCERPT_BYTES_MAX: usize = 4 * 1024;
+
 /// How long a message may wait: default and cap.
 pub const LIFE_MAX_S: u32 = 30 * 24 * 3600;
 /// The shortest life that may be asked for: a shorter one ends before a sleeping phone wakes.

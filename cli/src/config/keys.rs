@@ -245,6 +245,8 @@ pub(crate) static KEYS: &[Key] = &[
     ),
     Key::new("hooks.push_url", UrlOrNone, |c| &mut c.hooks.push_url)
         .means("Where the push service is told who has to be woken, see docs/HOOKS.md"),
+    Key::new("hooks.report_url", UrlOrNone, |c| &mut c.hooks.report_url)
+        .means("Where reports of users go; none is that they are declined"),
     Key::new("hooks.secret_file", PathOrNone, |c| &mut c.hooks.secret_file)
         .means("A file with what those requests are signed with; only the box's user may read it"),
     Key::new("hooks.ca", PathOrNone, |c| &mut c.hooks.authorities)

@@ -24,6 +24,12 @@ pub(crate) struct HookFigures {
     pub(crate) push_waiting: u64,
     /// Since when it takes nothing, s since the process began.
     pub(crate) push_failing_since_s: Option<u64>,
+    /// Reports that the operator's server took.
+    pub(crate) reports: u64,
+    /// Reports that it did not take.
+    pub(crate) report_failures: u64,
+    /// Whether the last one is of those.
+    pub(crate) are_reports_failing: bool,
 }
 
 impl HooksView {

@@ -1,7 +1,10 @@
-//! What the operator's own servers are told, over HTTP: that a user has to be woken.
+//! What the operator's own servers are told, over HTTP: that a user has to be woken, or was
+//! reported.
 //!
 //! ```text
-//! cores ──Wake──► bounded ──► "hooks-push": one line a user, batched, signed ──POST──► hooks.push_url
+//! cores ──Wake────► bounded ──► "hooks-push": each user once, batched, signed ──POST──► hooks.push_url
+//! cores ──Report──► bounded ──► "hooks-report": one by one, signed ──POST──► hooks.report_url
+//!       ◄──Done, Declined──────┘
 //! ```
 //! A core waits for nobody: what finds no room is counted and dropped. The thread alone waits for
 //! the server, tries again for as long as a wake is worth anything, and says so where it fails.
@@ -10,6 +13,7 @@
 mod figures;
 mod post;
 mod push;
+mod reports;
 mod secret;
 
 use std::path::PathBuf;
@@ -36,6 +40,8 @@ pub(crate) use figures::{HookFigures, HooksView};
 
 /// Wakes that cores may leave while the thread waits for the server.
 const WAKES_LEFT_MAX: usize = 16 * 1024;
+/// Reports that wait for the server; further ones are declined.
+const REPORTS_LEFT_MAX: usize = 256;
 /// An orderly stop waits as long for what is still to be told.
 const FINISH_MAX: Duration = Duration::from_secs(2);
 
@@ -44,6 +50,8 @@ const FINISH_MAX: Duration = Duration::from_secs(2);
 pub(crate) struct HookSettings {
     /// The push service; none: nobody is woken.
     pub(crate) push_url: Option<Url>,
+    /// Who looks at reports; none: nobody does.
+    pub(crate) report_url: Option<Url>,
     /// What requests are signed with.
     pub(crate) secret_file: Option<PathBuf>,
     /// Who vouches for the servers; none: who vouches for the web.
@@ -60,6 +68,7 @@ impl Default for HookSettings {
     fn default() -> Self {
         Self {
             push_url: None,
+            report_url: None,
             secret_file: None,
             authorities: None,
             timeout_ms: 5000,
@@ -72,7 +81,7 @@ impl Default for HookSettings {
 impl HookSettings {
     /// Whether anybody is told anything.
     pub(crate) fn is_any(&self) -> bool {
-        self.push_url.is_some()
+        self.push_url.is_some() || self.report_url.is_some()
     }
 
     /// Reads the secret, to see whether it is of use.
@@ -123,6 +132,14 @@ impl HookThreads {
             })?;
             push = Some(Ending { is_ending, poke: left.clone(), ended });
             outlet = outlet.with_wakes(left);
+        }
+        if let (Some(url), Some(secret)) = (&settings.report_url, &secret) {
+            let (left, taken) = sync_channel(REPORTS_LEFT_MAX);
+            let (post, view) = (Post::new(url, settings, secret.clone())?, view.clone());
+            let named = thread::Builder::new().name("hooks-report".to_owned());
+            // It ends with the process: whoever has no answer then reports again.
+            named.spawn(move || reports::run(&post, &taken, &view))?;
+            outlet = outlet.with_reports(left);
         }
         view.watch(outlet.clone());
         Ok(Self { outlet, view, secret, push })

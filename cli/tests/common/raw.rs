@@ -48,6 +48,11 @@ impl Raw {
         self.socket.write_all(&send_frame(to, sequence, payload)).unwrap();
     }
 
+    /// Says whole frames.
+    pub(crate) fn say(&mut self, frames: &[u8]) {
+        self.socket.write_all(frames).unwrap();
+    }
+
     /// The answer to a tag, which must be of this kind.
     pub(crate) fn answer(&mut self, tag: u32, kind: Kind) -> Vec<u8> {
         loop {

@@ -12,6 +12,7 @@ use bytes::Bytes;
 
 use super::grant::Grant;
 use super::load::Load;
+use super::reported::Reported;
 use super::signals::Signal;
 use super::wakes::Wake;
 
@@ -160,6 +161,14 @@ pub enum Effect {
     Load(Load),
     /// Tell the operator.
     Alarm(Alarm),
+    /// Tell the operator of a reported user, and answer the request with what comes of it; the
+    /// session may be another core's.
+    Report {
+        /// Who reports.
+        origin: Origin,
+        /// Whom, and what.
+        reported: Reported,
+    },
     /// Have a user woken, for whom a message waits.
     Wake(Wake),
     /// An operator's command took effect, or not.

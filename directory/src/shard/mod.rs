@@ -40,6 +40,7 @@ mod purges;
 mod push;
 pub mod reply;
 mod report;
+mod reported;
 mod requests;
 mod residency;
 mod rows;
@@ -65,6 +66,7 @@ pub use effect::*;
 pub use grant::Grant;
 pub use load::{Load, Loaded, Wanted};
 pub use report::{SessionReport, ShardReport, Totals};
+pub use reported::Reported;
 pub use residency::Residency;
 pub use rows::RESIDENT_TABLES;
 pub use signals::Signal;
@@ -136,6 +138,8 @@ pub struct Shard {
     purges: Purges,
     /// Who has to be woken.
     wakes: Wakes,
+    /// Reports of users who are being read.
+    reports: Vec<(Origin, Reported)>,
     /// When to look who is due next, monotonic ms.
     due_at_ms: u64,
     consequences: Consequences,
@@ -195,6 +199,7 @@ impl Shard {
             repaired: BTreeSet::new(),
             purges: Purges::default(),
             wakes: Wakes::default(),
+            reports: Vec::new(),
             due_at_ms: 0,
             consequences: Consequences::default(),
             effects: VecDeque::new(),

@@ -163,7 +163,10 @@ impl Shard {
                 match what {
                     Wanted::Page { user, .. } => self.sessions.touch(user),
                     Wanted::Heads { user, .. } => self.heads_of.push(user),
-                    Wanted::Head(user) => self.handle_read_for_wake(user),
+                    Wanted::Head(user) => {
+                        self.handle_read_for_wake(user);
+                        self.handle_read_for_reports(user);
+                    }
                     _ => {}
                 }
             }

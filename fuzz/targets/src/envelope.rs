@@ -57,6 +57,7 @@ fn check(kind: Kind, envelope: &[u8]) {
         Kind::RevokeDevice => plain::<RevokeDevice>(envelope, |revoke| revoke.device > 0),
         Kind::DeleteChat => tails::delete_chat(envelope),
         Kind::ChatDeleted => tails::chat_deleted(envelope),
+        Kind::Report => tails::report(envelope),
         Kind::Ping => plain::<Ping>(envelope, |_| true),
         Kind::Pong => plain::<Pong>(envelope, |_| true),
         Kind::Probe => plain::<Probe>(envelope, |_| true),

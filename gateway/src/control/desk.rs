@@ -11,6 +11,7 @@ use answerback_proto::id::UserId;
 use super::Command;
 use crate::auth::{SealingKeys, Verifier};
 use crate::config::GatewayConfig;
+use crate::hooks::ReportAnswer;
 use crate::reactor::CoreWaker;
 use crate::stats::{CoreStats, SessionInfo};
 use crate::transport::tls::Certificate;
@@ -23,6 +24,8 @@ pub(crate) enum Asked {
     Report(Sender<CoreStats>),
     /// Who of a user is connected.
     Sessions { user: UserId, answer: Sender<Vec<SessionInfo>> },
+    /// To answer a report.
+    Reported(ReportAnswer),
     /// To go by other settings from now on.
     Reload(Arc<GatewayConfig>),
     /// To show another certificate from now on.
@@ -47,7 +50,7 @@ impl Desk {
     }
 
     /// Asks the core; a question to one that has ended is dropped, with the way to its asker.
-    pub(super) fn put(&self, asked: Asked) {
+    pub(crate) fn put(&self, asked: Asked) {
         match &mut *self.asked.lock().unwrap_or_else(PoisonError::into_inner) {
             Some(waiting) => waiting.push(asked),
             None => return,

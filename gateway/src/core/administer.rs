@@ -37,6 +37,7 @@ impl Core {
                 Asked::Perform { command, answer } => self.perform_command(command, answer),
                 Asked::Report(answer) => drop(answer.send(self.report())),
                 Asked::Sessions { user, answer } => drop(answer.send(self.sessions_of(user))),
+                Asked::Reported(told) => self.handle_reported(&told),
                 Asked::Reload(config) => self.reload(config),
                 Asked::Certificate(certificate) => self.set_certificate(&certificate),
                 Asked::Verifier(verifier) => self.verifier = verifier,

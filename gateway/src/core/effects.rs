@@ -64,6 +64,7 @@ impl Core {
             }
             Effect::Signal { to, signal } => self.show_signal(to, &signal),
             Effect::Probe { to } => self.probe(to),
+            Effect::Report { origin, reported } => self.pass_report(home, &origin, reported),
             Effect::Wake(wake) => self.shared.hooks.wake(wake),
             Effect::Alarm(alarm) => error!(alarm = alarm.name(), "{alarm}"),
             Effect::Administered { ticket, outcome } => self.handle_administered(ticket, outcome),
@@ -71,7 +72,14 @@ impl Core {
     }
 
     #[inline]
-    fn answer(&mut self, home: u16, to: SessionRef, tag: u32, peer: UserId, answer: &Answer) {
+    pub(super) fn answer(
+        &mut self,
+        home: u16,
+        to: SessionRef,
+        tag: u32,
+        peer: UserId,
+        answer: &Answer,
+    ) {
         if let Answer::Refused { code, .. } | Answer::Declined { code, .. } = answer {
             self.counts.refused.count(*code);
         }

@@ -32,6 +32,7 @@ mod output;
 mod parcels;
 mod read;
 mod renew;
+mod reports;
 mod seats;
 pub(crate) mod shards;
 mod signals;

@@ -201,6 +201,7 @@ impl Core {
             Request::Recall => return self.ask_home(key, origin, frame, Kind::Recall),
             Request::Skip => return self.ask_home(key, origin, frame, Kind::Skip),
             Request::Read => return self.ask_home(key, origin, frame, Kind::Read),
+            Request::Report => return self.ask_home(key, origin, frame, Kind::Report),
             Request::Own(kind) => return self.ask_home(key, origin, frame, kind),
             Request::Ack => {
                 if let Some(shard) = self.shards.touch(self.home_of(session)) {

@@ -109,6 +109,7 @@ impl Shards {
                 shard.handle_recall(origin, recipient, frame.envelope, frame.payload);
             }
             Kind::Read => shard.handle_read(origin, frame.envelope),
+            Kind::Report => shard.handle_report(origin, recipient, frame.envelope),
             kind if kind.is_about_own() => shard.handle_own(kind, origin, frame.envelope),
             _ => shard.handle_send(origin, recipient, frame.envelope, frame.payload),
         }
@@ -173,9 +174,13 @@ impl Shards {
 
     /// Whether a partition of this core has its shard.
     pub(crate) fn serves(&self, partition: PartitionId) -> bool {
-        let index = self.home_by_partition.get(usize::from(partition.0));
-        let home = index.and_then(|index| self.homes.get(usize::from(*index)));
-        home.is_some_and(|home| home.shard.is_some())
+        self.index_of(partition).is_some()
+    }
+
+    /// The place of a partition's shard, where it has one.
+    pub(crate) fn index_of(&self, partition: PartitionId) -> Option<u16> {
+        let index = *self.home_by_partition.get(usize::from(partition.0))?;
+        self.homes.get(usize::from(index))?.shard.as_ref().map(|_| index)
     }
 
     /// What waits in all of them.

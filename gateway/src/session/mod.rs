@@ -72,6 +72,8 @@ pub(crate) enum Request {
     Typing,
     /// For the user's own home.
     Read,
+    /// For the home of the target, and from there to the operator's server.
+    Report,
     /// For the user's own home, about the user's own things.
     Own(Kind),
     /// For the user's own home.
@@ -167,6 +169,7 @@ impl Session {
             Kind::Skip => Ok(Request::Skip),
             Kind::Recall => Ok(Request::Recall),
             Kind::Typing => Ok(Request::Typing),
+            Kind::Report => Ok(Request::Report),
             Kind::Read => self.require_own(&frame.header).map(|()| Request::Read),
             Kind::Ack => self.require_own(&frame.header).map(|()| Request::Ack),
             Kind::Resync => self.require_own(&frame.header).map(|()| Request::Resync),

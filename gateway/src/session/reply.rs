@@ -40,7 +40,7 @@ impl Refusal {
 /// As its own check: a request that cannot be read cannot be answered either.
 pub(crate) fn refusal(frame: &Frame<'_>, kind: Kind, why: Refusal) -> Result<Answer, Code> {
     let Refusal { code, retry_after_ms } = why;
-    if kind.is_about_own() {
+    if kind.is_about_own() || kind == Kind::Report {
         return Ok(Answer::Declined { code, retry_after_ms });
     }
     let sequence = match kind {

@@ -65,6 +65,7 @@ fn an_open_session_takes_what_a_client_may_send() {
             Kind::Ack => Ok(Request::Ack),
             Kind::Resync => Ok(Request::Resync),
             Kind::Renew => Ok(Request::Renew),
+            Kind::Report => Ok(Request::Report),
             kind if kind.is_about_own() => Ok(Request::Own(kind)),
             _ => Err(Code::KindNotAllowed),
         };

@@ -19,6 +19,7 @@ mod login;
 mod mallory;
 mod own;
 mod renewal;
+mod reports;
 mod running;
 mod signals;
 mod stats;

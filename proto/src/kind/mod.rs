@@ -6,6 +6,7 @@ mod delete;
 mod device;
 mod inbox;
 mod outcome;
+mod report;
 mod send;
 mod session;
 mod signal;
@@ -16,6 +17,7 @@ pub use delete::*;
 pub use device::*;
 pub use inbox::*;
 pub use outcome::*;
+pub use report::*;
 pub use send::*;
 pub use session::*;
 pub use signal::*;
@@ -189,6 +191,9 @@ kinds! {
     SetChat = 0x0023, Client, Request;
     /// Asks for the chats that are treated otherwise than at first.
     ListChats = 0x0024, Client, Request;
+
+    /// Reports a user to the operator.
+    Report = 0x0028, Client, Request;
 
     /// What a user does in a chat just now; shown or lost.
     Typing = 0x0040, Either, None;

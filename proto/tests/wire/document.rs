@@ -195,6 +195,7 @@ fn the_limits_are_those_of_the_code() {
         DEVICES_PER_PAGE_MAX,
         CHATS_PER_PAGE_MAX,
         MUTED_UNTIL_MS_MAX,
+        EXCERPT_BYTES_MAX,
         LIFE_MAX_S,
         LIFE_MIN_S,
         CHAT_MARKS_MAX,

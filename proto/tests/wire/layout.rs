@@ -109,6 +109,7 @@ layouts! {
     };
     ListChats / ArchivedListChats, access::read::<ListChats>, { behind };
     Chats / ArchivedChats, Chats::read, { count, next_behind };
+    Report / ArchivedReport, Report::read, { device, sequence, reason, excerpt_length };
     Done / ArchivedDone, access::read::<Done>, { at_ms };
     Declined / ArchivedDeclined, access::read::<Declined>, { retry_after_ms, code };
     Deliver / ArchivedDeliver, access::read::<Deliver>, {

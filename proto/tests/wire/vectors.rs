@@ -10,8 +10,8 @@ use answerback_proto::frame_buffer::{Frame, FrameBuffer};
 use answerback_proto::id::{DeviceId, Sequence};
 use answerback_proto::kind::{
     ChatDeleted, Chats, DeleteChat, Delivered, DeviceMarks, Devices, End, Envelope, Hello, Kind,
-    ListedChat, ListedDevice, NameDevice, Renew, Renewed, Resume, SequenceRange, SessionTail,
-    Welcome,
+    ListedChat, ListedDevice, NameDevice, Renew, Renewed, Report, Resume, SequenceRange,
+    SessionTail, Welcome,
 };
 use answerback_proto::limits::FRAME_BYTES_HARD_MAX;
 use serde_json::{Value, json};
@@ -103,6 +103,10 @@ fn tail(envelope: &[u8], kind: Kind) -> Value {
         }
         Kind::Renewed => {
             json!({ "ticket": hexadecimal(Renewed::read(envelope).expect("a good tail").1) })
+        }
+        Kind::Report => {
+            let excerpt = Report::read(envelope).expect("a good tail").1;
+            json!({ "excerpt": hexadecimal(excerpt) })
         }
         Kind::Welcome => listed(Welcome::read(envelope).expect("a good tail").1, "ticket"),
         Kind::NameDevice => {
@@ -271,6 +275,12 @@ fn tails_are_built_as_the_vectors_say() {
     assert_eq!(page_again.append(&mut out, address(&cut(&expected)), &listed), Ok(()));
     assert_eq!(std::mem::take(&mut out), expected);
 
+    let expected = bytes("report a message");
+    let (report, excerpt) = Report::read(cut(&expected).envelope).expect("good");
+    let report_again = Report { excerpt_length: 0, ..report };
+    assert_eq!(report_again.append(&mut out, address(&cut(&expected)), excerpt), Ok(()));
+    assert_eq!(std::mem::take(&mut out), expected);
+
     let expected = bytes("delivered but for two ranges");
     let (delivered, _) = Delivered::read(cut(&expected).envelope).expect("good");
     let delivered = Delivered { except_count: 0, ..delivered };
@@ -313,6 +323,10 @@ fn tails_beyond_their_limits_are_not_built() {
     };
     assert_eq!(page.clone().append(&mut out, to, &rising(65)), refused);
     assert_eq!(page.append(&mut out, to, &[rising(2), rising(2)].concat()), refused);
+
+    let (report, _) = Report::read(envelope_of(Kind::Report)).expect("good");
+    assert_eq!(report.clone().append(&mut out, to, &[0; 4097]), refused);
+    assert_eq!(Report { sequence: 0, ..report }.append(&mut out, to, b""), refused);
 
     let (welcome, _) = Welcome::read(envelope_of(Kind::Welcome)).expect("good");
     assert_eq!(welcome.clone().append(&mut out, to, &[Kind::Ack; 257], b""), refused);

@@ -10,10 +10,10 @@ use answerback_proto::code::{Class, Code};
 use answerback_proto::encode::{Address, append_frame};
 use answerback_proto::frame_buffer::Frame;
 use answerback_proto::header::USER_ACTION;
-use answerback_proto::id::{DeviceId, UserId};
+use answerback_proto::id::{DeviceId, Sequence, UserId};
 use answerback_proto::kind::{
     Chats, Declined, Devices, Done, Kind, ListChats, ListDevices, ListedChat, ListedDevice,
-    NameDevice, RevokeDevice, SetChat,
+    NameDevice, Report, RevokeDevice, SetChat,
 };
 
 use super::chat::Request;
@@ -44,6 +44,17 @@ pub enum Ask {
     SetChat(ChatChange),
     /// The chats that are treated otherwise than at first.
     Chats,
+    /// The operator is told of another user. Where no answer came it is told again.
+    Report {
+        /// Whom.
+        user: UserId,
+        /// Of a message of that user: the device that had sent it, and its number.
+        message: Option<(DeviceId, Sequence)>,
+        /// Why, see the registry of the protocol.
+        reason: u16,
+        /// What the user chose to show of it, at most 4096 bytes.
+        excerpt: Vec<u8>,
+    },
 }
 
 /// Which request an answer answers: its number in this run of the app.
@@ -103,6 +114,15 @@ impl Ask {
             Self::RevokeDevice { .. } => Kind::RevokeDevice,
             Self::SetChat(_) => Kind::SetChat,
             Self::Chats => Kind::ListChats,
+            Self::Report { .. } => Kind::Report,
+        }
+    }
+
+    /// Whom it is about.
+    fn target(&self, own: UserId) -> UserId {
+        match self {
+            Self::Report { user, .. } => *user,
+            _ => own,
         }
     }
 
@@ -112,7 +132,7 @@ impl Ask {
         let about = match self {
             Self::NameDevice { device, .. } | Self::RevokeDevice { device } => device.0,
             Self::SetChat(change) => change.peer.0,
-            Self::Devices | Self::Chats => 0,
+            Self::Devices | Self::Chats | Self::Report { .. } => 0,
         };
         (self.kind(), about)
     }
@@ -135,6 +155,12 @@ impl Ask {
             Self::RevokeDevice { device } => {
                 append_checked(out, by_user, &RevokeDevice { device: device.0 })
             }
+            Self::Report { message, reason, excerpt, .. } => {
+                let (device, sequence) = message.unwrap_or((DeviceId(0), Sequence(0)));
+                let (device, sequence, reason) = (device.0, sequence.0, *reason);
+                let report = Report { device, sequence, reason, excerpt_length: 0 };
+                report.append(out, by_user, excerpt)
+            }
         }
     }
 }
@@ -153,8 +179,9 @@ impl Asks {
 
     /// What the server takes, of its `Welcome`.
     pub(super) fn handle_welcome(&mut self, kinds: impl Iterator<Item = u16>) {
-        let is_own = |number: &u16| Kind::from_number(*number).is_some_and(Kind::is_about_own);
-        self.taken = kinds.filter(is_own).collect();
+        let is_asked = |kind: Kind| kind.is_about_own() || kind == Kind::Report;
+        let asked = kinds.filter(|number| Kind::from_number(*number).is_some_and(is_asked));
+        self.taken = asked.collect();
     }
 
     pub(super) fn forget_connection(&mut self) {
@@ -163,6 +190,10 @@ impl Asks {
             pending.held_until_ms = None;
             pending.found = Found::default();
         }
+    }
+
+    fn is_about(&self, id: AskId, own: UserId, target: u128) -> bool {
+        self.pending.get(&id).is_none_or(|pending| pending.ask.target(own).0 == target)
     }
 
     fn next_due(&self) -> Option<AskId> {
@@ -191,9 +222,9 @@ impl ClientSession {
     pub(super) fn transmit_asks(&mut self, out: &mut Vec<u8>) {
         while let Some(id) = self.asks.next_due() {
             let tag = self.new_tag(Request::Ask(id));
-            let address = Address { flags: 0, tag, target: self.user.0 };
             let Some(pending) = self.asks.pending.get_mut(&id) else { return };
             let behind = pending.found.behind;
+            let address = Address { flags: 0, tag, target: pending.ask.target(self.user).0 };
             let appended = match self.asks.taken.contains(&pending.ask.kind().number()) {
                 true => pending.ask.append_to(out, address, behind),
                 false => Err(Code::UnknownKind),
@@ -276,7 +307,7 @@ impl ClientSession {
     fn take_ask(&mut self, frame: Frame<'_>) -> Result<AskId, SessionError> {
         let is_ask = |request| matches!(request, Request::Ask(_));
         match self.take_request(frame.header, is_ask)? {
-            Request::Ask(id) if UserId(frame.header.target) == self.user => Ok(id),
+            Request::Ask(id) if self.asks.is_about(id, self.user, frame.header.target) => Ok(id),
             _ => Err(SessionError::AnswerMismatch(frame.header.tag)),
         }
     }

@@ -78,6 +78,7 @@ impl Front {
             | Effect::Load(_)
             | Effect::Alarm(_)
             | Effect::Wake(_)
+            | Effect::Report { .. }
             | Effect::Administered { .. } => {}
         }
     }

@@ -36,5 +36,20 @@ pub(super) fn families(sample: &Sample) -> Vec<Family> {
             "For how long the push service has taken nothing; 0 while it does.",
             failing_s,
         ),
+        Family::counter(
+            "answerback_reports",
+            "Reports of users that the operator's server took.",
+            figures.reports as f64,
+        ),
+        Family::counter(
+            "answerback_report_failures",
+            "Reports that it did not take: whoever reported tries again.",
+            figures.report_failures as f64,
+        ),
+        Family::flag(
+            "answerback_reports_failing",
+            "1 where the last report was not taken, else 0.",
+            figures.are_reports_failing,
+        ),
     ]
 }

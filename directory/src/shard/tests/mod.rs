@@ -10,6 +10,7 @@ mod messages;
 mod own;
 mod purge;
 mod quotas;
+mod reported;
 mod reports;
 mod restart;
 mod sessions;

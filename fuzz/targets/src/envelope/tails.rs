@@ -6,7 +6,7 @@ use answerback_proto::encode::Address;
 use answerback_proto::header::HEADER_BYTES;
 use answerback_proto::kind::{
     ChatDeleted, Chats, DeleteChat, Delivered, DeviceMark, Devices, Envelope, Hello, Kind,
-    NameDevice, Renew, Renewed, Resume, SequenceRange, SessionTail, Welcome,
+    NameDevice, Renew, Renewed, Report, Resume, SequenceRange, SessionTail, Welcome,
 };
 
 use super::{check_frame, is_place};
@@ -129,6 +129,21 @@ pub(super) fn delivered(envelope: &[u8]) {
         assert!(except.iter().map(|range| (range.first.0, range.last.0)).eq(ranges));
         let mut wire = Vec::new();
         assert_wire(values.append(&mut wire, Address::default(), &except), &wire, envelope);
+    }
+}
+
+pub(super) fn report(envelope: &[u8]) {
+    let Some((fixed, tail)) = split::<Report>(envelope) else { return };
+    let read = Report::read(envelope);
+    let is_good = (fixed.device > 0) == (fixed.sequence > 0)
+        && fixed.excerpt_length <= 4096
+        && tail.len() == usize::from(fixed.excerpt_length);
+    assert_eq!(read.is_ok(), is_good, "{fixed:?} with {} bytes", tail.len());
+    check_frame(&fixed, envelope, tail);
+    if let Ok((values, excerpt)) = read {
+        assert_eq!((&values, excerpt), (&fixed, tail));
+        let mut wire = Vec::new();
+        assert_wire(values.append(&mut wire, Address::default(), excerpt), &wire, envelope);
     }
 }
 

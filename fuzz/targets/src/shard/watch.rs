@@ -199,7 +199,8 @@ impl Watch {
             | Effect::Load(_)
             | Effect::Mail { .. }
             | Effect::Devices { .. }
-            | Effect::Chats { .. } => {}
+            | Effect::Chats { .. }
+            | Effect::Report { .. } => {}
         }
         None
     }

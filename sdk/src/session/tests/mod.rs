@@ -7,6 +7,7 @@ mod deletions;
 mod exchange;
 mod reads;
 mod recall;
+mod reports;
 mod script;
 mod tickets;
 mod typing;
@@ -94,6 +95,7 @@ fn read_frames(buffer: &mut FrameBuffer, mut bytes: &[u8]) -> Vec<Written> {
                 assert_eq!(target, ALICE);
                 Written::Own { tag, kind, envelope: frame.envelope.to_vec() }
             }
+            kind @ Kind::Report => Written::Own { tag, kind, envelope: frame.envelope.to_vec() },
             Kind::Ack => Written::Ack(decode::<Ack>(frame.envelope).unwrap().up_to),
             Kind::Resync => Written::Resync(decode::<Resync>(frame.envelope).unwrap().cursor),
             Kind::Ping => Written::Ping { tag, echo: decode::<Ping>(frame.envelope).unwrap().echo },
