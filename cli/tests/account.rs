@@ -85,3 +85,21 @@ fn a_user_blocks_mutes_and_hides_reads() {
     let (code, line) = failure(&account(&place, &server, "block", &["1"]));
     assert!(code == 1 && line.contains("another user"), "{line}");
 }
+
+#[test]
+fn where_the_operator_takes_no_reports_and_of_oneself_a_report_is_declined() {
+    let place = Place::new();
+    let server = Server::serve(&place, 2);
+    let mut other = place.client("recv", &server.address, 2);
+    assert_eq!(other.args(["--timeout", "0"]).status().unwrap().code(), Some(3), "nothing came");
+    for (words, code_and_why) in [
+        (&["1"][..], "declined (3017): that is the user itself"),
+        (&["3"], "declined (3006): nobody with this id ever was"),
+        (&["2", "--excerpt", "buy now"], "declined (3019): the operator of this box takes no"),
+    ] {
+        let (code, line) = failure(&account(&place, &server, "report", words));
+        assert!(code == 1 && line.contains(code_and_why), "{line}");
+    }
+    let half = account(&place, &server, "report", &["2", "--sequence", "4"]);
+    assert_eq!(half.status.code(), Some(2), "a number without its device");
+}

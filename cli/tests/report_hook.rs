@@ -13,7 +13,7 @@ use answerback_proto::kind::{Declined, Done, Kind, Report};
 use common::hook_server::{Answer, HookServer};
 use common::log::Log;
 use common::raw::{Raw, read};
-use common::{Place, Server};
+use common::{Place, Server, answerback};
 use serde_json::json;
 
 const SECRET: &str = "a secret of at least 32 bytes ...";
@@ -80,6 +80,16 @@ fn done_is_said_once_the_operator_has_it_and_declined_otherwise() {
     reporter.say(&report(200, b"for the operator alone"));
     reporter.answer(200, Kind::Done);
     log.event("reports are taken again");
+
+    let mut command = answerback();
+    command.args(["account", "report", "--user", "1", "--device", "8", "--addr", &server.address]);
+    command.arg("--keys").arg(place.keys()).arg("--state").arg(place.path("state"));
+    command.args(["2", "--sender-device", "9", "--sequence", "20", "--excerpt", "buy now: …"]);
+    assert!(command.status().unwrap().success());
+    let told = std::iter::from_fn(|| trust.told_within(std::time::Duration::ZERO)).last().unwrap();
+    assert_eq!(told.json()["message"], json!({ "device": "9", "sequence": "20" }));
+    assert_eq!(told.json()["excerpt"], "YnV5IG5vdzog4oCm");
+
     assert!(stranger.told_within(std::time::Duration::ZERO).is_none());
     assert!(server.stop().success());
     let rest = log.rest().join("\n");

@@ -2,6 +2,7 @@
 
 mod chats;
 mod devices;
+mod report;
 
 use std::time::Duration;
 
@@ -22,6 +23,7 @@ operator's commands are `answerback user` and `answerback device`.
   answerback account revoke --user 1 7
   answerback account block --user 1 2
   answerback account mute --user 1 3 --hours 8
+  answerback account report --user 1 2 --reason 1 --excerpt 'buy now!'
 
 Exit codes: 0 done, 1 the box declined it, or it failed, 2 wrong usage, 3 time ran out.";
 
@@ -47,6 +49,8 @@ pub(crate) enum Command {
     Receipts(chats::ReceiptsArguments),
     /// List the chats that are blocked, muted or without read receipts, as JSON lines.
     Chats(chats::ListArguments),
+    /// Tell the operator of another user.
+    Report(report::ReportArguments),
 }
 
 /// As whom, and how long.
@@ -71,6 +75,7 @@ pub(crate) fn run(command: &Command) -> Result<(), Failure> {
         Command::Unmute(arguments) => chats::unmute(arguments),
         Command::Receipts(arguments) => chats::receipts(arguments),
         Command::Chats(arguments) => chats::list(arguments),
+        Command::Report(arguments) => report::report(arguments),
     }
 }
 
@@ -123,6 +128,10 @@ fn declined(number: u16) -> Failure {
             "the user has no such device; see `answerback account devices`"
         }
         Some(Code::ListFull) => "as many chats as can be are blocked, muted or without receipts",
+        Some(Code::ReportsUnavailable) => "the operator of this box takes no reports",
+        Some(Code::UnknownUser) => "nobody with this id ever was",
+        Some(Code::NotYourself) => "that is the user itself",
+        Some(Code::FrameMalformed) => "an excerpt has at most 4096 bytes",
         Some(Code::UnknownKind) => "this box does not know that request; it is older",
         Some(code) => code.name(),
         None => "for a reason that this version does not know",
