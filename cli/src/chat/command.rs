@@ -2,12 +2,15 @@
 
 use answerback_proto::id::UserId;
 
-/// The commands, as the help lists them.
+/// The commands, as the help lists them; the last ones go where there is no room.
 pub(super) const ALL: &[(&str, &str)] = &[
     ("/to ID", "write to another user"),
     ("/recall", "take your last message back"),
-    ("/resend", "send what failed again"),
     ("/delete", "delete this chat"),
+    ("/block", "let nothing come; /unblock"),
+    ("/mute", "no notifications; /unmute"),
+    ("/report", "tell the operator"),
+    ("/resend", "send what failed again"),
     ("/quit", "leave"),
 ];
 
@@ -19,6 +22,9 @@ pub(super) enum Written {
     Recall,
     Resend,
     Delete,
+    Block(bool),
+    Mute(bool),
+    Report,
     Quit,
     /// It is none of these, for this reason.
     Wrong(String),
@@ -39,6 +45,11 @@ pub(super) fn read(line: &str) -> Written {
         ("/recall", None, None) => Written::Recall,
         ("/resend", None, None) => Written::Resend,
         ("/delete", None, None) => Written::Delete,
+        ("/block", None, None) => Written::Block(true),
+        ("/unblock", None, None) => Written::Block(false),
+        ("/mute", None, None) => Written::Mute(true),
+        ("/unmute", None, None) => Written::Mute(false),
+        ("/report", None, None) => Written::Report,
         ("/quit", None, None) => Written::Quit,
         (other, ..) => {
             let known: Vec<_> = ALL.iter().map(|(command, _)| *command).collect();
@@ -63,6 +74,11 @@ mod tests {
         assert_eq!(read("/recall "), Written::Recall);
         assert_eq!(read("/resend"), Written::Resend);
         assert_eq!(read("/delete"), Written::Delete);
+        assert_eq!(read("/block"), Written::Block(true));
+        assert_eq!(read("/unblock"), Written::Block(false));
+        assert_eq!(read("/mute"), Written::Mute(true));
+        assert_eq!(read("/unmute"), Written::Mute(false));
+        assert_eq!(read("/report"), Written::Report);
         assert_eq!(read("/quit"), Written::Quit);
         assert_eq!(read("and/or"), Written::Text("and/or".to_owned()));
         assert_eq!(read("//quit"), Written::Text("/quit".to_owned()));

@@ -36,6 +36,14 @@ pub(super) enum Action {
     Resend(MessageId),
     /// On all devices of the user.
     DeleteChat(UserId),
+    Block(UserId, bool),
+    Mute(UserId, bool),
+    /// To the operator, with the newest message of that user's where there is one.
+    Report {
+        peer: UserId,
+        message: Option<MessageId>,
+        excerpt: String,
+    },
     /// The person writes to this peer just now, or has emptied the line.
     Typing {
         peer: UserId,
@@ -68,6 +76,20 @@ impl Purpose {
     }
 }
 
+/// What is done only after a yes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Question {
+    Delete(UserId),
+    Report(UserId),
+}
+
+/// How the user has a chat treated.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Treatment {
+    pub(super) is_blocked: bool,
+    pub(super) is_muted: bool,
+}
+
 /// The chat's state.
 #[derive(Debug)]
 pub(super) struct Model {
@@ -80,8 +102,8 @@ pub(super) struct Model {
     pub(super) input: Input,
     /// One line about what the last key did not do.
     pub(super) notice: Option<String>,
-    /// The chat that the next key deletes, or does not.
-    deleting: Option<UserId>,
+    /// What the next key does, or does not.
+    question: Option<Question>,
     chats: Vec<ChatLine>,
     chosen: Option<UserId>,
     open: Option<Conversation>,
@@ -90,6 +112,8 @@ pub(super) struct Model {
     is_looked_at: bool,
     /// The open chat's other end writes just now.
     is_peer_writing: bool,
+    /// How the open chat is treated.
+    treatment: Treatment,
     size: Size,
 }
 
@@ -111,13 +135,14 @@ impl Model {
             purpose: Purpose::Writing,
             input: Input::default(),
             notice: None,
-            deleting: None,
+            question: None,
             chats: Vec::new(),
             chosen: None,
             open: None,
             drafts: BTreeMap::new(),
             is_looked_at: true,
             is_peer_writing: false,
+            treatment: Treatment::default(),
             size,
         }
     }
@@ -239,6 +264,20 @@ impl Model {
         self.is_peer_writing = is_peer_writing;
     }
 
+    /// How the user has the open chat treated.
+    pub(super) fn handle_treatment(&mut self, treatment: Treatment) {
+        self.treatment = treatment;
+    }
+
+    /// The same, in a word; none where nothing is out of the ordinary.
+    pub(super) fn treatment(&self) -> Option<&'static str> {
+        match self.treatment {
+            Treatment { is_blocked: true, .. } => Some("blocked"),
+            Treatment { is_muted: true, .. } => Some("muted"),
+            _ => None,
+        }
+    }
+
     /// What the other end of the open chat does just now.
     pub(super) fn doing(&self) -> Option<&'static str> {
         (self.is_peer_writing && self.open.is_some()).then_some("typing…")
@@ -268,6 +307,7 @@ impl Model {
         let listed = self.chats.iter().find(|chat| chat.peer == peer);
         let unread_count = listed.map_or(0, |chat| chat.unread_count);
         self.open = Some(Conversation::new(peer, unread_count));
+        (self.is_peer_writing, self.treatment) = (false, Treatment::default());
     }
 
     /// Several lines or one, as they are.

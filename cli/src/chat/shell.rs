@@ -8,7 +8,10 @@ use std::thread;
 use std::time::Duration;
 
 use answerback_proto::id::UserId;
-use answerback_sdk::{Client, ClientEvent, ConnectionState, Error, ErrorClass};
+use answerback_proto::limits::MUTED_UNTIL_MS_MAX;
+use answerback_sdk::{
+    Ask, AskId, Client, ClientEvent, ConnectionState, Error, ErrorClass, MessageId, Outcome,
+};
 use jiff::tz::TimeZone;
 use ratatui::crossterm::event::{self, Event, KeyEventKind};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -16,12 +19,13 @@ use signal_hook::iterator::Signals;
 
 use super::connection::Connection;
 use super::history::{self, RECALL, TEXT};
-use super::model::{Action, Model};
+use super::model::{Action, Model, Treatment};
 use super::moment::Calendar;
 use super::palette::Palette;
 use super::screen::Screen;
 use super::view;
 use crate::clock::unix_ms;
+use crate::command::account::why_declined;
 use crate::exit::Failure;
 
 /// What waits to be handled; who finds no room waits.
@@ -73,6 +77,8 @@ struct Shell {
     screen: Screen,
     /// Of what is sent.
     life_s: u32,
+    /// The last report, until it is answered.
+    report: Option<AskId>,
     /// The client knows more than the model.
     is_stale: bool,
 }
@@ -87,7 +93,7 @@ impl Shell {
         if let Some(peer) = to {
             model.open_chat(peer);
         }
-        Ok(Self { client, model, screen, life_s: 0, is_stale: true })
+        Ok(Self { client, model, screen, life_s: 0, report: None, is_stale: true })
     }
 
     /// Shows the model what the client knows, and tells the client what the person has seen.
@@ -109,6 +115,10 @@ impl Shell {
         if let Some((peer, count)) = self.model.wanted() {
             self.model.handle_messages(peer, history::messages(self.client.chat(peer, count)?));
             self.model.handle_peer_writing(self.client.typing(peer)? != 0);
+            let settings = self.client.chat_settings(peer)?;
+            let (is_blocked, is_muted) =
+                (settings.is_blocked(), settings.muted_until_ms > unix_ms());
+            self.model.handle_treatment(Treatment { is_blocked, is_muted });
         }
         self.is_stale = false;
         Ok(())
@@ -153,8 +163,8 @@ impl Shell {
             ClientEvent::HistoryLost => self.model.handle_notice(
                 "this device was away for too long: older messages may be missing here",
             ),
+            ClientEvent::Answered { ask, outcome } => self.handle_answer(ask, &outcome),
             ClientEvent::ChatChanged { .. }
-            | ClientEvent::Answered { .. }
             | ClientEvent::TypingChanged { .. }
             | ClientEvent::CaughtUp
             | ClientEvent::EverythingChanged => {}
@@ -189,6 +199,14 @@ impl Shell {
                     self.note(self.client.recall(id, RECALL, payload).map(drop));
                 }
                 Action::DeleteChat(peer) => self.note(self.client.delete_chat(peer)),
+                Action::Block(peer, is_blocked) => {
+                    self.note(self.client.set_blocked(peer, is_blocked).map(drop));
+                }
+                Action::Mute(peer, is_muted) => {
+                    let until_ms = if is_muted { MUTED_UNTIL_MS_MAX } else { 0 };
+                    self.note(self.client.mute(peer, until_ms).map(drop));
+                }
+                Action::Report { peer, message, excerpt } => self.report(peer, message, excerpt),
                 Action::Resend(id) => self.note(self.client.resend(id).map(drop)),
                 Action::Typing { peer, is_writing } => {
                     self.client.say_typing(peer, u16::from(is_writing));
@@ -199,6 +217,24 @@ impl Shell {
             self.is_stale = true;
         }
         Ok(Flow::On)
+    }
+
+    fn report(&mut self, user: UserId, message: Option<MessageId>, excerpt: String) {
+        let message = message.map(|id| (id.device, id.sequence));
+        let excerpt = excerpt.into_bytes();
+        match self.client.ask(Ask::Report { user, message, reason: 0, excerpt }) {
+            Ok(ask) => self.report = Some(ask),
+            Err(error) => self.model.handle_notice(error.to_string()),
+        }
+    }
+
+    fn handle_answer(&mut self, ask: AskId, outcome: &Outcome) {
+        let is_report = self.report.take_if(|report| *report == ask).is_some();
+        match outcome {
+            Outcome::Declined { code } => self.model.handle_notice(why_declined(*code)),
+            _ if is_report => self.model.handle_notice("the operator has been told"),
+            _ => {}
+        }
     }
 
     fn note(&mut self, outcome: Result<(), Error>) {

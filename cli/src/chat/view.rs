@@ -152,6 +152,8 @@ fn draw_header(model: &Model, frame: &mut Frame<'_>, area: Rect) {
         count => vec![Span::styled(format!("{count} unread in other chats"), model.palette.good())],
     };
     let mut name = vec![Span::from(format!("user {}", open.peer)).bold()];
+    let treatment = model.treatment();
+    name.extend(treatment.map(|how| Span::styled(format!("  {how}"), model.palette.waiting())));
     name.extend(
         model.doing().map(|doing| Span::styled(format!("  {doing}"), model.palette.good())),
     );

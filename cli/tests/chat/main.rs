@@ -165,6 +165,57 @@ fn what_was_sent_can_be_taken_back() {
 }
 
 #[test]
+fn a_chat_that_is_deleted_is_gone_until_something_comes() {
+    let (place, server) = start();
+    let mut alice = alice(&place, &server);
+    alice.enter("between us");
+    let mut bob = bob(&place, &server);
+    bob.wait_for("between us");
+    bob.press("C-x");
+    bob.wait_for("delete the chat with user 1");
+    bob.press("n");
+    bob.press("C-x");
+    bob.press("y");
+    let screen = bob.wait_for("none yet");
+    assert!(!screen.contains("between us"), "{screen}");
+    alice.enter("again");
+    let screen = bob.wait_for("again");
+    assert!(!screen.contains("between us"), "{screen}");
+    let screen = alice.wait_for("again");
+    assert!(screen.contains("between us"), "it is still hers: {screen}");
+}
+
+#[test]
+fn nothing_comes_of_who_is_blocked_and_who_is_muted_is_marked() {
+    let (place, server) = start();
+    let mut alice = alice(&place, &server);
+    let mut bob = Terminal::run(&place, "bob", NARROW, &chat(&place, &server, 2, &["--to", "1"]));
+    bob.wait_for("● online");
+    bob.enter("/block");
+    bob.wait_for("user 1  blocked");
+    bob.enter("hello");
+    bob.wait_for("you have blocked this user: /unblock first");
+    alice.enter("do you see this?");
+    alice.wait_for_row("do you see this?", " ✓");
+    for _ in "hello".chars() {
+        bob.press("BSpace");
+    }
+    bob.enter("/unblock");
+    bob.wait_for("user 1\n");
+    bob.enter("/mute");
+    bob.wait_for("user 1  muted");
+    alice.enter("and this?");
+    let screen = bob.wait_for("and this?");
+    assert!(!screen.contains("do you see"), "{screen}");
+    let screen = alice.wait_for_row("and this?", " ✓✓");
+    assert!(!has_row(&screen, "do you see this?", "✓✓"), "{screen}");
+    bob.enter("/report");
+    bob.wait_for("tell the operator of user 1");
+    bob.press("y");
+    bob.wait_for("the operator of this box takes no reports");
+}
+
+#[test]
 fn a_message_cannot_steer_the_terminal() {
     let (place, server) = start();
     let bob = Terminal::run(&place, "bob", NARROW, &chat(&place, &server, 2, &["--to", "1"]));

@@ -1,12 +1,13 @@
 //! What each key does.
 
 use answerback_proto::id::UserId;
+use answerback_proto::limits::EXCERPT_BYTES_MAX;
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use super::super::command::{self, Written};
 use super::super::layout::Look;
 use super::super::message::{Content, Message};
-use super::{Action, Model, Purpose};
+use super::{Action, Model, Purpose, Question};
 
 /// Rows that a page leaves in sight.
 const PAGE_OVERLAP: usize = 2;
@@ -16,8 +17,9 @@ impl Model {
     pub(in super::super) fn handle_key(&mut self, key: KeyEvent) -> Vec<Action> {
         self.notice = None;
         let control = key.modifiers.contains(KeyModifiers::CONTROL);
-        if let Some(peer) = self.deleting.take() {
-            return self.take_answer(peer, key.code == KeyCode::Char('y') && !control);
+        if let Some(question) = self.question.take() {
+            let is_yes = key.code == KeyCode::Char('y') && !control;
+            return if is_yes { self.take_yes(question) } else { Vec::new() };
         }
         match key.code {
             KeyCode::Char('c') if control => return vec![Action::Quit],
@@ -77,6 +79,10 @@ impl Model {
         let written = command::read(self.input.text());
         let line = self.input.take();
         match (written, &mut self.open) {
+            (Written::Text(_), Some(_)) if self.treatment.is_blocked => {
+                self.input.insert(&line);
+                self.handle_notice("you have blocked this user: /unblock first");
+            }
             (Written::Text(text), Some(open)) => {
                 open.forget_unread_line();
                 open.show_end();
@@ -90,6 +96,15 @@ impl Model {
             (Written::Recall, _) => return self.recall(),
             (Written::Resend, _) => return self.resend(),
             (Written::Delete, _) => self.ask_to_delete(),
+            (Written::Block(is), Some(open)) => return vec![Action::Block(open.peer, is)],
+            (Written::Mute(is), Some(open)) => return vec![Action::Mute(open.peer, is)],
+            (Written::Report, Some(open)) => {
+                let peer = open.peer;
+                self.ask_to_report(peer);
+            }
+            (Written::Block(_) | Written::Mute(_) | Written::Report, None) => {
+                self.handle_notice("open a chat first");
+            }
             (Written::Quit, _) => return vec![Action::Quit],
             (Written::Wrong(reason), _) => {
                 self.input.insert(&line);
@@ -105,17 +120,38 @@ impl Model {
         let Some(peer) = self.marked().filter(listed) else {
             return self.handle_notice("there is nothing to delete");
         };
-        self.deleting = Some(peer);
+        self.question = Some(Question::Delete(peer));
         self.handle_notice(format!(
             "delete the chat with user {peer} from all your devices? y deletes it, any other key \
              keeps it"
         ));
     }
 
-    fn take_answer(&mut self, peer: UserId, is_yes: bool) -> Vec<Action> {
-        if !is_yes {
-            return Vec::new();
+    fn ask_to_report(&mut self, peer: UserId) {
+        self.question = Some(Question::Report(peer));
+        self.handle_notice(format!(
+            "tell the operator of user {peer}, and show him the newest message of that user's? y \
+             tells, any other key does not"
+        ));
+    }
+
+    fn take_yes(&mut self, question: Question) -> Vec<Action> {
+        match question {
+            Question::Delete(peer) => self.delete(peer),
+            Question::Report(peer) => {
+                let messages = self.open.as_ref().map_or(&[][..], |open| open.messages());
+                let newest = messages.iter().rev().find(|message| !message.is_own());
+                let excerpt = match newest.map(|message| &message.content) {
+                    Some(Content::Text(text)) => excerpt(text).to_owned(),
+                    _ => String::new(),
+                };
+                let message = newest.map(|message| message.id);
+                vec![Action::Report { peer, message, excerpt }]
+            }
         }
+    }
+
+    fn delete(&mut self, peer: UserId) -> Vec<Action> {
         if self.open.as_ref().is_some_and(|open| open.peer == peer) {
             self.leave_chat();
         }
@@ -228,4 +264,9 @@ impl Model {
         }
         actions
     }
+}
+
+/// As much of a text as a report may show.
+fn excerpt(text: &str) -> &str {
+    text.get(..text.floor_char_boundary(EXCERPT_BYTES_MAX)).unwrap_or_default()
 }

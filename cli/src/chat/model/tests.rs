@@ -292,3 +292,43 @@ fn a_wait_is_counted_down() {
     assert_eq!(model.poll_timeout(), Some(NOW_MS + 500));
     assert_eq!(control(&mut model, 't'), [Action::Connect]);
 }
+
+#[test]
+fn a_chat_is_blocked_and_muted_and_nothing_is_sent_to_who_is_blocked() {
+    let mut model = open(Vec::new());
+    assert_eq!(enter(&mut model, "/block"), [Action::Block(PEER, true)]);
+    assert_eq!(enter(&mut model, "/mute"), [Action::Mute(PEER, true)]);
+    assert_eq!(model.treatment(), None, "nothing is known of it yet");
+    model.handle_treatment(Treatment { is_blocked: true, is_muted: true });
+    assert_eq!(model.treatment(), Some("blocked"));
+    assert_eq!(enter(&mut model, "hello"), []);
+    assert!(model.remark()[0].contains("/unblock"));
+    assert_eq!(model.input.take(), "hello", "it is kept");
+    assert_eq!(enter(&mut model, "/unblock"), [Action::Block(PEER, false)]);
+    model.handle_treatment(Treatment { is_blocked: false, is_muted: true });
+    assert_eq!(model.treatment(), Some("muted"));
+    assert_eq!(enter(&mut model, "/unmute"), [Action::Mute(PEER, false)]);
+    press(&mut model, KeyCode::Esc);
+    model.open_chat(UserId(3));
+    assert_eq!(model.treatment(), None, "another chat");
+    press(&mut model, KeyCode::Esc);
+    assert_eq!(enter(&mut model, "/block"), []);
+    assert!(model.remark()[0].contains("open a chat"));
+}
+
+#[test]
+fn the_operator_is_told_of_a_user_after_a_yes() {
+    let mut model = open(vec![received(1, 2, "buy now", true), own(1, 1, "no", Progress::Read)]);
+    assert_eq!(enter(&mut model, "/report"), []);
+    assert_eq!(press(&mut model, KeyCode::Char('n')), [], "no");
+    enter(&mut model, "/report");
+    let message = Some(received(1, 2, "", true).id);
+    let told = Action::Report { peer: PEER, message, excerpt: "buy now".to_owned() };
+    assert_eq!(press(&mut model, KeyCode::Char('y')), [told]);
+    let long = "€".repeat(2_000);
+    let mut model = open(vec![received(1, 2, &long, true)]);
+    enter(&mut model, "/report");
+    let told = press(&mut model, KeyCode::Char('y'));
+    let [Action::Report { excerpt, .. }] = &told[..] else { panic!("{told:?}") };
+    assert_eq!(excerpt.len(), 4_095, "whole characters");
+}

@@ -7,6 +7,7 @@ use ratatui::crossterm::event::KeyCode;
 use ratatui::layout::Size;
 
 use super::super::message::{Content, Progress};
+use super::super::model::Treatment;
 use super::super::palette::Palette;
 use super::super::stage::{
     NOW_MS, PEER, chat, control, failed, model, own, press, received, write,
@@ -122,6 +123,8 @@ fn the_header_shows_who_writes() {
     model.handle_peer_writing(true);
     assert!(screen(&mut model, 96, 30).contains("user 2  typing…"));
     assert!(screen(&mut model, 44, 24).contains("user 2  typing…"));
+    model.handle_treatment(Treatment { is_blocked: false, is_muted: true });
+    assert!(screen(&mut model, 96, 30).contains("user 2  muted  typing…"));
 }
 
 #[test]

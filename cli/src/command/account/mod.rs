@@ -123,6 +123,11 @@ impl Acting {
 }
 
 fn declined(number: u16) -> Failure {
+    Failure::new(why_declined(number))
+}
+
+/// Why a box declined what a user asked of it, in words.
+pub(crate) fn why_declined(number: u16) -> String {
     let why = match Code::from_number(number) {
         Some(Code::UnknownDevice) => {
             "the user has no such device; see `answerback account devices`"
@@ -136,5 +141,5 @@ fn declined(number: u16) -> Failure {
         Some(code) => code.name(),
         None => "for a reason that this version does not know",
     };
-    Failure::new(format_args!("declined ({number}): {why}"))
+    format!("declined ({number}): {why}")
 }
