@@ -33,6 +33,13 @@ KINDS = {
     "ListDevices": (0x0020, "client", "request", "behind:16"),
     "NameDevice": (0x0021, "client", "request", "device:16:1 name_length:2:0:64"),
     "RevokeDevice": (0x0022, "client", "request", "device:16:1"),
+    "GroupSend": (0x0030, "client", "request", "sequence:8:1 seen_ms:8 life_s:4:0:2592000 "
+                  "content_type:2"),
+    "GroupSkip": (0x0031, "client", "request", RANGE),
+    "CreateGroup": (0x0032, "client", "request", "nonce:16:1 members_count:2:0:1023 "
+                    "name_length:2:1:256"),
+    "ChangeMembers": (0x0033, "client", "request", "action:2:1:3 role:2:0:2 members_count:2:1:1024"),
+    "RenameGroup": (0x0034, "client", "request", "name_length:2:1:256"),
     "Typing": (0x0040, "either", "none", "state:2"),
     "SetChat": (0x0023, "client", "request", "peer:16:1 changes:2:1:7 flags:2:0:3 " + MUTED),
     "ListChats": (0x0024, "client", "request", "behind:16"),
@@ -63,12 +70,21 @@ KINDS = {
     "Declined": (0x0131, "server", "answer", "retry_after_ms:4 code:2:1000:6999"),
     "Devices": (0x0132, "server", "answer", "count:2:0:64 has_more:2:0:1"),
     "Chats": (0x0133, "server", "answer", "count:2:0:256 next_behind:16"),
+    "GroupCreated": (0x0140, "server", "answer", "group:16:1 at_ms:8"),
+    "GroupDeliver": (0x0141, "server", "none", ENTRY + " sender:16:1 sequence:8:1 accepted_at_ms:8 "
+                     "version:4:1 content_type:2"),
+    "GroupChanged": (0x0142, "server", "none", "position:8 after:8 actor:16 at_ms:8 version:4:1 "
+                     "change:2:1:6 members_count:2:0:1024 name_length:2:0:256"),
+    "GroupFailed": (0x0143, "server", "none", ENTRY + " sequence:8:1 members_count:2:1:1024"),
 }
 NAMES = {number: name for name, (number, *_) in KINDS.items()}
 LISTED = struct.Struct("<16sQHHH")  # of a device: id, last login, standing, whether online, bytes of name
 LISTED_CHAT = struct.Struct("<16sQH")  # the other end, until when it is muted, flags
 SECRETS = {"Hello": "token", "Renew": "token", "Resume": "ticket", "Welcome": "ticket", "Renewed": "ticket"}
-WITH_PAYLOAD = ("Send", "Recall", "Deliver", "Copied")
+WITH_PAYLOAD = ("Send", "Recall", "GroupSend", "Deliver", "Copied", "GroupDeliver")
+# Lists of users: the bytes and the bounds of the number beside each, where there is one.
+MEMBERS = {"CreateGroup": (0, 0, 0), "ChangeMembers": (0, 0, 0), "GroupChanged": (2, 0, 2),
+           "GroupFailed": (2, 1000, 6999)}
 FIRST_WORDS = ("Delivered", "ReadBy", "Failed")  # entries whose position may be 0
 
 
@@ -95,7 +111,7 @@ def encode(frame):
                         for name, size, *_ in fields_of(kind))
     envelope += b"".join(number.to_bytes(2, "little") for number in tail.get("kinds", []))
     envelope += bytes.fromhex(tail.get("token", "") + tail.get("ticket", ""))
-    envelope += bytes.fromhex(tail.get("name", "") + tail.get("excerpt", ""))
+    envelope += bytes.fromhex(tail.get("excerpt", ""))
     for device, last_login_ms, standing, is_online, name in tail.get("devices", []):
         envelope += LISTED.pack(int(device).to_bytes(16, "little"), int(last_login_ms), standing, is_online,
                                 len(name) // 2) + bytes.fromhex(name)
@@ -104,9 +120,16 @@ def encode(frame):
     envelope += b"".join(int(end).to_bytes(8, "little") for pair in tail.get("except", []) for end in pair)
     envelope += b"".join(int(device).to_bytes(16, "little") + int(up_to).to_bytes(8, "little")
                          for device, up_to in tail.get("marks", []))
+    envelope += b"".join(number.to_bytes(size, "little") for member in tail.get("members", [])
+                         for number, size in member_numbers(member)) + bytes.fromhex(tail.get("name", ""))
     target = int(frame.get("target", 0)).to_bytes(16, "little")
     return HEADER.pack(HEADER.size + len(envelope) + len(payload), KINDS[kind][0], len(envelope),
                        frame.get("flags", 0), 0, frame.get("tag", 0), target) + envelope + payload
+
+
+def member_numbers(member):
+    """A user, or a user and a number, and the bytes of each."""
+    return [(int(member[0]), 16), (int(member[1]), 2)] if isinstance(member, list) else [(int(member), 16)]
 
 
 def decode(data, limit=LIMIT, sender="server"):
@@ -143,12 +166,13 @@ def decode(data, limit=LIMIT, sender="server"):
 
 def check(kind, f):
     """The ranges that depend on another field."""
-    if kind in ("Skip", "Skipped"):
+    if kind in ("Skip", "Skipped", "GroupSkip"):
         need(1 <= f["from"] <= f["to"] <= f["from"] + 63, "RangeInvalid")
         need(f.get("accepted", 0) >> (f["to"] - f["from"] + 1) == 0)
     if "after" in f:
         first_word = kind in FIRST_WORDS and f["position"] == 0 == f["after"]
         need(f["after"] < f["position"] or first_word)
+    need(kind != "ChangeMembers" or f["role"] == 0 or f["action"] == 3)
     need(kind not in ("Hello", "Resume") or f["version_min"] <= f["version_max"])
     need(kind != "Welcome" or f["heartbeat_min_s"] <= f["heartbeat_max_s"])
     need(kind != "Report" or (f["device"] == 0) == (f["sequence"] == 0))
@@ -158,7 +182,22 @@ def check(kind, f):
     need(kind != "ChatDeleted" or f["up_to"] < f["position"])
 
 
+def decode_group_tail(kind, f, tail):
+    size, least, most = MEMBERS.get(kind, (0, 0, 0))
+    cut = (16 + size) * f.get("members_count", 0)
+    need(len(tail) == cut + f.get("name_length", 0))
+    members = [[int.from_bytes(tail[at:at + 16], "little"), int.from_bytes(tail[at + 16:at + 16 + size],
+               "little")] for at in range(0, cut, 16 + size)]
+    need(all(before < after for before, after in zip([0] + [user for user, _ in members],
+                                                    [user for user, _ in members])))
+    need(all(least <= number <= most for _, number in members))
+    listed = {"members": members if size else [user for user, _ in members]} if kind in MEMBERS else {}
+    return listed | ({"name": tail[cut:].hex()} if "name_length" in f else {})
+
+
 def decode_tail(kind, f, tail):
+    if kind in MEMBERS or kind == "RenameGroup":
+        return decode_group_tail(kind, f, tail)
     if kind in SECRETS:
         secret, cut = SECRETS[kind], 2 * f.get("kinds_count", 0)
         need(len(tail) == cut + f[secret + "_length"])

@@ -9,7 +9,10 @@ const GROUPS: [(&str, &[&str]); 5] = [
     ("The box", &["serve", "check-config", "status", "inspect", "trace"]),
     ("Users and their devices", &["user", "device", "clock"]),
     ("Keep its data", &["backup", "restore", "scrub", "repair"]),
-    ("Try it by hand", &["dev-keys", "token", "pin", "chat", "chats", "send", "recv", "account"]),
+    (
+        "Try it by hand",
+        &["dev-keys", "token", "pin", "chat", "chats", "send", "recv", "group", "account"],
+    ),
     ("Measure it", &["bench"]),
 ];
 

@@ -100,6 +100,9 @@ enum Command {
     Send(command::send::Arguments),
     /// Receive messages, as JSON lines.
     Recv(command::recv::Arguments),
+    /// Make groups, change them, look at them.
+    #[command(subcommand)]
+    Group(command::group::Command),
     /// Measure a box.
     ///
     /// Loads send more from each device than a box takes of a human: start it with
@@ -133,6 +136,7 @@ fn main() -> ExitCode {
         Command::Chats(command) => command::chats::run(&command),
         Command::Send(arguments) => command::send::run(&arguments),
         Command::Recv(arguments) => command::recv::run(&arguments),
+        Command::Group(command) => command::group::run(&command),
         Command::Bench(command) => bench::run(command),
     };
     match outcome {

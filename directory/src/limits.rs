@@ -61,6 +61,13 @@ pub const REVOKED_TOKENS_MAX: usize = 64;
 /// So long after its token expired a revocation is remembered, s: a partition's clock never
 /// goes back, and may be ahead of the one by which the gateway reads tokens.
 pub const REVOKED_KEPT_S: u64 = 24 * 3600;
+/// Parts of a group's words that may wait for one partition: further messages of groups with
+/// members there are refused as Busy.
+pub const GROUP_PARTS_MAX: usize = 4 * PARTS_PER_ROUND_MAX;
+/// And their payload bytes.
+pub const GROUP_PART_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Messages of a device to a group whose failures are folded, the latest ones.
+pub const GROUP_FAILURES_FOLDED_MAX: usize = 64;
 /// How often a shard looks whether anybody's time has come.
 pub const DUE_PERIOD_MS: u64 = 1_000;
 /// A partition without records has its clock moved this often, or a busy day after a quiet
@@ -91,6 +98,8 @@ pub const WAKES_PER_LOOK_MAX: usize = 256;
 pub const USER_BYTES: usize = 320;
 /// As above.
 pub const CHAT_BYTES: usize = 800;
+/// As above: what a member takes in the list of a group.
+pub const MEMBER_BYTES: usize = 64;
 /// As above: what a sender's count takes.
 pub const SENDER_BYTES: usize = 64;
 

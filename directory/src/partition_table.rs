@@ -2,7 +2,8 @@
 
 use std::hash::Hasher;
 
-use answerback_proto::id::{PartitionId, UserId};
+use answerback_proto::id::{GroupId, PartitionId, UserId};
+use answerback_proto::kind::{CreateGroup, Kind};
 use answerback_proto::limits::PARTITIONS_MAX;
 use siphasher::sip::SipHasher13;
 
@@ -11,6 +12,9 @@ pub type PartitionSecret = [u8; 16];
 
 /// The type that is hashed with an id, so that a user and a group of one number part ways.
 const USER: u8 = 1;
+const GROUP: u8 = 2;
+/// What makes a group's id of its creator and his number of it: the two halves.
+const GROUP_ID: [u8; 2] = [3, 4];
 
 /// The partitions of a deployment, and the cores of this box that drive them.
 #[derive(Clone, Copy, Debug)]
@@ -38,6 +42,50 @@ impl PartitionTable {
         hasher.write_u8(USER);
         hasher.write(&user.0.to_le_bytes());
         PartitionId((hasher.finish() & u64::from(self.partitions - 1)) as u16)
+    }
+
+    /// The home partition of a group. Frozen, as a user's.
+    #[inline]
+    pub fn home_of_group(&self, group: UserId) -> PartitionId {
+        let mut hasher = self.hasher;
+        hasher.write_u8(GROUP);
+        hasher.write(&group.0.to_le_bytes());
+        PartitionId((hasher.finish() & u64::from(self.partitions - 1)) as u16)
+    }
+
+    /// The id of the group that a user makes under a number of his own. Frozen. Nobody without
+    /// the secret can find another's.
+    pub fn group_of(&self, creator: UserId, nonce: u128) -> GroupId {
+        let half = |kind: u8| {
+            let mut hasher = self.hasher;
+            hasher.write_u8(kind);
+            hasher.write(&creator.0.to_le_bytes());
+            hasher.write(&nonce.to_le_bytes());
+            u128::from(hasher.finish())
+        };
+        let [low, high] = GROUP_ID.map(half);
+        GroupId((high << 64 | low).max(1))
+    }
+
+    /// The home of what a request is about, which the kind says; of one that cannot be read,
+    /// any.
+    #[inline]
+    pub fn home_of_request(
+        &self,
+        kind: Kind,
+        asking: UserId,
+        target: UserId,
+        envelope: &[u8],
+    ) -> PartitionId {
+        match kind {
+            Kind::GroupSend | Kind::GroupSkip | Kind::ChangeMembers | Kind::RenameGroup => {
+                self.home_of_group(target)
+            }
+            Kind::CreateGroup => CreateGroup::read(envelope).map_or(PartitionId(0), |create| {
+                self.home_of_group(self.group_of(asking, create.0.nonce).as_peer())
+            }),
+            _ => self.partition_of(target),
+        }
     }
 
     /// The core of this box that drives a partition.
@@ -69,6 +117,17 @@ mod tests {
         let users = [0, 1, 2, 3, 491_701_234_567, u128::MAX];
         let homes = users.map(|user| table.partition_of(UserId(user)).0);
         assert_eq!(homes, [7, 15, 0, 12, 12, 15]);
+    }
+
+    #[test]
+    fn a_group_s_id_and_home_are_the_same_in_every_version() {
+        let table = PartitionTable::new(&SECRET, 16, 1);
+        let group = table.group_of(UserId(1), 7);
+        assert_eq!(group, table.group_of(UserId(1), 7));
+        assert_ne!(group, table.group_of(UserId(2), 7));
+        assert_ne!(group, table.group_of(UserId(1), 8));
+        let homes = [1, 2, 3, 4].map(|id| table.home_of_group(UserId(id)).0);
+        assert_ne!(homes, [1, 2, 3, 4].map(|id| table.partition_of(UserId(id)).0));
     }
 
     #[test]

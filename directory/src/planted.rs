@@ -82,6 +82,12 @@ pub enum Planted {
     ChatSettingsNotPersisted,
     /// What is withheld does not end when its time has come.
     WithheldStays,
+    /// A message to a group goes to those who were members before the last change.
+    MemberListStale,
+    /// What a member lets go of stays on the disk.
+    BodyStays,
+    /// A member who does not get a message is not named to its sender.
+    MemberFailureUntold,
 }
 
 thread_local! {

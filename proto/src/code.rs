@@ -140,6 +140,16 @@ codes! {
     ListFull = 3018,
     /// This server takes no reports.
     ReportsUnavailable = 3019,
+    /// There is no such group.
+    UnknownGroup = 3030,
+    /// The user is no member of the group.
+    NotMember = 3031,
+    /// The user's role in the group does not allow it.
+    NotAdmin = 3032,
+    /// The group would have more members than it may.
+    GroupFull = 3033,
+    /// A user cannot add himself: he is a member, or somebody else adds him.
+    AddsOneself = 3034,
 
     /// The token's signature, form or audience is wrong.
     TokenInvalid = 4001,

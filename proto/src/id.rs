@@ -31,6 +31,11 @@ number! {
     UserId(u128)
 }
 number! {
+    /// A group: given by its home. 128 bits, aligned as a user's.
+    #[repr(Rust, packed(8))]
+    GroupId(u128)
+}
+number! {
     /// One install of the app; a lost database is a new device. 128 bits, aligned as a user's.
     #[repr(Rust, packed(8))]
     DeviceId(u128)
@@ -104,6 +109,21 @@ impl FromStr for DeviceId {
 
     fn from_str(text: &str) -> Result<Self, IdError> {
         parse_id(text).map(Self)
+    }
+}
+
+impl FromStr for GroupId {
+    type Err = IdError;
+
+    fn from_str(text: &str) -> Result<Self, IdError> {
+        parse_id(text).map(Self)
+    }
+}
+
+impl GroupId {
+    /// The other end of the group's chat, where users and groups stand side by side.
+    pub fn as_peer(self) -> UserId {
+        UserId(self.0)
     }
 }
 

@@ -49,6 +49,11 @@ pub const LIFE_MIN_S: u32 = 5;
 /// Devices of the acting user that one `DeleteChat` may name.
 pub const CHAT_MARKS_MAX: usize = 10;
 
+/// Members of a group, all counted.
+pub const GROUP_MEMBERS_MAX: usize = 1024;
+/// Bytes of a group's name.
+pub const GROUP_NAME_BYTES_MAX: usize = 256;
+
 /// Partitions of a deployment: a power of two, fixed at creation.
 pub const PARTITIONS_MAX: u16 = 1024;
 /// Partitions of a deployment where nothing else is asked for.
@@ -60,6 +65,7 @@ pub const BATCH_BYTES_MAX: usize = 4 * 1024 * 1024;
 const _: () = assert!(FRAME_BYTES_MAX <= FRAME_BYTES_HARD_MAX);
 const _: () = assert!(FRAME_BYTES_BEFORE_AUTH_MAX <= FRAME_BYTES_MAX);
 const _: () = assert!(HEADER_BYTES + TOKEN_BYTES_MAX < FRAME_BYTES_BEFORE_AUTH_MAX as usize);
+const _: () = assert!(GROUP_MEMBERS_MAX * 18 + GROUP_NAME_BYTES_MAX < u16::MAX as usize / 2);
 const _: () = assert!(TICKET_BYTES_MAX < TOKEN_BYTES_MAX);
 const _: () = assert!(KINDS_MAX * 2 + TOKEN_BYTES_MAX < FRAME_BYTES_BEFORE_AUTH_MAX as usize);
 const _: () = assert!(PARTITIONS_DEFAULT.is_power_of_two() && PARTITIONS_MAX.is_power_of_two());

@@ -123,12 +123,13 @@ pub mod session;
 pub mod storage;
 pub mod transport;
 
-pub use answerback_proto::id::{DeviceId, Sequence, UserId};
+pub use answerback_proto::id::{DeviceId, GroupId, Sequence, UserId};
 pub use answerback_proto::kind::{ChatSettings, DeviceStanding, ListedChat, ListedDevice};
 pub use client::{
     ChatSummary, Client, ClientEvent, ConnectionState, Error, ErrorClass, Failure, Fetched,
-    Message, MessageId, MessageState, Options, Received, Statistics, TokenSource, fetch_once,
+    GroupAnswer, Message, MessageId, MessageState, Options, Received, Statistics, TokenSource,
+    fetch_once,
 };
 pub use session::{Ask, AskId, Mode, Outcome};
-pub use storage::Draft;
+pub use storage::{Draft, GroupMember, StoredGroup};
 pub use transport::{Pin, Roots, Security, Tls};

@@ -9,6 +9,7 @@ mod connection;
 mod costs;
 mod cover;
 mod engine;
+mod fanout;
 mod figures;
 mod idle;
 mod latency;
@@ -36,6 +37,8 @@ pub(crate) enum Command {
     Chat(chat::Arguments),
     /// Users who are away while others write to them, and who come back at once.
     Offline(offline::Arguments),
+    /// Groups in which one writes and all others read: CPU a delivery, bytes on disk.
+    Fanout(fanout::Arguments),
     /// Users who log in and stay: logins a second, memory a connection.
     Idle(idle::Arguments),
     /// Everybody logs in: logins a second, and what those notice who are there.
@@ -53,6 +56,7 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
     match command {
         Command::Chat(arguments) => chat::run(&arguments),
         Command::Offline(arguments) => offline::run(&arguments),
+        Command::Fanout(arguments) => fanout::run(&arguments),
         Command::Idle(arguments) => idle::run(&arguments),
         Command::Storm(arguments) => storm::run(&arguments),
         Command::Soak(arguments) => soak::run(&arguments),

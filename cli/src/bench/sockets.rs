@@ -50,7 +50,8 @@ impl Sockets {
         }
     }
 
-    fn out(&mut self, at: usize) -> Option<&mut Vec<u8>> {
+    /// What goes out on a connection at the end of the turn.
+    pub(super) fn out(&mut self, at: usize) -> Option<&mut Vec<u8>> {
         let connection = self.connections.get_mut(at)?.as_mut()?;
         if !connection.is_dirty {
             connection.is_dirty = true;

@@ -167,6 +167,7 @@ impl Shell {
             ClientEvent::ChatChanged { .. }
             | ClientEvent::TypingChanged { .. }
             | ClientEvent::CaughtUp
+            | ClientEvent::GroupAnswered { .. }
             | ClientEvent::EverythingChanged => {}
         }
         self.is_stale = true;

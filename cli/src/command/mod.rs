@@ -9,6 +9,7 @@ mod data;
 pub(crate) mod dev_keys;
 mod device;
 mod figures;
+pub(crate) mod group;
 pub(crate) mod inspect;
 mod look;
 pub(crate) mod operate;

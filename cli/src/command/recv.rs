@@ -20,6 +20,7 @@ const HAND_OVER_COUNT: u32 = 256;
 const EXAMPLE: &str = "\
 Prints a JSON line a message: {\"from\":…,\"device\":…,\"sequence\":…,\"accepted_at_ms\":…,
 \"position\":…,\"content_type\":…,\"text\":…}, or \"payload_base64\" where it is no text.
+A message to a group has its id too, as \"group\".
 Each is stored, acknowledged, printed once. Goes on until --count or --timeout.
 
   answerback recv --user 2
@@ -48,6 +49,8 @@ pub(crate) struct Arguments {
 #[derive(Serialize)]
 struct Line {
     from: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    group: Option<String>,
     device: String,
     sequence: u64,
     accepted_at_ms: u64,
@@ -165,8 +168,10 @@ fn hand_over(client: &Client, count_max: u64) -> Result<u64, Failure> {
 
 fn line_of_stored(received: &Received) -> Line {
     let message = &received.message;
+    let group = message.id.peer != message.id.sender;
     Line {
         from: message.id.sender.to_string(),
+        group: group.then(|| message.id.peer.to_string()),
         device: message.id.device.to_string(),
         sequence: message.id.sequence.0,
         accepted_at_ms: message.accepted_at_ms.unwrap_or_default(),
@@ -178,13 +183,24 @@ fn line_of_stored(received: &Received) -> Line {
 
 fn line_of_entry(entry: Entry) -> Option<Line> {
     let Entry { position, peer, body } = entry;
-    let EntryBody::Message { device, sequence, accepted_at_ms, content_type, payload: bytes } =
-        body
-    else {
-        return None;
+    let (from, device, sequence, accepted_at_ms, content_type, bytes) = match body {
+        EntryBody::Message { device, sequence, accepted_at_ms, content_type, payload } => {
+            (peer, device, sequence, accepted_at_ms, content_type, payload)
+        }
+        EntryBody::GroupMessage {
+            sender,
+            device,
+            sequence,
+            accepted_at_ms,
+            content_type,
+            payload,
+            ..
+        } => (sender, device, sequence, accepted_at_ms, content_type, payload),
+        _ => return None,
     };
     Some(Line {
-        from: peer.to_string(),
+        from: from.to_string(),
+        group: (from != peer).then(|| peer.to_string()),
         device: device.to_string(),
         sequence: sequence.0,
         accepted_at_ms,

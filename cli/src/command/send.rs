@@ -4,7 +4,7 @@ use std::io::{self, BufRead, Write};
 use std::time::Duration;
 
 use answerback_proto::code::Class;
-use answerback_proto::id::UserId;
+use answerback_proto::id::{GroupId, UserId};
 use answerback_proto::limits::{LIFE_MAX_S, LIFE_MIN_S};
 use answerback_sdk::{Client, ConnectionState, Draft, Message, MessageId, MessageState};
 use clap::builder::RangedI64ValueParser;
@@ -28,6 +28,7 @@ Accepted means durable: the box keeps it until the recipient's device has it.
   answerback send --user 1 --to 2 --wait delivered --timeout 5 \"hello\"
   answerback send --user 1 --to 2 --expires-in 60 --wait delivered \"now or never\"
   seq 1000 | answerback send --user 1 --to 2 --stdin
+  answerback send --user 1 --group 20112…08 \"hello all\"
 
 Exit codes: 0 all accepted (or delivered), 1 failed or refused, 2 wrong usage, 3 time ran out.";
 
@@ -38,8 +39,11 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     device: device::DeviceArguments,
     /// The recipient.
+    #[arg(long, value_name = "ID", required_unless_present = "group", conflicts_with = "group")]
+    to: Option<UserId>,
+    /// The group that it is for, in place of a recipient.
     #[arg(long, value_name = "ID")]
-    to: UserId,
+    group: Option<GroupId>,
     /// The message.
     #[arg(required_unless_present = "stdin", conflicts_with = "stdin")]
     text: Option<String>,
@@ -88,9 +92,17 @@ struct Line {
 
 /// Sends, then waits.
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let to = match (arguments.to, arguments.group) {
+        (_, Some(group)) => Recipient::Group(group),
+        (to, None) => Recipient::User(to.unwrap_or_default()),
+    };
+    let is_group = matches!(to, Recipient::Group(_));
+    if is_group && arguments.wait == Wait::Delivered {
+        return Err(Failure::new("nobody is told what members of a group have received"));
+    }
     let mut waiting = Waiting {
         client: arguments.device.connect()?,
-        to: arguments.to,
+        to,
         life_s: arguments.expires_in.unwrap_or(0),
         wait: arguments.wait,
         timeout: Duration::from_secs(arguments.timeout),
@@ -109,10 +121,17 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     }
 }
 
+/// Who gets it.
+#[derive(Clone, Copy)]
+enum Recipient {
+    User(UserId),
+    Group(GroupId),
+}
+
 /// The messages without an outcome that is far enough.
 struct Waiting {
     client: Client,
-    to: UserId,
+    to: Recipient,
     life_s: u32,
     wait: Wait,
     timeout: Duration,
@@ -122,7 +141,13 @@ struct Waiting {
 
 impl Waiting {
     fn send(&mut self, payloads: Vec<Vec<u8>>) -> Result<(), Failure> {
-        let draft = |payload| Draft::new(self.to, TEXT, payload).with_life_s(self.life_s);
+        let draft = |payload| {
+            let draft = match self.to {
+                Recipient::User(user) => Draft::new(user, TEXT, payload),
+                Recipient::Group(group) => Draft::to_group(group, TEXT, payload),
+            };
+            draft.with_life_s(self.life_s)
+        };
         let drafts = payloads.into_iter().map(draft);
         self.messages.extend(self.client.send_all(drafts.collect())?);
         Ok(())

@@ -105,6 +105,7 @@ impl Shard {
             }
         }
         self.consequences.parts_from = sources;
+        self.courier.hurry(self.consequences.hurried.drain(..));
         let alarms = self.consequences.alarms.drain(..);
         self.effects.extend(alarms.map(Effect::Alarm));
         for (user, is_left) in self.consequences.purges.drain(..) {

@@ -9,6 +9,7 @@ use bytes::Bytes;
 
 use super::sequence::{Decision, Decisions, Standing};
 use super::withheld::{Withheld, WithheldMessage};
+use crate::limits::GROUP_FAILURES_FOLDED_MAX;
 
 /// One chat of a user.
 #[derive(Debug, Default)]
@@ -21,6 +22,9 @@ pub(crate) struct Chat {
     pub(crate) deleted_up_to: Position,
     /// Where the newest receipt of each kind and device lies in the inbox.
     pub(crate) receipts: Vec<Receipt>,
+    /// Of a group's chat: where the newest word on members who do not get one of the user's
+    /// messages lies, the latest messages last.
+    pub(crate) failures: Vec<(DeviceId, Sequence, Position)>,
     /// The other user's devices that sent here, in the order of their rows: what is decided for
     /// several of them must not depend on whether they were read again.
     pub(crate) senders: Vec<Sender>,
@@ -216,6 +220,32 @@ impl Chat {
                 None
             }
         }
+    }
+
+    /// Where the newest word lies on members who do not get a message.
+    pub(crate) fn failure(&self, device: DeviceId, sequence: Sequence) -> Option<Position> {
+        let mut known = self.failures.iter();
+        let found = known.find(|(of, number, _)| *of == device && *number == sequence);
+        found.map(|(.., position)| *position)
+    }
+
+    /// Notes where it lies from now on.
+    pub(crate) fn note_failure(
+        &mut self,
+        device: DeviceId,
+        sequence: Sequence,
+        position: Position,
+    ) {
+        self.failures.retain(|(of, number, _)| *of != device || *number != sequence);
+        self.failures.push((device, sequence, position));
+        let excess = self.failures.len().saturating_sub(GROUP_FAILURES_FOLDED_MAX);
+        self.failures.drain(..excess);
+        self.changed = true;
+    }
+
+    /// What lies up to a position has left: nothing is folded into it any more.
+    pub(crate) fn forget_failures(&mut self, left_up_to: Position) {
+        self.failures.retain(|(.., position)| *position > left_up_to);
     }
 
     /// A checkpoint has all of it.

@@ -52,6 +52,11 @@ tables! {
     Expiry = 10, "expiry";
     /// partition, user, peer, device, sequence → when a message ends that is withheld.
     Withheld = 11, "withheld";
+    /// partition, group → its name, its members.
+    Group = 12, "group";
+    /// partition, place → what members of a group were sent; partition, place, user → nothing:
+    /// the user's inbox refers to it.
+    Body = 13, "body";
 }
 
 /// Rows put and deleted, one by one or by ranges, in one flat buffer. Keys begin with the partition, big-endian,

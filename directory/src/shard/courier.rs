@@ -4,7 +4,7 @@
 //! one; a first word has already told whoever is online. What was handed over may be lost:
 //! it is handed over again until it is confirmed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use answerback_proto::id::{PartNumber, PartitionId};
 
@@ -21,6 +21,8 @@ pub(crate) struct Courier {
     confirmations: BTreeMap<PartitionId, PartNumber>,
     /// When the next round is due, once there is something to hand over.
     round_at_ms: Option<u64>,
+    /// Destinations that wait for no round.
+    hurried: BTreeSet<PartitionId>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -46,6 +48,11 @@ impl Courier {
         *waiting = up_to.max(*waiting);
     }
 
+    /// What waits for these destinations leaves at once.
+    pub(crate) fn hurry(&mut self, destinations: impl Iterator<Item = PartitionId>) {
+        self.hurried.extend(destinations);
+    }
+
     /// How many confirmations wait to be journaled.
     pub(crate) fn confirmations(&self) -> usize {
         self.confirmations.len()
@@ -60,6 +67,9 @@ impl Courier {
 
     /// When the next round is due; at once where it has yet to be fixed.
     pub(crate) fn poll_timeout(&self, outgoing: &BTreeMap<PartitionId, Outgoing>) -> Option<u64> {
+        if !self.hurried.is_empty() {
+            return Some(0);
+        }
         let waits = || outgoing.values().any(|queue| !queue.is_empty());
         self.round_at_ms.or_else(|| waits().then_some(0))
     }
@@ -71,6 +81,11 @@ impl Courier {
         state: &State,
         effects: &mut impl Extend<Effect>,
     ) {
+        while let Some(destination) = self.hurried.pop_first() {
+            if let Some(outgoing) = state.outgoing.get(&destination) {
+                self.hand_over(now_ms, destination, outgoing, state, effects);
+            }
+        }
         match self.round_at_ms {
             Some(due_ms) if due_ms > now_ms => return,
             Some(_) => {

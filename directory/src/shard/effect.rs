@@ -1,16 +1,20 @@
 //! What a shard wants done, and the words in which shards and sessions speak of each other.
 
+use std::sync::Arc;
+
 use answerback_proto::code::Code;
 use answerback_proto::id::{
     DeviceId, Generation, PartNumber, PartitionId, Position, Sequence, UserId,
 };
 use answerback_proto::kind::{ChatSettings, Kind, ListedChat, ListedDevice, SequenceRange};
 use answerback_proto::record::{
-    CopyPart, DeliveredButPart, DeliveredPart, ErasePart, ErasedPart, FailedPart, ReadPart,
+    CopyPart, DeliveredButPart, DeliveredPart, ErasePart, ErasedPart, FailedPart, GroupFailedPart,
+    GroupGonePart, GroupPart, ReadPart,
 };
 use bytes::Bytes;
 
 use super::grant::Grant;
+use super::group::GroupWord;
 use super::load::Load;
 use super::reported::Reported;
 use super::signals::Signal;
@@ -304,6 +308,13 @@ pub enum Answer {
         /// Why.
         code: Code,
     },
+    /// There is the group.
+    GroupCreated {
+        /// Its id.
+        group: UserId,
+        /// When it was made.
+        at_ms: u64,
+    },
 }
 
 /// Devices of a user, by id.
@@ -437,6 +448,21 @@ pub enum EntryBody {
         /// What the user's devices had sent: marks, packed.
         marks: Bytes,
     },
+    /// A message to the group `peer`.
+    GroupMessage(Arc<GroupWord>),
+    /// A message to the group `peer` from another device of the user's.
+    GroupCopied(Arc<GroupWord>),
+    /// The group `peer` has changed.
+    GroupChanged(Arc<GroupWord>),
+    /// Members of the group `peer` will not get a message.
+    GroupFailed {
+        /// The user's device that had sent it.
+        device: DeviceId,
+        /// Its number.
+        sequence: Sequence,
+        /// Who, ascending, and why: a code's number.
+        members: Arc<[(UserId, u16)]>,
+    },
 }
 
 /// What one partition says to another, through memory: all of it may be lost.
@@ -456,6 +482,12 @@ pub enum Mail {
     Erase(ErasePart, Bytes),
     /// A part of the numbered queue: what of the own messages that covers, as marks.
     Erased(ErasedPart, Bytes),
+    /// A part of the numbered queue: a group's word, for these members.
+    Group(GroupPart, Arc<[UserId]>, Bytes),
+    /// A part of the numbered queue: members that a message will not be delivered to.
+    GroupFailed(GroupFailedPart, Arc<[(UserId, u16)]>),
+    /// A part of the numbered queue: members of a group do not exist.
+    GroupGone(GroupGonePart, Arc<[UserId]>),
     /// The partition `by` has committed all parts up to a number.
     Confirm {
         /// Who has them.
@@ -496,6 +528,27 @@ impl EntryBody {
         match self {
             Self::Copied { device, .. } | Self::ChatDeleted { device, .. } => Some(*device),
             Self::ReadElsewhere { reader, .. } => Some(*reader),
+            Self::GroupCopied(word) => Some(word.about().0),
+            _ => None,
+        }
+    }
+
+    /// What it refers to of a group, where it does.
+    pub(crate) fn word(&self) -> Option<&Arc<GroupWord>> {
+        match self {
+            Self::GroupMessage(word) | Self::GroupCopied(word) | Self::GroupChanged(word) => {
+                Some(word)
+            }
+            _ => None,
+        }
+    }
+
+    /// As above, to change it.
+    pub(crate) fn word_mut(&mut self) -> Option<&mut Arc<GroupWord>> {
+        match self {
+            Self::GroupMessage(word) | Self::GroupCopied(word) | Self::GroupChanged(word) => {
+                Some(word)
+            }
             _ => None,
         }
     }
@@ -529,8 +582,12 @@ impl EntryBody {
             | Self::ReadBy { device, .. }
             | Self::ReadElsewhere { device, .. }
             | Self::Failed { device, .. }
+            | Self::GroupFailed { device, .. }
             | Self::ChatDeleted { device, .. } => *device,
             Self::ChatSet { .. } => DeviceId(0),
+            Self::GroupMessage(word) | Self::GroupCopied(word) | Self::GroupChanged(word) => {
+                word.about().0
+            }
         }
     }
 }

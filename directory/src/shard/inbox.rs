@@ -13,6 +13,7 @@
 use answerback_proto::id::{Position, UserId};
 
 use super::effect::EntryBody;
+use super::group::GroupWord;
 use super::span::Span;
 
 /// One item of an inbox.
@@ -33,7 +34,19 @@ pub(crate) struct InboxEntry {
 impl InboxEntry {
     /// Whether its delivery is told to its sender.
     pub(crate) fn is_message(&self) -> bool {
-        matches!(self.body, EntryBody::Message { .. })
+        matches!(self.body, EntryBody::Message { .. } | EntryBody::GroupMessage(_))
+    }
+
+    /// What refers to a group's word, which knows the rest.
+    pub(crate) fn of_word(body: EntryBody, word: &GroupWord) -> Self {
+        let is_message = matches!(body, EntryBody::GroupMessage(_));
+        Self {
+            peer: word.group,
+            put_at_ms: word.put_at_ms,
+            expires_at_ms: if is_message { word.expires_at_ms } else { 0 },
+            payload_bytes: word.payload.len() as u32,
+            body,
+        }
     }
 }
 

@@ -5,6 +5,8 @@
 //! for does not change between the two: only what is in memory changes, and what was in
 //! memory is on disk before it leaves.
 
+pub(crate) mod bodies;
+
 use std::ops::ControlFlow;
 
 use answerback_proto::id::{PartitionId, Position, UserId};
@@ -71,6 +73,15 @@ pub enum Wanted {
         /// Those whose other end is greater.
         behind: UserId,
     },
+    /// Who holds what the entries of a group in `(after, to]` refer to.
+    Holders {
+        /// Whose inbox.
+        user: UserId,
+        /// The entries behind this.
+        after: Position,
+        /// Up to this.
+        to: Position,
+    },
     /// Users whose time has come.
     Due {
         /// By this time.
@@ -100,6 +111,8 @@ pub(crate) enum Found {
     SetChats(ChatsPage),
     /// Of a page, or heads.
     Entries(Span),
+    /// Holders by place.
+    Holders(Vec<(u64, Vec<UserId>)>),
     /// Users, and whether there are more of them.
     Due(Vec<UserId>),
 }
@@ -139,6 +152,9 @@ impl Load {
             Wanted::SetChats { user, behind } => {
                 Found::SetChats(read_set_chats(reader, partition, user, behind)?)
             }
+            Wanted::Holders { user, after, to } => {
+                Found::Holders(bodies::read_holders(reader, partition, user, (after, to))?)
+            }
             Wanted::Due { up_to_ms } => Found::Due(read_due(reader, partition, up_to_ms)?),
         };
         Ok(Loaded { load: self, found })
@@ -163,6 +179,9 @@ pub(crate) fn read_head(
         user.add_device(device);
         Ok(ControlFlow::Continue(()))
     })?;
+    if let Some(group) = user.group_mut() {
+        bodies::read_roster(reader, partition, &id, group)?;
+    }
     Ok(user)
 }
 
@@ -324,6 +343,7 @@ fn read_entries(
         }
         Ok(ControlFlow::Continue(()))
     })?;
+    bodies::complete(reader, partition, user, &mut entries, with_payloads)?;
     if with_payloads {
         give_payloads(&mut entries, Bytes::from(payloads));
     }
@@ -334,9 +354,8 @@ fn read_entries(
 /// All payloads of a page lie in one piece of memory, in order.
 fn give_payloads(entries: &mut [(Position, InboxEntry)], mut payloads: Bytes) {
     for (_, entry) in entries {
-        let payload = payloads.split_to(entry.payload_bytes as usize);
         if let Some(place) = entry.body.payload_mut() {
-            *place = payload;
+            *place = payloads.split_to(entry.payload_bytes as usize);
         }
     }
 }

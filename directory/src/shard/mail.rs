@@ -4,6 +4,7 @@ use answerback_proto::id::{PartNumber, PartitionId, UserId};
 use answerback_proto::record::FixedRecord;
 
 use super::chat::Chat;
+use super::group::{list_numbered, list_users};
 use super::parts::PartNumbers;
 use super::{Effect, EntryBody, Mail, Shard};
 use crate::limits::OPEN_BYTES_MAX;
@@ -21,6 +22,22 @@ impl Shard {
             Mail::Copy(part, payload) => self.take_part(&part, part.source, &payload, part.user),
             Mail::Erase(part, marks) => self.take_part(&part, part.source, &marks, part.user),
             Mail::Erased(part, marks) => self.take_part(&part, part.source, &marks, part.user),
+            Mail::Group(part, members, payload) => {
+                let listed = list_users(&members);
+                if self.is_new_part(part.source, PartNumbers::from(&part)) {
+                    self.builder().push_joined(&part, &listed, &payload);
+                    for member in members.iter() {
+                        self.preload_chat(*member, UserId(part.group));
+                    }
+                }
+            }
+            Mail::GroupFailed(part, members) => {
+                let user = part.user;
+                self.take_part(&part, part.source, &list_numbered(&members), user);
+            }
+            Mail::GroupGone(part, users) => {
+                self.take_part(&part, part.source, &list_users(&users), part.group);
+            }
             Mail::Confirm { by, up_to } => {
                 if let Some(outgoing) = self.state.outgoing.get(&by) {
                     self.courier.handle_confirmed(by, up_to, outgoing);
@@ -52,15 +69,21 @@ impl Shard {
     where
         for<'a> PartNumbers: From<&'a P>,
     {
-        let (source, numbers) = (PartitionId(source), PartNumbers::from(part));
-        let known = self.state.incoming.get(&source).copied().unwrap_or_default();
-        if known.has(numbers) {
-            return self.confirm(source, known.taken);
-        }
-        if self.open.byte_length() < OPEN_BYTES_MAX {
+        if self.is_new_part(source, PartNumbers::from(part)) {
             self.builder().push(part, payload);
             self.preload(UserId(user), None);
         }
+    }
+
+    /// Whether a part is to be journaled: it was not taken before, and there is room for it.
+    fn is_new_part(&mut self, source: u16, numbers: PartNumbers) -> bool {
+        let source = PartitionId(source);
+        let known = self.state.incoming.get(&source).copied().unwrap_or_default();
+        if known.has(numbers) {
+            self.confirm(source, known.taken);
+            return false;
+        }
+        self.open.byte_length() < OPEN_BYTES_MAX
     }
 
     pub(super) fn confirm(&mut self, source: PartitionId, up_to: PartNumber) {

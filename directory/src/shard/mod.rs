@@ -28,6 +28,8 @@ mod digest;
 mod effect;
 pub mod format_1;
 mod grant;
+mod group;
+mod group_requests;
 mod inbox;
 mod lifecycle;
 mod listing;
@@ -64,6 +66,7 @@ use answerback_proto::record::{Batch, BatchBuilder, FixedRecord, RecordMark, Tic
 
 pub use effect::*;
 pub use grant::Grant;
+pub use group::{GroupWord, Said};
 pub use load::{Load, Loaded, Wanted};
 pub use report::{SessionReport, ShardReport, Totals};
 pub use reported::Reported;

@@ -7,15 +7,19 @@
 //! taken < `number`. What is lost on the way is sent again; what comes twice is dropped.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use answerback_proto::id::{DeviceId, Generation, PartNumber, PartitionId, UserId};
 use answerback_proto::kind::SequenceRange;
 use answerback_proto::record::{
-    CopyPart, DeliveredButPart, DeliveredPart, ErasePart, ErasedPart, FailedPart, ReadPart,
+    CopyPart, DeliveredButPart, DeliveredPart, ErasePart, ErasedPart, FailedPart, GroupFailedPart,
+    GroupGonePart, GroupPart, ReadPart,
 };
 use bytes::Bytes;
 
 use super::effect::Mail;
+use super::group::GroupWord;
+use crate::limits::{GROUP_PART_BYTES_MAX, GROUP_PARTS_MAX};
 
 /// What a part says, without its numbers.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,6 +36,12 @@ pub(crate) enum PartBody {
     Erase { about: About, marks: Bytes },
     /// So much of the user's own messages is deleted by that.
     Erased { about: About, marks: Bytes },
+    /// A group's word, for its members of the destination.
+    Group { word: Arc<GroupWord>, members: Arc<[UserId]>, flags: u16 },
+    /// Members, ascending, that a message to a group will not be delivered to, and why.
+    GroupFailed { about: About, sequence: u64, members: Arc<[(UserId, u16)]> },
+    /// Members of a group, ascending, do not exist.
+    GroupGone { group: UserId, users: Arc<[UserId]> },
 }
 
 /// Whose messages a part speaks of.
@@ -54,7 +64,14 @@ impl PartBody {
             | Self::Failed { about, .. }
             | Self::Copy { about, .. }
             | Self::Erase { about, .. }
-            | Self::Erased { about, .. } => *about,
+            | Self::Erased { about, .. }
+            | Self::GroupFailed { about, .. } => *about,
+            Self::Group { word, .. } => {
+                About { user: word.sender, peer: word.group, device: word.about().0 }
+            }
+            Self::GroupGone { group, .. } => {
+                About { user: UserId(0), peer: *group, device: DeviceId(0) }
+            }
         }
     }
 
@@ -63,9 +80,21 @@ impl PartBody {
         match self {
             Self::Delivered { about, .. } => Some((*about, false)),
             Self::Read { about, .. } => Some((*about, true)),
-            Self::Failed { .. } | Self::Copy { .. } | Self::Erase { .. } | Self::Erased { .. } => {
-                None
-            }
+            Self::Failed { .. }
+            | Self::Copy { .. }
+            | Self::Erase { .. }
+            | Self::Erased { .. }
+            | Self::Group { .. }
+            | Self::GroupFailed { .. }
+            | Self::GroupGone { .. } => None,
+        }
+    }
+
+    /// Bytes of what it brings to members of a group.
+    fn group_bytes(&self) -> usize {
+        match self {
+            Self::Group { word, members, .. } => word.payload.len() + size_of_val(&**members),
+            _ => 0,
         }
     }
 }
@@ -85,6 +114,8 @@ pub(crate) struct Outgoing {
     /// Rows of numbers below this are on disk, but for those in `removed`.
     stored_below: PartNumber,
     removed: Vec<PartNumber>,
+    /// Of the groups' words among them.
+    group_bytes: usize,
     /// Since the last checkpoint.
     changed: bool,
 }
@@ -105,6 +136,7 @@ impl Outgoing {
             newest: BTreeMap::new(),
             stored_below: next,
             removed: Vec::new(),
+            group_bytes: 0,
             changed: false,
         }
     }
@@ -114,6 +146,7 @@ impl Outgoing {
         if let Some(key) = body.fold_key() {
             self.newest.insert(key, number);
         }
+        self.group_bytes += body.group_bytes();
         self.queued.insert(number, body);
     }
 
@@ -129,6 +162,7 @@ impl Outgoing {
         self.next = PartNumber(number.0 + 1);
         self.changed = true;
         let key = body.fold_key();
+        self.group_bytes += body.group_bytes();
         self.queued.insert(number, body);
         if let Some(key) = key
             && let Some(older) = self.newest.insert(key, number)
@@ -149,6 +183,7 @@ impl Outgoing {
             && *first.key() <= up_to
         {
             let (number, body) = first.remove_entry();
+            self.group_bytes -= body.group_bytes();
             if let Some(key) = body.fold_key() {
                 self.newest.remove(&key);
             }
@@ -180,6 +215,11 @@ impl Outgoing {
     /// How many parts wait for their confirmation.
     pub(crate) fn count(&self) -> usize {
         self.queued.len()
+    }
+
+    /// Whether it takes no more words of groups for now.
+    pub(crate) fn is_full_of_groups(&self) -> bool {
+        self.queued.len() >= GROUP_PARTS_MAX || self.group_bytes >= GROUP_PART_BYTES_MAX
     }
 
     /// The parts behind a number, each with the number that goes before it.
@@ -280,7 +320,11 @@ macro_rules! numbered {
                 }
             }
         }
+    )*};
+}
 
+macro_rules! about {
+    ($($part:ident),*) => {$(
         impl From<&$part> for About {
             fn from(part: &$part) -> Self {
                 Self {
@@ -294,6 +338,8 @@ macro_rules! numbered {
 }
 
 numbered!(DeliveredPart, DeliveredButPart, FailedPart, ReadPart, CopyPart, ErasePart, ErasedPart);
+numbered!(GroupPart, GroupFailedPart, GroupGonePart);
+about!(DeliveredPart, DeliveredButPart, FailedPart, ReadPart, CopyPart, ErasePart, ErasedPart);
 
 impl PartBody {
     /// The part as it travels.
@@ -372,6 +418,28 @@ impl PartBody {
             Self::Erased { marks, .. } => {
                 let part = ErasedPart { source, generation, number, previous, user, peer, device };
                 Mail::Erased(part, marks.clone())
+            }
+            Self::Group { word, members, flags } => {
+                let part = word.to_part(PartitionId(source), numbers, *flags, members.len());
+                Mail::Group(part, Arc::clone(members), word.payload.clone())
+            }
+            Self::GroupFailed { sequence, members, .. } => {
+                let (group, sequence) = (peer, *sequence);
+                let part = GroupFailedPart {
+                    source,
+                    generation,
+                    number,
+                    previous,
+                    user,
+                    group,
+                    device,
+                    sequence,
+                };
+                Mail::GroupFailed(part, Arc::clone(members))
+            }
+            Self::GroupGone { users, .. } => {
+                let part = GroupGonePart { source, generation, number, previous, group: peer };
+                Mail::GroupGone(part, Arc::clone(users))
             }
         }
     }

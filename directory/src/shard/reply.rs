@@ -4,11 +4,12 @@ use answerback_proto::encode::{Address, append_frame};
 use answerback_proto::id::{Position, UserId};
 use answerback_proto::kind::{
     Accepted, CaughtUp, ChatDeleted, ChatSet, Chats, Copied, Declined, Deliver, Delivered,
-    DeviceMark, Devices, Done, Failed, OutOfOrder, ReadBy, ReadElsewhere, ReadNoted, Refused,
-    Skipped, Typing,
+    DeviceMark, Devices, Done, Failed, GroupChanged, GroupCreated, GroupDeliver, GroupFailed,
+    OutOfOrder, ReadBy, ReadElsewhere, ReadNoted, Refused, Skipped, Typing,
 };
 
 use super::effect::{Answer, ChatsPage, DevicesPage, Entry, EntryBody};
+use super::group::{GroupWord, Said, list_numbered};
 use super::signals::Signal;
 
 /// Appends the answer to a request about a chat.
@@ -49,6 +50,9 @@ pub fn append_answer(out: &mut Vec<u8>, tag: u32, peer: UserId, answer: &Answer)
                 code: code.number(),
             };
             append_frame(out, address, &failed, &[], &[]);
+        }
+        Answer::GroupCreated { group, at_ms } => {
+            append_frame(out, address, &GroupCreated { group: group.0, at_ms }, &[], &[]);
         }
     }
 }
@@ -117,6 +121,52 @@ pub fn append_entry(out: &mut Vec<u8>, entry: &Entry) {
             let marks_count = (marks.len() / DeviceMark::BYTES) as u16;
             let deleted = ChatDeleted { position, after, up_to: up_to.0, marks_count };
             append_frame(out, address, &deleted, marks, &[]);
+        }
+        EntryBody::GroupMessage(word)
+        | EntryBody::GroupCopied(word)
+        | EntryBody::GroupChanged(word) => append_word(out, address, (position, after), word),
+        EntryBody::GroupFailed { device, sequence, members } => {
+            let (device, sequence) = (device.0, sequence.0);
+            let members_count = members.len() as u16;
+            let failed = GroupFailed { position, after, device, sequence, members_count };
+            append_frame(out, address, &failed, &list_numbered(members), &[]);
+        }
+    }
+}
+
+/// Appends a group's word.
+fn append_word(
+    out: &mut Vec<u8>,
+    address: Address,
+    (position, after): (u64, u64),
+    word: &GroupWord,
+) {
+    match word.said {
+        Said::Message { device, sequence, content_type } => {
+            let deliver = GroupDeliver {
+                position,
+                after,
+                device: device.0,
+                sender: word.sender.0,
+                sequence: sequence.0,
+                accepted_at_ms: word.at_ms,
+                version: word.version,
+                content_type,
+            };
+            append_frame(out, address, &deliver, &[], &word.payload);
+        }
+        Said::Change { change, members_count, name_length } => {
+            let changed = GroupChanged {
+                position,
+                after,
+                actor: word.sender.0,
+                at_ms: word.at_ms,
+                version: word.version,
+                change,
+                members_count,
+                name_length,
+            };
+            append_frame(out, address, &changed, &word.payload, &[]);
         }
     }
 }

@@ -211,7 +211,7 @@ impl Shard {
         self.open_askers.len() + taken
     }
 
-    fn refuse(&mut self, origin: Origin, peer: UserId, sequence: Sequence, code: Code) {
+    pub(super) fn refuse(&mut self, origin: Origin, peer: UserId, sequence: Sequence, code: Code) {
         let retry_after_ms = match code {
             Code::Busy => BUSY_RETRY_AFTER_MS,
             Code::InboxFull | Code::SenderQuota => QUOTA_RETRY_AFTER_MS,
@@ -229,19 +229,19 @@ impl Shard {
 }
 
 /// The last number of a device that was decided in a chat, 0 for none.
-fn last_decided(chat: Option<&Chat>, device: DeviceId) -> Sequence {
+pub(super) fn last_decided(chat: Option<&Chat>, device: DeviceId) -> Sequence {
     let sender = chat.and_then(|chat| chat.sender(device));
     sender.map_or(Sequence(0), |sender| sender.decisions.last())
 }
 
-fn is_too_short(life_s: u32) -> bool {
+pub(super) fn is_too_short(life_s: u32) -> bool {
     (1..LIFE_MIN_S).contains(&life_s)
 }
 
-fn life(asked_s: u32) -> u32 {
+pub(super) fn life(asked_s: u32) -> u32 {
     if asked_s == 0 { LIFE_MAX_S } else { asked_s }
 }
 
-fn flags(origin: Origin) -> u16 {
+pub(super) fn flags(origin: Origin) -> u16 {
     if origin.copies { COPIES } else { 0 }
 }

@@ -7,7 +7,7 @@ use answerback_proto::id::UserId;
 
 use super::load::{Found, Load, Loaded, Wanted};
 use super::{Effect, Shard};
-use crate::limits::{CHAT_BYTES, SENDER_BYTES, USER_BYTES};
+use crate::limits::{CHAT_BYTES, MEMBER_BYTES, SENDER_BYTES, USER_BYTES};
 
 /// How much of the disk's may stay in a shard's memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +42,9 @@ impl Shard {
                 user.inbox.handle_stored(self.sessions.has_any(user_id));
             }
         }
+        let mut reading = self.loading.iter();
+        let is_being_read = reading.any(|wanted| matches!(wanted, Wanted::Holders { .. }));
+        self.state.bodies.handle_stored(is_being_read);
         self.make_room();
     }
 
@@ -54,6 +57,7 @@ impl Shard {
     fn resident_bytes(&self) -> usize {
         self.state.users.count() * USER_BYTES
             + self.state.chats_in_memory * CHAT_BYTES
+            + self.state.members_in_memory * MEMBER_BYTES
             + self.state.outstanding.count() * SENDER_BYTES
     }
 
@@ -69,6 +73,7 @@ impl Shard {
     fn let_go(&mut self, spares_used: bool) {
         let reading = self.users_being_read();
         let (sessions, chats_in_memory) = (&self.sessions, &mut self.state.chats_in_memory);
+        let members_in_memory = &mut self.state.members_in_memory;
         self.state.users.retain(|user| {
             let was_used = std::mem::take(&mut user.used) && spares_used;
             let has_session = sessions.has_any(user.id);
@@ -81,6 +86,8 @@ impl Shard {
             }
             if !has_session {
                 *chats_in_memory -= user.chats.len();
+                let members = user.group().map_or(0, |group| group.members().len());
+                *members_in_memory = members_in_memory.saturating_sub(members);
                 return false;
             }
             user.chats.retain(|_, chat| {
@@ -138,6 +145,17 @@ impl Shard {
         }
         if let Some(sender) = peer.filter(|peer| self.state.outstanding.get(*peer).is_none()) {
             self.load(Wanted::Outstanding(sender));
+        }
+    }
+
+    /// As above, without the count of a sender: a group has none.
+    pub(super) fn preload_chat(&mut self, user_id: UserId, peer: UserId) {
+        match self.state.users.get(user_id) {
+            None => self.load(Wanted::Head(user_id)),
+            Some(user) if user.exists() && !user.chats.contains_key(&peer) => {
+                self.load(Wanted::Chat(user_id, peer));
+            }
+            Some(_) => {}
         }
     }
 

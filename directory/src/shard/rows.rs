@@ -3,9 +3,11 @@
 //! Keys are big-endian, so that rows lie in the order of their numbers; values are
 //! little-endian. A row that this version cannot have written is a fault, never a guess.
 
+mod group;
 mod read;
 mod write;
 
+pub(crate) use group::{holder_of, read_group};
 pub(crate) use read::Besides;
 pub use read::RESIDENT_TABLES;
 pub(crate) use read::{
@@ -23,12 +25,19 @@ const READ_ELSEWHERE: u8 = 6;
 const CHAT_DELETED: u8 = 7;
 const ERASE: u8 = 8;
 const ERASED: u8 = 9;
+const CHAT_SET: u8 = 10;
 
 /// In a chat's row, where a receipt has its kind.
 const DELETED_UP_TO: u8 = 16;
 /// In a sender's row, before the decisions.
 const ERASED_UP_TO: u8 = 1;
-const CHAT_SET: u8 = 10;
+
+const GROUP_MESSAGE: u8 = 11;
+const GROUP_COPIED: u8 = 12;
+const GROUP_CHANGED: u8 = 13;
+const GROUP_FAILED: u8 = 14;
+const GROUP_WORD: u8 = 15;
+const GROUP_GONE: u8 = 17;
 
 const PURGING: u8 = 1;
 const PURGED: u8 = 2;
@@ -42,3 +51,4 @@ const HAS_SETTINGS: u8 = 4;
 
 /// Beside a device's standing: its last login and its name follow.
 const WITH_LOGIN: u8 = 0x80;
+const GROUP: u8 = 10;

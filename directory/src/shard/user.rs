@@ -9,6 +9,7 @@ use answerback_proto::id::{DeviceId, Position, UserId};
 use super::by_user::OfUser;
 use super::chat::Chat;
 use super::grant::Revocations;
+use super::group::Group;
 use super::inbox::{Inbox, InboxEntry};
 
 /// Whether there is such a user.
@@ -23,6 +24,8 @@ pub(crate) enum Existence {
     Purging,
     /// Not any more, and nothing is left but what was decided.
     Purged,
+    /// It is a group, and no user.
+    Group,
 }
 
 /// Whether a device owes acknowledgements.
@@ -186,6 +189,7 @@ struct Rare {
     set_chats: u16,
     /// Other ends of chats in which something is withheld, and when the first of it ends.
     withheld: BTreeMap<UserId, u64>,
+    group: Option<Box<Group>>,
 }
 
 /// No time at all.
@@ -323,6 +327,21 @@ impl User {
         chat.map_or((0, 0), |chat| (chat.withheld_count, chat.withheld_bytes))
     }
 
+    /// The group that this is, where it is one.
+    pub(crate) fn group(&self) -> Option<&Group> {
+        self.rare.as_ref()?.group.as_deref()
+    }
+
+    /// As above, to change it.
+    pub(crate) fn group_mut(&mut self) -> Option<&mut Group> {
+        self.rare.as_mut()?.group.as_deref_mut()
+    }
+
+    /// This is a group.
+    pub(crate) fn set_group(&mut self, group: Group) {
+        self.rare.get_or_insert_default().group = Some(Box::new(group));
+    }
+
     /// The device, where the user has it.
     pub(crate) fn device(&self, id: DeviceId) -> Option<&Device> {
         self.devices.iter().find(|device| device.id == id)
@@ -394,6 +413,9 @@ impl User {
         self.devices.iter_mut().for_each(|device| device.changed = false);
         self.chats.values_mut().for_each(Chat::forget_changes);
         self.inbox.handle_frozen();
+        if let Some(group) = self.group_mut() {
+            group.changed = false;
+        }
     }
 }
 

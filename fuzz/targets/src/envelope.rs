@@ -6,6 +6,7 @@
 //! ```
 //! A number of no kind stands for one of the kinds, so that no input is wasted.
 
+mod groups;
 mod tails;
 
 use answerback_proto::access::{access, access_exact, decode, kind_of, read};
@@ -58,6 +59,22 @@ fn check(kind: Kind, envelope: &[u8]) {
         Kind::DeleteChat => tails::delete_chat(envelope),
         Kind::ChatDeleted => tails::chat_deleted(envelope),
         Kind::Report => tails::report(envelope),
+        Kind::CreateGroup => groups::create(envelope),
+        Kind::ChangeMembers => groups::change(envelope),
+        Kind::RenameGroup => groups::rename(envelope),
+        Kind::GroupChanged => groups::changed(envelope),
+        Kind::GroupFailed => groups::failed(envelope),
+        Kind::GroupSend => {
+            plain::<GroupSend>(envelope, |send| send.sequence > 0 && is_life(send.life_s));
+        }
+        Kind::GroupSkip => plain::<GroupSkip>(envelope, |skip| is_range(skip.from, skip.to)),
+        Kind::GroupCreated => plain::<GroupCreated>(envelope, |created| created.group > 0),
+        Kind::GroupDeliver => plain::<GroupDeliver>(envelope, |deliver| {
+            deliver.after < deliver.position
+                && deliver.sequence > 0
+                && deliver.sender > 0
+                && deliver.version > 0
+        }),
         Kind::Ping => plain::<Ping>(envelope, |_| true),
         Kind::Pong => plain::<Pong>(envelope, |_| true),
         Kind::Probe => plain::<Probe>(envelope, |_| true),

@@ -99,5 +99,6 @@ push! {
     Tick Connect Message SkipRange Acknowledge Confirmed DeliveredPart FailedPart Post RecallPost
     ReadUpTo ReadPart CopyPart Due Attempt Settings ApplyVersion AddUser Revoke StateDigest
     ConfirmClock Repair NewGeneration RevokeUser PurgeUser Login RevokeTokens RevokeToken EraseChat
-    ErasePart ErasedPart DeviceNamed ChatChanged DeliveredButPart
+    ErasePart ErasedPart DeviceNamed ChatChanged DeliveredButPart GroupPost GroupSkipRange
+    GroupCreation MembersChange GroupRenaming GroupPart GroupFailedPart GroupGonePart
 }

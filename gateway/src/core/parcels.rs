@@ -50,7 +50,8 @@ impl Core {
     fn handle_forwarded(&mut self, origin: &Origin, frame: &Frame<'_>) {
         let Some(kind) = frame.header.kind() else { return };
         let target = UserId(frame.header.target);
-        let partition = self.shared.table.partition_of(target);
+        let table = &self.shared.table;
+        let partition = table.home_of_request(kind, origin.user, target, frame.envelope);
         let Err(retry_after_ms) = self.shards.handle_request(partition, kind, *origin, frame)
         else {
             return;

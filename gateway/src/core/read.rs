@@ -203,6 +203,7 @@ impl Core {
             Request::Read => return self.ask_home(key, origin, frame, Kind::Read),
             Request::Report => return self.ask_home(key, origin, frame, Kind::Report),
             Request::Own(kind) => return self.ask_home(key, origin, frame, kind),
+            Request::Group(kind) => return self.ask_home(key, origin, frame, kind),
             Request::Ack => {
                 if let Some(shard) = self.shards.touch(self.home_of(session)) {
                     shard.handle_ack(origin, frame.envelope);
@@ -256,9 +257,10 @@ impl Core {
         kind: Kind,
     ) -> Result<(), Code> {
         let target = UserId(frame.header.target);
-        let partition = self.shared.table.partition_of(target);
+        let table = &self.shared.table;
+        let partition = table.home_of_request(kind, origin.user, target, frame.envelope);
         let home = self.shared.table.core_of(partition);
-        let takes_room = matches!(kind, Kind::Send | Kind::Recall);
+        let takes_room = kind.carries_payload();
         let asked = if let Some(refusal) = self.refusal(&origin, frame, takes_room) {
             Err(refusal)
         } else if home == self.core {

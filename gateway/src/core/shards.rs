@@ -111,6 +111,10 @@ impl Shards {
             Kind::Read => shard.handle_read(origin, frame.envelope),
             Kind::Report => shard.handle_report(origin, recipient, frame.envelope),
             kind if kind.is_about_own() => shard.handle_own(kind, origin, frame.envelope),
+            kind if kind.is_of_groups() => {
+                let (envelope, payload) = (frame.envelope, frame.payload);
+                shard.handle_group_request(kind, origin, recipient, envelope, payload);
+            }
             _ => shard.handle_send(origin, recipient, frame.envelope, frame.payload),
         }
         if origin.session.core != self.core

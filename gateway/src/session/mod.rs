@@ -70,6 +70,8 @@ pub(crate) enum Request {
     Recall,
     /// For whoever looks at the target's end of the chat.
     Typing,
+    /// For the home of a group: the target, or the one that is made.
+    Group(Kind),
     /// For the user's own home.
     Read,
     /// For the home of the target, and from there to the operator's server.
@@ -170,6 +172,10 @@ impl Session {
             Kind::Recall => Ok(Request::Recall),
             Kind::Typing => Ok(Request::Typing),
             Kind::Report => Ok(Request::Report),
+            Kind::GroupSend | Kind::GroupSkip | Kind::ChangeMembers | Kind::RenameGroup => {
+                Ok(Request::Group(kind))
+            }
+            Kind::CreateGroup => self.require_own(&frame.header).map(|()| Request::Group(kind)),
             Kind::Read => self.require_own(&frame.header).map(|()| Request::Read),
             Kind::Ack => self.require_own(&frame.header).map(|()| Request::Ack),
             Kind::Resync => self.require_own(&frame.header).map(|()| Request::Resync),

@@ -8,7 +8,8 @@ use answerback_proto::encode::{Address, append_frame};
 use answerback_proto::frame_buffer::Frame;
 use answerback_proto::id::{Sequence, UserId};
 use answerback_proto::kind::{
-    End, Error, GoAway, Kind, Pong, Probe, Read, Recall, Renewed, Send, Skip, Welcome,
+    End, Error, GoAway, GroupSend, GroupSkip, Kind, Pong, Probe, Read, Recall, Renewed, Send, Skip,
+    Welcome,
 };
 use answerback_proto::limits::UNDECIDED_MAX;
 
@@ -47,6 +48,12 @@ pub(crate) fn refusal(frame: &Frame<'_>, kind: Kind, why: Refusal) -> Result<Ans
         Kind::Skip => read::<Skip>(frame.envelope)?.from,
         Kind::Recall => read::<Recall>(frame.envelope)?.sequence,
         Kind::Read => read::<Read>(frame.envelope)?.up_to,
+        Kind::GroupSend => read::<GroupSend>(frame.envelope)?.sequence,
+        Kind::GroupSkip => read::<GroupSkip>(frame.envelope)?.from,
+        kind if kind.is_of_groups() => {
+            let Refusal { code, retry_after_ms } = why;
+            return Ok(Answer::Declined { code, retry_after_ms });
+        }
         _ => read::<Send>(frame.envelope)?.sequence,
     };
     Ok(Answer::Refused { sequence: Sequence(sequence), code, retry_after_ms })

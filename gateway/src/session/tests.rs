@@ -61,6 +61,11 @@ fn an_open_session_takes_what_a_client_may_send() {
             Kind::Skip => Ok(Request::Skip),
             Kind::Recall => Ok(Request::Recall),
             Kind::Typing => Ok(Request::Typing),
+            Kind::GroupSend
+            | Kind::GroupSkip
+            | Kind::CreateGroup
+            | Kind::ChangeMembers
+            | Kind::RenameGroup => Ok(Request::Group(kind)),
             Kind::Read => Ok(Request::Read),
             Kind::Ack => Ok(Request::Ack),
             Kind::Resync => Ok(Request::Resync),
@@ -94,7 +99,7 @@ fn an_unknown_kind_is_a_fault_unless_it_may_be_passed_over() {
 #[test]
 fn acknowledgements_are_for_oneself() {
     let own = Kind::ALL.iter().copied().filter(|kind| kind.is_about_own());
-    for kind in own.chain([Kind::Ack, Kind::Resync, Kind::Read, Kind::Renew]) {
+    for kind in own.chain([Kind::Ack, Kind::Resync, Kind::Read, Kind::Renew, Kind::CreateGroup]) {
         let tag = u32::from(kind.tag() == Tag::Request);
         let foreign = header(kind.number(), tag, USER + 1);
         assert_eq!(admit_header(State::Open, foreign), Err(Code::NotYours));

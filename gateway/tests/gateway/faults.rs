@@ -217,7 +217,8 @@ fn the_golden_bad_frames_are_refused_with_their_codes() {
 /// A frame whose target is the user, where the kind wants that.
 fn for_user(mut bytes: Vec<u8>, user: u128) -> Vec<u8> {
     let is_own = |kind: Kind| {
-        matches!(kind, Kind::Ack | Kind::Resync | Kind::Read | Kind::Renew) || kind.is_about_own()
+        let is_own = Kind::CreateGroup == kind || kind.is_about_own();
+        is_own || matches!(kind, Kind::Ack | Kind::Resync | Kind::Read | Kind::Renew)
     };
     if kind_of(&bytes).is_some_and(is_own) && bytes.len() >= HEADER_BYTES {
         bytes.splice(16..32, user.to_le_bytes());

@@ -200,7 +200,7 @@ fn require_place(position: u64, after: u64) -> Result<(), Code> {
     require(after < position || (position == 0 && after == 0))
 }
 
-fn check_numbers(from: u64, to: u64) -> Result<(), Code> {
+pub(super) fn check_numbers(from: u64, to: u64) -> Result<(), Code> {
     let is_range = 1 <= from && from <= to && to - from < UNDECIDED_MAX;
     if is_range { Ok(()) } else { Err(Code::RangeInvalid) }
 }

@@ -4,6 +4,8 @@ mod chat_settings;
 mod check;
 mod delete;
 mod device;
+mod group;
+mod group_tail;
 mod inbox;
 mod outcome;
 mod report;
@@ -15,6 +17,8 @@ mod tail;
 pub use chat_settings::*;
 pub use delete::*;
 pub use device::*;
+pub use group::*;
+pub use group_tail::*;
 pub use inbox::*;
 pub use outcome::*;
 pub use report::*;
@@ -135,7 +139,15 @@ macro_rules! kinds {
 
             /// Whether a frame of this kind may carry a payload.
             pub fn carries_payload(self) -> bool {
-                matches!(self, Self::Send | Self::Recall | Self::Deliver | Self::Copied)
+                matches!(
+                    self,
+                    Self::Send
+                        | Self::Recall
+                        | Self::GroupSend
+                        | Self::Deliver
+                        | Self::Copied
+                        | Self::GroupDeliver
+                )
             }
 
             /// Whether it is a signal: shown now or never, and sent by a server only to a client
@@ -195,6 +207,17 @@ kinds! {
     /// Reports a user to the operator.
     Report = 0x0028, Client, Request;
 
+    /// A message for the group.
+    GroupSend = 0x0030, Client, Request;
+    /// Gives numbers of a group's chat up.
+    GroupSkip = 0x0031, Client, Request;
+    /// Makes a group.
+    CreateGroup = 0x0032, Client, Request;
+    /// Adds members, removes them, or changes their role.
+    ChangeMembers = 0x0033, Client, Request;
+    /// Gives a group another name.
+    RenameGroup = 0x0034, Client, Request;
+
     /// What a user does in a chat just now; shown or lost.
     Typing = 0x0040, Either, None;
 
@@ -247,6 +270,15 @@ kinds! {
     Devices = 0x0132, Server, Answer;
     /// A page of chats that are treated otherwise than at first.
     Chats = 0x0133, Server, Answer;
+
+    /// The group is there.
+    GroupCreated = 0x0140, Server, Answer;
+    /// An entry: a message to a group.
+    GroupDeliver = 0x0141, Server, None;
+    /// An entry: a group has other members, roles or another name.
+    GroupChanged = 0x0142, Server, None;
+    /// An entry: members that a message to a group will not be delivered to.
+    GroupFailed = 0x0143, Server, None;
 }
 
 impl Kind {
@@ -272,6 +304,19 @@ impl Kind {
             From::Server => end == End::Server,
             From::Either => true,
         }
+    }
+
+    /// Whether it is a request about a group, or for one.
+    #[inline]
+    pub fn is_of_groups(self) -> bool {
+        matches!(
+            self,
+            Self::GroupSend
+                | Self::GroupSkip
+                | Self::CreateGroup
+                | Self::ChangeMembers
+                | Self::RenameGroup
+        )
     }
 
     /// Whether a frame of this kind may carry this tag. A client answers a `Probe`, which

@@ -48,13 +48,20 @@ impl BatchBuilder {
     /// Appends a record; returns its index in the batch.
     #[inline]
     pub fn push<R: FixedRecord>(&mut self, record: &R, payload: &[u8]) -> u32 {
-        let length = RECORD_HEADER_BYTES + R::BYTES + payload.len();
+        self.push_joined(record, &[], payload)
+    }
+
+    /// As above, a payload of two pieces.
+    #[inline]
+    pub fn push_joined<R: FixedRecord>(&mut self, record: &R, first: &[u8], rest: &[u8]) -> u32 {
+        let length = RECORD_HEADER_BYTES + R::BYTES + first.len() + rest.len();
         self.bytes.reserve(length);
         self.bytes.extend_from_slice(&(length as u32).to_le_bytes());
         self.bytes.extend_from_slice(&(R::KIND as u16).to_le_bytes());
         self.bytes.extend_from_slice(&[0, 0]);
         record.append_to(&mut self.bytes);
-        self.bytes.extend_from_slice(payload);
+        self.bytes.extend_from_slice(first);
+        self.bytes.extend_from_slice(rest);
         self.count += 1;
         self.count - 1
     }

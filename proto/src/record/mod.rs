@@ -10,11 +10,13 @@
 
 mod batch;
 mod erase;
+mod group;
 mod layout;
 mod own;
 
 pub use batch::*;
 pub use erase::*;
+pub use group::*;
 pub use layout::*;
 pub use own::*;
 
@@ -167,6 +169,22 @@ records! {
     ChatChanged = 34,
     /// A part: messages were delivered, but for some before them.
     DeliveredButPart = 35,
+    /// A device sent a message to a group.
+    GroupPost = 50,
+    /// A device gives numbers of a group up.
+    GroupSkipRange = 51,
+    /// A user makes a group.
+    GroupCreation = 52,
+    /// A group's members change.
+    MembersChange = 53,
+    /// A group gets another name.
+    GroupRenaming = 54,
+    /// A part: what members of a group get.
+    GroupPart = 55,
+    /// A part: members that a message to a group will not be delivered to.
+    GroupFailedPart = 56,
+    /// A part: members of a group do not exist.
+    GroupGonePart = 57,
 }
 
 /// The fixed part of a record.

@@ -199,6 +199,8 @@ fn the_limits_are_those_of_the_code() {
         LIFE_MAX_S,
         LIFE_MIN_S,
         CHAT_MARKS_MAX,
+        GROUP_MEMBERS_MAX,
+        GROUP_NAME_BYTES_MAX,
     ];
     let table = rows(section("## Limits"), |cell| cell.ends_with("_MAX") || cell.ends_with("_S"));
     let written: Vec<_> = table.iter().map(|cells| (cells[0], cells[1].to_owned())).collect();

@@ -112,6 +112,23 @@ layouts! {
     Report / ArchivedReport, Report::read, { device, sequence, reason, excerpt_length };
     Done / ArchivedDone, access::read::<Done>, { at_ms };
     Declined / ArchivedDeclined, access::read::<Declined>, { retry_after_ms, code };
+    GroupSend / ArchivedGroupSend, access::read::<GroupSend>, {
+        sequence, seen_ms, life_s, content_type,
+    };
+    GroupSkip / ArchivedGroupSkip, access::read::<GroupSkip>, { from, to };
+    CreateGroup / ArchivedCreateGroup, CreateGroup::read, { nonce, members_count, name_length };
+    ChangeMembers / ArchivedChangeMembers, ChangeMembers::read, { action, role, members_count };
+    RenameGroup / ArchivedRenameGroup, RenameGroup::read, { name_length };
+    GroupCreated / ArchivedGroupCreated, access::read::<GroupCreated>, { group, at_ms };
+    GroupDeliver / ArchivedGroupDeliver, access::read::<GroupDeliver>, {
+        position, after, device, sender, sequence, accepted_at_ms, version, content_type,
+    };
+    GroupChanged / ArchivedGroupChanged, GroupChanged::read, {
+        position, after, actor, at_ms, version, change, members_count, name_length,
+    };
+    GroupFailed / ArchivedGroupFailed, GroupFailed::read, {
+        position, after, device, sequence, members_count,
+    };
     Deliver / ArchivedDeliver, access::read::<Deliver>, {
         position, after, device, sequence, accepted_at_ms, content_type,
     };

@@ -97,6 +97,24 @@ records! {
         source: 2, generation: 8, number: 8, previous: 8, user: 16, peer: 16, device: 16,
         up_to: 8, delivered_at_ms: 8
     };
+    GroupPost {
+        group: 16, sender: 16, device: 16, sequence: 8, seen_ms: 8, life_s: 4, content_type: 2,
+        flags: 2
+    };
+    GroupSkipRange { group: 16, sender: 16, device: 16, from: 8, to: 8 };
+    GroupCreation { group: 16, creator: 16, device: 16, members_count: 2 };
+    MembersChange { group: 16, actor: 16, device: 16, action: 2, role: 2 };
+    GroupRenaming { group: 16, actor: 16, device: 16 };
+    GroupPart {
+        source: 2, generation: 8, number: 8, previous: 8, group: 16, sender: 16, device: 16,
+        sequence: 8, at_ms: 8, expires_at_ms: 8, version: 4, content_type: 2, change: 2,
+        name_length: 2, flags: 2, members_count: 2
+    };
+    GroupFailedPart {
+        source: 2, generation: 8, number: 8, previous: 8, user: 16, group: 16, device: 16,
+        sequence: 8
+    };
+    GroupGonePart { source: 2, generation: 8, number: 8, previous: 8, group: 16 };
 }
 
 /// The batches of the vectors.

@@ -9,9 +9,10 @@ use answerback_proto::encode::Address;
 use answerback_proto::frame_buffer::{Frame, FrameBuffer};
 use answerback_proto::id::{DeviceId, Sequence};
 use answerback_proto::kind::{
-    ChatDeleted, Chats, DeleteChat, Delivered, DeviceMarks, Devices, End, Envelope, Hello, Kind,
-    ListedChat, ListedDevice, NameDevice, Renew, Renewed, Report, Resume, SequenceRange,
-    SessionTail, Welcome,
+    ChangeMembers, ChatDeleted, Chats, CreateGroup, DeleteChat, Delivered, DeviceMarks, Devices,
+    End, Envelope, GroupChanged, GroupFailed, Hello, Kind, ListedChat, ListedDevice, NameDevice,
+    NumberedUsers, RenameGroup, Renew, Renewed, Report, Resume, SequenceRange, SessionTail,
+    UserList, Welcome,
 };
 use answerback_proto::limits::FRAME_BYTES_HARD_MAX;
 use serde_json::{Value, json};
@@ -135,6 +136,35 @@ fn tail(envelope: &[u8], kind: Kind) -> Value {
         }
         Kind::DeleteChat => marks(DeleteChat::read(envelope).expect("a good tail").1),
         Kind::ChatDeleted => marks(ChatDeleted::read(envelope).expect("a good tail").1),
+        _ => group_tail(envelope, kind),
+    }
+}
+
+fn group_tail(envelope: &[u8], kind: Kind) -> Value {
+    let listed =
+        |users: UserList<'_>| users.iter().map(|user| user.to_string()).collect::<Vec<_>>();
+    let numbered = |users: NumberedUsers<'_>| {
+        let pairs = users.iter().map(|(user, number)| json!([user.to_string(), number]));
+        pairs.collect::<Vec<_>>()
+    };
+    match kind {
+        Kind::CreateGroup => {
+            let (_, members, name) = CreateGroup::read(envelope).expect("a good tail");
+            json!({ "members": listed(members), "name": hexadecimal(name) })
+        }
+        Kind::ChangeMembers => {
+            json!({ "members": listed(ChangeMembers::read(envelope).expect("a good tail").1) })
+        }
+        Kind::RenameGroup => {
+            json!({ "name": hexadecimal(RenameGroup::read(envelope).expect("a good tail").1) })
+        }
+        Kind::GroupChanged => {
+            let (_, members, name) = GroupChanged::read(envelope).expect("a good tail");
+            json!({ "members": numbered(members), "name": hexadecimal(name) })
+        }
+        Kind::GroupFailed => {
+            json!({ "members": numbered(GroupFailed::read(envelope).expect("a good tail").1) })
+        }
         _ => json!({}),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use answerback_proto::id::{Generation, Sequence, UserId};
+use answerback_proto::id::{Generation, GroupId, Sequence, UserId};
 use answerback_proto::kind::ChatSettings;
 
 use super::event::{ClientEvent, ConnectionState, EventQueue};
@@ -10,7 +10,7 @@ use super::signals::Signals;
 use super::{Error, Options};
 use crate::link::{Halt, Link, LinkState};
 use crate::session::{
-    Ask, AskId, ClientSession, Credit, EntryBody, Event, Mode, Outcome, Outgoing,
+    Ask, AskId, ClientSession, Credit, EntryBody, Event, GroupRequest, Mode, Outcome, Outgoing,
 };
 use crate::storage::{ChatChange, Draft, SentState, Storage, StorageError};
 
@@ -46,6 +46,9 @@ pub(super) struct Device {
     told: Option<LinkState>,
     /// Changes of chats that the server was asked for.
     changing: BTreeMap<AskId, ChatChange>,
+    /// Of what was asked of groups, by ticket.
+    pub(super) group_answers: BTreeMap<u64, Result<Option<GroupId>, u16>>,
+    last_ticket: u64,
 }
 
 impl Device {
@@ -86,6 +89,8 @@ impl Device {
             is_closing: false,
             has_bytes_out: false,
             told: None,
+            group_answers: BTreeMap::new(),
+            last_ticket: 0,
         })
     }
 
@@ -186,6 +191,13 @@ impl Device {
         Ok(())
     }
 
+    /// Asks something of a group; returns its ticket.
+    pub(super) fn ask_group(&mut self, request: GroupRequest) -> u64 {
+        self.last_ticket += 1;
+        self.link.session().ask_group(self.last_ticket, request);
+        self.last_ticket
+    }
+
     fn store(&mut self, events: &[Event]) -> Result<(), StorageError> {
         let mut burst = self.storage.burst()?;
         events.iter().try_for_each(|event| burst.record(event))?;
@@ -231,10 +243,19 @@ impl Device {
             | Event::Failed { peer, .. } => self.tell_of_chat(*peer),
             Event::Entry(entry) => {
                 self.tell_of_chat(entry.peer);
-                if matches!(entry.body, EntryBody::Message { .. }) {
+                let is_received = match entry.body {
+                    EntryBody::Message { .. } => true,
+                    EntryBody::GroupMessage { sender, .. } => sender != self.storage.user(),
+                    _ => false,
+                };
+                if is_received {
                     self.statistics.received_count += 1;
                     self.events.push(ClientEvent::MessagesWaiting);
                 }
+            }
+            Event::GroupAnswered { ticket, answer } => {
+                self.group_answers.insert(*ticket, *answer);
+                self.events.push(ClientEvent::GroupAnswered { ticket: *ticket });
             }
             Event::CaughtUp => {
                 self.is_caught_up = true;
@@ -295,6 +316,7 @@ mod tests {
             life_s: 0,
             payload,
             recalled: None,
+            to_group: false,
         });
         device.settle(5);
         let ConnectionState::Stopped { error } = device.connection(5) else { panic!() };

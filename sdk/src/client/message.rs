@@ -123,7 +123,7 @@ fn state_of(state: SentState) -> MessageState {
     }
 }
 
-fn failure(code: u16) -> Failure {
+pub(super) fn failure(code: u16) -> Failure {
     let name = Code::from_number(code)
         .map_or_else(|| format!("code {code}"), |code| code.name().to_owned());
     Failure { code, name, class: class_of(code) }
@@ -131,9 +131,9 @@ fn failure(code: u16) -> Failure {
 
 impl Received {
     pub(super) fn of_stored(stored: storage::Received) -> Self {
-        let storage::Received { row, sender, device, sequence, .. } = stored;
+        let storage::Received { row, peer, sender, device, sequence, .. } = stored;
         let message = Message {
-            id: MessageId { peer: sender, sender, device, sequence },
+            id: MessageId { peer, sender, device, sequence },
             content_type: stored.content_type,
             payload: stored.payload,
             accepted_at_ms: Some(stored.accepted_at_ms),

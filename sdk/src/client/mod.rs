@@ -7,6 +7,7 @@ mod device;
 mod error;
 mod event;
 mod fetch;
+mod groups;
 mod message;
 mod options;
 mod shared;
@@ -25,6 +26,7 @@ pub use device::Statistics;
 pub use error::{Error, ErrorClass};
 pub use event::{ClientEvent, ConnectionState};
 pub use fetch::{Fetched, fetch_once};
+pub use groups::GroupAnswer;
 pub use message::{ChatSummary, Failure, Message, MessageId, MessageState, Received};
 pub use options::{Options, TokenSource};
 
@@ -153,8 +155,7 @@ impl Client {
         let MessageId { peer, device: of, sequence, .. } = message;
         self.shared.with_wake(|device| {
             let mark = device.storage.read(peer, of, sequence)?;
-            note_read(device, peer, mark.into_iter().collect());
-            Ok(())
+            note_read(device, peer, mark.into_iter().collect())
         })
     }
 
@@ -165,8 +166,7 @@ impl Client {
     pub fn read_chat(&self, peer: UserId) -> Result<(), Error> {
         self.shared.with_wake(|device| {
             let marks = device.storage.read_all(peer)?;
-            note_read(device, peer, marks);
-            Ok(())
+            note_read(device, peer, marks)
         })
     }
 
@@ -398,6 +398,10 @@ impl Client {
         });
     }
 
+    fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
     fn send_one(&self, draft: Draft) -> Result<MessageId, Error> {
         let sent = self.send_all(vec![draft])?;
         sent.first().copied().ok_or_else(|| Error::usage("nothing to send"))
@@ -433,13 +437,19 @@ impl Drop for Client {
 }
 
 /// Tells the session what is stored as read, and the app that the chat looks different.
-fn note_read(device: &mut Device, peer: UserId, marks: Vec<ReadMark>) {
+fn note_read(device: &mut Device, peer: UserId, marks: Vec<ReadMark>) -> Result<(), Error> {
     if !marks.is_empty() {
         device.tell_of_chat(peer);
     }
-    for ReadMark { peer, device: of, up_to } in marks {
-        device.link.session().read(peer, of, up_to);
+    let is_group = device.storage.is_group(peer)?;
+    for mark in marks {
+        let ReadMark { peer, device: of, up_to } = mark;
+        match is_group {
+            true => device.storage.keep_read(mark)?,
+            false => device.link.session().read(peer, of, up_to),
+        }
     }
+    Ok(())
 }
 
 /// What is pending stands behind everything.

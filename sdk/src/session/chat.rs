@@ -13,7 +13,7 @@ use answerback_proto::code::Code;
 use answerback_proto::encode::{Address, append_frame};
 use answerback_proto::header::{HEADER_BYTES, USER_ACTION};
 use answerback_proto::id::{Sequence, UserId};
-use answerback_proto::kind::{Envelope, Recall, Send, Skip};
+use answerback_proto::kind::{Envelope, GroupSend, GroupSkip, Recall, Send, Skip};
 use answerback_proto::limits::UNDECIDED_MAX;
 
 use super::asks::AskId;
@@ -30,6 +30,10 @@ pub(super) enum Request {
     Read(ReadMark),
     Ask(AskId),
     DeleteChat,
+    /// Something to be done with a group.
+    Group {
+        ticket: u64,
+    },
     /// A `Send` or a `Recall` (one number), or a `Skip` (a range).
     Numbers {
         peer: UserId,
@@ -78,6 +82,8 @@ pub(super) struct Due<'a> {
     pub(super) first: Sequence,
     pub(super) last: Sequence,
     pub(super) content: &'a Content,
+    /// The chat is a group's.
+    pub(super) to_group: bool,
 }
 
 impl Due<'_> {
@@ -93,6 +99,9 @@ impl Due<'_> {
         limits: Limits,
     ) -> Result<(), Code> {
         let by_user = Address { flags: USER_ACTION, ..address };
+        if self.to_group {
+            return self.append_to_group(out, address, limits);
+        }
         match self.content {
             Content::Recall { recalled, words } if limits.takes_recalls => {
                 append(out, by_user, &self.recall(*recalled, words), &words.payload, limits)
@@ -102,6 +111,34 @@ impl Due<'_> {
             }
             Content::Hole => {
                 let skip = Skip { from: self.first.0, to: self.last.0 };
+                append(out, address, &skip, &[], limits)
+            }
+        }
+    }
+
+    /// In a group a recall is words alone: each member's app does what they say.
+    fn append_to_group(
+        &self,
+        out: &mut Vec<u8>,
+        address: Address,
+        limits: Limits,
+    ) -> Result<(), Code> {
+        if !limits.takes_groups {
+            return Err(Code::UnknownKind);
+        }
+        let by_user = Address { flags: USER_ACTION, ..address };
+        match self.content {
+            Content::Message(words) | Content::Recall { words, .. } => {
+                let send = GroupSend {
+                    sequence: self.first.0,
+                    seen_ms: words.seen_ms,
+                    life_s: words.life_s,
+                    content_type: words.content_type,
+                };
+                append(out, by_user, &send, &words.payload, limits)
+            }
+            Content::Hole => {
+                let skip = GroupSkip { from: self.first.0, to: self.last.0 };
                 append(out, address, &skip, &[], limits)
             }
         }
@@ -152,6 +189,8 @@ struct Item {
 /// The undecided numbers of one chat.
 #[derive(Debug, Default)]
 pub(super) struct ChatWindow {
+    /// It is a group's.
+    pub(super) to_group: bool,
     items: BTreeMap<Sequence, Item>,
     next: Sequence,
     held_until_ms: Option<u64>,
@@ -186,6 +225,7 @@ impl ChatWindow {
         if self.held_until_ms.is_some() || self.awaited.is_some() {
             return None;
         }
+        let to_group = self.to_group;
         let lowest = self.items.keys().next()?.0;
         let window_end = Sequence(lowest.saturating_add(undecided_max));
         let (&first, item) = self.items.range_mut(self.next..window_end).next()?;
@@ -196,7 +236,7 @@ impl ChatWindow {
         };
         self.next = last.next();
         let item = self.items.get(&first)?;
-        Some(Due { first, last, content: &item.content })
+        Some(Due { first, last, content: &item.content, to_group })
     }
 
     /// Whether `tag` is the latest request for `sequence`, and undecided.

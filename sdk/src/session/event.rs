@@ -1,6 +1,6 @@
 //! What a session tells its driver.
 
-use answerback_proto::id::{DeviceId, Generation, Position, Sequence, UserId};
+use answerback_proto::id::{DeviceId, Generation, GroupId, Position, Sequence, UserId};
 use answerback_proto::kind::{ChatSettings, DeviceMark};
 
 use super::{AskId, Outcome, Ticket};
@@ -75,6 +75,13 @@ pub enum Event {
     DeletionNoted {
         /// As it was given.
         number: i64,
+    },
+    /// What was asked of a group is done, or will not be.
+    GroupAnswered {
+        /// What was asked.
+        ticket: u64,
+        /// The group that was made, where one was; or why nothing was done, a code.
+        answer: Result<Option<GroupId>, u16>,
     },
     /// The server lacks numbers before those that this session holds. For each of them,
     /// call `send` again where it is still kept, else `skip`; the chat waits for that.
@@ -200,6 +207,47 @@ pub enum EntryBody {
         up_to: Position,
         /// What the user's devices had sent, up to these numbers.
         marks: Vec<DeviceMark>,
+    },
+    /// A message to the group `peer`; of another device of the user's, where the user sent it.
+    GroupMessage {
+        /// Who sent it.
+        sender: UserId,
+        /// The sending device.
+        device: DeviceId,
+        /// Its number.
+        sequence: Sequence,
+        /// Its place in the shown order.
+        accepted_at_ms: u64,
+        /// The version of the list of members that it went to.
+        version: u32,
+        /// Opaque to the server.
+        content_type: u16,
+        /// Opaque to the server.
+        payload: Vec<u8>,
+    },
+    /// The group `peer` has other members, roles or another name.
+    GroupChanged {
+        /// Who did it; 0 where nobody did.
+        actor: UserId,
+        /// When.
+        at_ms: u64,
+        /// The version of the list of members that this makes.
+        version: u32,
+        /// Of [`answerback_proto::kind::change`].
+        change: u16,
+        /// Who is concerned, each with his role.
+        members: Vec<(UserId, u16)>,
+        /// The name, where that is told.
+        name: String,
+    },
+    /// Members of the group `peer` will not get a message. Final for each of them.
+    GroupFailed {
+        /// The user's device that had sent it.
+        device: DeviceId,
+        /// Its number.
+        sequence: Sequence,
+        /// Who, each with the code that says why.
+        members: Vec<(UserId, u16)>,
     },
     /// A message to `peer` will not be delivered.
     Failed {

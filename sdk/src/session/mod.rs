@@ -21,6 +21,7 @@ mod deletions;
 mod error;
 mod event;
 mod grant;
+mod groups;
 mod heartbeat;
 mod inbox;
 mod mode;
@@ -47,6 +48,8 @@ pub use error::SessionError;
 pub use event::{Entry, EntryBody, Event};
 use grant::Grant;
 pub use grant::Ticket;
+pub use groups::GroupRequest;
+use groups::GroupRequests;
 use heartbeat::{Beat, Heartbeat};
 use inbox::InboxCursor;
 pub use mode::Mode;
@@ -95,6 +98,8 @@ pub struct Outgoing {
     pub payload: Vec<u8>,
     /// The earlier number of this chat that it takes back, where it does.
     pub recalled: Option<Sequence>,
+    /// The peer is a group.
+    pub to_group: bool,
 }
 
 /// What may be under way to this device without an acknowledgement.
@@ -134,6 +139,7 @@ struct Limits {
     takes_recalls: bool,
     takes_deletions: bool,
     takes_typing: bool,
+    takes_groups: bool,
 }
 
 /// The device's end of its connections, one after the other.
@@ -151,6 +157,7 @@ pub struct ClientSession {
     reads: Reads,
     asks: Asks,
     deletions: Deletions,
+    groups: GroupRequests,
     grant: Grant,
     typist: Typist,
     /// What was asked on this connection and not answered, by tag.
@@ -180,6 +187,7 @@ impl ClientSession {
             reads: Reads::default(),
             asks: Asks::default(),
             deletions: Deletions::default(),
+            groups: GroupRequests::default(),
             grant: Grant::new(device.ticket),
             typist: Typist::default(),
             requests: BTreeMap::new(),
@@ -227,8 +235,11 @@ impl ClientSession {
     pub fn send(&mut self, message: Outgoing) {
         let (peer, sequence) = (message.peer, message.sequence);
         if is_number(sequence) {
+            let to_group = message.to_group;
             let content = chat::Content::of(message);
-            self.chats.entry(peer).or_default().insert(sequence, content);
+            let chat = self.chats.entry(peer).or_default();
+            chat.to_group |= to_group;
+            chat.insert(sequence, content);
         } else {
             let code = Code::FrameMalformed.number();
             self.events.push_back(Event::Refused { peer, sequence, code });
@@ -275,6 +286,7 @@ impl ClientSession {
         self.reads.forget_connection();
         self.asks.forget_connection();
         self.deletions.forget_connection();
+        self.groups.forget_connection();
         self.grant.forget_connection();
         self.typist.forget_connection();
     }
@@ -318,6 +330,7 @@ impl ClientSession {
                 self.transmit_reads(limits, out);
                 self.transmit_asks(out);
                 self.transmit_deletions(limits, out);
+                self.transmit_groups(limits.takes_groups, out);
                 self.transmit_chats(limits, start, out);
             }
         }
@@ -330,6 +343,7 @@ impl ClientSession {
         let held = self.chats.values().filter_map(ChatWindow::held_until_ms);
         let held = held.chain(self.reads.held_until_ms()).chain(self.asks.held_until_ms());
         let held = held.chain(self.deletions.held_until_ms());
+        let held = held.chain(self.groups.held_until_ms());
         self.heartbeat.poll_timeout().into_iter().chain(held).min()
     }
 

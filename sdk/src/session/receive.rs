@@ -58,6 +58,12 @@ impl ClientSession {
             Kind::Done | Kind::Declined if is_open && self.is_deletion(header.tag) => {
                 self.handle_deletion_answer(kind, frame)
             }
+            Kind::Done if is_open && self.asks_of_group(header.tag) => {
+                self.handle_group_done(frame)
+            }
+            Kind::Declined if is_open && self.asks_of_group(header.tag) => {
+                self.handle_group_declined(frame)
+            }
             Kind::Done if is_open => self.handle_done(frame),
             Kind::Declined if is_open => self.handle_declined(frame),
             Kind::Devices if is_open => self.handle_devices(frame),
@@ -72,6 +78,10 @@ impl ClientSession {
             Kind::Copied if is_open => self.handle_copied(frame),
             Kind::ChatDeleted if is_open => self.handle_chat_deleted(frame),
             Kind::Typing if is_open => self.handle_typing(frame),
+            Kind::GroupCreated if is_open => self.handle_group_created(frame),
+            Kind::GroupDeliver if is_open => self.handle_group_deliver(frame),
+            Kind::GroupChanged if is_open => self.handle_group_changed(frame),
+            Kind::GroupFailed if is_open => self.handle_group_failed(frame),
             Kind::CaughtUp if is_open => {
                 read::<CaughtUp>(frame.envelope)?;
                 self.reads.handle_caught_up();
@@ -96,6 +106,7 @@ impl ClientSession {
             takes_recalls: tail.lists(Kind::Recall),
             takes_deletions: tail.lists(Kind::DeleteChat),
             takes_typing: tail.lists(Kind::Typing),
+            takes_groups: tail.lists(Kind::GroupSend),
         };
         self.state = State::Open(limits);
         self.asks.handle_welcome(tail.kind_numbers());
@@ -166,7 +177,8 @@ impl ClientSession {
             | Request::Renew
             | Request::Ping
             | Request::DeleteChat
-            | Request::Ask(_) => false,
+            | Request::Ask(_)
+            | Request::Group { .. } => false,
         })?;
         match request {
             Request::Read(mark) => self.settle_refused_read(mark, code, retry_after_ms),

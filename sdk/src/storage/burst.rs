@@ -8,11 +8,12 @@ use super::{StorageError, chat_settings, deletion, reads};
 use crate::session::{Entry, EntryBody, Event, ReadMark, Ticket};
 
 const RECEIVE: &str = "
-    INSERT INTO inbound (sender, device, sequence, position, accepted_at_ms, content_type, payload)
-    SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7
+    INSERT INTO inbound (peer, device, sequence, position, accepted_at_ms, content_type, payload,
+                         sender)
+    SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8
     WHERE NOT EXISTS (SELECT 1 FROM erased
-                      WHERE peer = ?1 AND sender = ?1 AND device = ?2 AND up_to >= ?3)
-    ON CONFLICT (sender, device, sequence) DO NOTHING";
+                      WHERE peer = ?1 AND sender = ?8 AND device = ?2 AND up_to >= ?3)
+    ON CONFLICT (peer, device, sequence, sender) DO NOTHING";
 const COPY: &str = "
     INSERT INTO outbound (peer, device, sequence, state, content_type, seen_ms, life_s, payload,
                           accepted_at_ms)
@@ -42,10 +43,21 @@ const SEE: &str = "
 const FAILED: i64 = 3;
 const REFUSED: i64 = 4;
 
+/// What a message says of itself.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Received {
+    pub(super) sender: UserId,
+    pub(super) device: DeviceId,
+    pub(super) sequence: Sequence,
+    pub(super) accepted_at_ms: u64,
+    pub(super) content_type: u16,
+}
+
 /// A transaction; dropped without `commit`, it leaves nothing.
 #[derive(Debug)]
 pub struct Burst<'a> {
     transaction: Transaction<'a>,
+    user: UserId,
     device: DeviceId,
     cursor: Option<Position>,
     is_empty: bool,
@@ -53,8 +65,8 @@ pub struct Burst<'a> {
 }
 
 impl<'a> Burst<'a> {
-    pub(super) fn new(transaction: Transaction<'a>, device: DeviceId) -> Self {
-        Self { transaction, device, cursor: None, is_empty: true, doubled_count: 0 }
+    pub(super) fn new(transaction: Transaction<'a>, (user, device): (UserId, DeviceId)) -> Self {
+        Self { transaction, user, device, cursor: None, is_empty: true, doubled_count: 0 }
     }
 
     /// Stores what an event says, where it says anything to store. A message that is stored
@@ -147,27 +159,28 @@ impl<'a> Burst<'a> {
         let peer = entry.peer;
         match &entry.body {
             EntryBody::Message { device, sequence, accepted_at_ms, content_type, payload } => {
-                let (device, sequence) = (Id(device.0), Number(sequence.0));
-                let (position, place) = (Number(entry.position.0), Number(*accepted_at_ms));
-                let sender = Id(peer.0);
-                let is_new = self.execute(
-                    RECEIVE,
-                    params![sender, device, sequence, position, place, content_type, payload],
-                )? > 0;
-                if !is_new {
-                    self.note_repeat(sender, device, sequence, entry.position)?;
-                }
-                self.see(peer, *accepted_at_ms)
+                let of = Received {
+                    sender: peer,
+                    device: *device,
+                    sequence: *sequence,
+                    accepted_at_ms: *accepted_at_ms,
+                    content_type: *content_type,
+                };
+                self.receive(entry, of, payload)
             }
+            EntryBody::GroupMessage { .. }
+            | EntryBody::GroupChanged { .. }
+            | EntryBody::GroupFailed { .. } => self.record_group_entry(entry),
             EntryBody::Copied { device, .. } if *device == self.device => Ok(()),
             EntryBody::Copied { device, sequence, accepted_at_ms, content_type, payload } => {
-                let (device, sequence) = (Id(device.0), Number(sequence.0));
-                let place = Number(*accepted_at_ms);
-                self.execute(
-                    COPY,
-                    params![Id(peer.0), device, sequence, content_type, payload, place],
-                )?;
-                self.see(peer, *accepted_at_ms)
+                let of = Received {
+                    sender: self.user,
+                    device: *device,
+                    sequence: *sequence,
+                    accepted_at_ms: *accepted_at_ms,
+                    content_type: *content_type,
+                };
+                self.copy(peer, of, payload)
             }
             EntryBody::Delivered { device, up_to, except, .. } => {
                 self.deliver(peer, *device, *up_to, except)
@@ -190,22 +203,54 @@ impl<'a> Burst<'a> {
         }
     }
 
-    fn note_repeat(
+    /// Stores a message that came.
+    pub(super) fn receive(
         &mut self,
-        sender: Id,
-        device: Id,
-        sequence: Number,
-        position: Position,
+        entry: &Entry,
+        of: Received,
+        payload: &[u8],
     ) -> Result<(), StorageError> {
-        let select = "SELECT position FROM inbound
-                      WHERE sender = ?1 AND device = ?2 AND sequence = ?3";
-        let mut statement = self.transaction.prepare_cached(select)?;
-        let stored = statement
-            .query_row(params![sender, device, sequence], |row| row.get::<_, Number>(0))
-            .optional()?;
-        // Of what was erased nobody knows where it had been.
-        self.doubled_count += u64::from(stored.is_some_and(|stored| stored.0 != position.0));
-        Ok(())
+        let (peer, sender, device) = (Id(entry.peer.0), Id(of.sender.0), Id(of.device.0));
+        let (sequence, place) = (Number(of.sequence.0), Number(of.accepted_at_ms));
+        let (position, content_type) = (Number(entry.position.0), of.content_type);
+        let received =
+            params![peer, device, sequence, position, place, content_type, payload, sender];
+        if self.execute(RECEIVE, received)? == 0 {
+            let select = "SELECT position FROM inbound
+                          WHERE peer = ?1 AND device = ?2 AND sequence = ?3 AND sender = ?4";
+            let mut statement = self.transaction.prepare_cached(select)?;
+            let parameters = params![peer, device, sequence, sender];
+            let stored =
+                statement.query_row(parameters, |row| row.get::<_, Number>(0)).optional()?;
+            // Of what was erased nobody knows where it had been.
+            let is_doubled = stored.is_some_and(|stored| stored.0 != entry.position.0);
+            self.doubled_count += u64::from(is_doubled);
+        }
+        self.see(entry.peer, of.accepted_at_ms)
+    }
+
+    /// Stores a message that another device of the user's sent.
+    pub(super) fn copy(
+        &self,
+        peer: UserId,
+        of: Received,
+        payload: &[u8],
+    ) -> Result<(), StorageError> {
+        let (device, sequence) = (Id(of.device.0), Number(of.sequence.0));
+        let (content_type, place) = (of.content_type, Number(of.accepted_at_ms));
+        let copied = params![Id(peer.0), device, sequence, content_type, payload, place];
+        self.execute(COPY, copied)?;
+        self.see(peer, of.accepted_at_ms)
+    }
+
+    /// Which device this is.
+    pub(super) fn own_device(&self) -> DeviceId {
+        self.device
+    }
+
+    /// Who this is.
+    pub(super) fn own_user(&self) -> UserId {
+        self.user
     }
 
     fn deliver(
@@ -256,7 +301,11 @@ impl<'a> Burst<'a> {
     }
 
     /// How many rows it changed.
-    fn execute(&self, sql: &str, parameters: &[&dyn ToSql]) -> Result<usize, StorageError> {
+    pub(super) fn execute(
+        &self,
+        sql: &str,
+        parameters: &[&dyn ToSql],
+    ) -> Result<usize, StorageError> {
         Ok(self.transaction.prepare_cached(sql)?.execute(parameters)?)
     }
 }

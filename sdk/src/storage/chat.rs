@@ -45,7 +45,8 @@ const RECEIVED: &str = "
     SELECT sender, inbound.device AS device, sequence, accepted_at_ms, content_type, payload,
            sequence <= coalesce(up_to, 0), NULL, NULL, accepted_at_ms AS place
     FROM inbound
-    LEFT JOIN read_mark ON peer = sender AND read_mark.device = inbound.device";
+    LEFT JOIN read_mark ON read_mark.peer = inbound.peer
+                       AND read_mark.device = inbound.device";
 /// A sent one, `?1` being the user: what is undecided stands last, what was refused where it
 /// was written.
 const SENT: &str = "
@@ -73,7 +74,7 @@ pub(super) fn last(
 
 fn last_of_both_sides() -> String {
     format!(
-        "SELECT * FROM ({RECEIVED} WHERE sender = ?2
+        "SELECT * FROM ({RECEIVED} WHERE inbound.peer = ?2
                         ORDER BY place DESC, inbound.device DESC, sequence DESC LIMIT ?3)
          UNION ALL
          SELECT * FROM ({SENT} WHERE peer = ?2 AND resent_as IS NULL
@@ -102,14 +103,17 @@ pub(super) fn find(
     sequence: Sequence,
 ) -> Result<Option<ChatMessage>, StorageError> {
     let select = match sender == user {
-        true => format!("{SENT} WHERE peer = ?2 AND outbound.device = ?3 AND sequence = ?4"),
+        true => {
+            format!("{SENT} WHERE peer = ?2 AND outbound.device = ?3 AND sequence = ?4 AND ?5 = ?1")
+        }
         false => format!(
-            "{RECEIVED} WHERE sender = ?2 AND sender <> ?1
+            "{RECEIVED} WHERE inbound.peer = ?2 AND sender = ?5 AND sender <> ?1
                         AND inbound.device = ?3 AND sequence = ?4"
         ),
     };
     let mut statement = connection.prepare_cached(&select)?;
-    let parameters = params![Id(user.0), Id(peer.0), Id(device.0), Number(sequence.0)];
+    let parameters =
+        params![Id(user.0), Id(peer.0), Id(device.0), Number(sequence.0), Id(sender.0)];
     Ok(statement.query_row(parameters, message).optional()?)
 }
 
@@ -126,12 +130,12 @@ pub(super) fn unread_count(connection: &Connection, peer: UserId) -> Result<u64,
     let select = "SELECT count(*) - (
                       SELECT coalesce(sum((
                           SELECT count(*) FROM inbound AS one
-                          WHERE one.sender = ?1 AND one.device = mark.device
+                          WHERE one.peer = ?1 AND one.device = mark.device
                           AND one.sequence <= mark.up_to
                       )), 0)
                       FROM read_mark AS mark WHERE mark.peer = ?1
                   )
-                  FROM inbound WHERE sender = ?1";
+                  FROM inbound WHERE peer = ?1";
     count(connection, select, peer)
 }
 
@@ -146,7 +150,7 @@ pub(super) fn newest(
     connection: &Connection,
     peer: UserId,
 ) -> Result<Vec<(DeviceId, Sequence)>, StorageError> {
-    let select = "SELECT device, max(sequence) FROM inbound WHERE sender = ?1 GROUP BY device";
+    let select = "SELECT device, max(sequence) FROM inbound WHERE peer = ?1 GROUP BY device";
     let mut statement = connection.prepare_cached(select)?;
     let rows = statement.query_map([Id(peer.0)], |row| {
         Ok((DeviceId(row.get::<_, Id>(0)?.0), Sequence(row.get::<_, Number>(1)?.0)))

@@ -12,8 +12,8 @@ use crate::session::ChatDeletion;
 
 const ERASE_RECEIVED: &str = "
     INSERT INTO erased (peer, sender, device, up_to)
-    SELECT sender, sender, device, max(sequence) FROM inbound
-    WHERE sender = ?1 AND row <= ?2 GROUP BY device
+    SELECT peer, sender, device, max(sequence) FROM inbound
+    WHERE peer = ?1 AND row <= ?2 GROUP BY sender, device
     ON CONFLICT (peer, sender, device) DO UPDATE SET up_to = max(up_to, excluded.up_to)";
 const ERASE_SENT: &str = "
     INSERT INTO erased (peer, sender, device, up_to)
@@ -21,7 +21,8 @@ const ERASE_SENT: &str = "
     ON CONFLICT (peer, sender, device) DO UPDATE SET up_to = max(up_to, excluded.up_to)";
 
 /// Erases the chat with `peer`, but for what is not decided, and stores what the server is to
-/// be told: several where a frame does not take all marks.
+/// be told: several where a frame does not take all marks, nothing where `peer` is a group,
+/// whose messages leave the server without that.
 pub(super) fn delete(
     connection: &Connection,
     own: DeviceId,
@@ -34,6 +35,10 @@ pub(super) fn delete(
     let marks = sent_marks(connection, own, peer)?;
     erase_received(connection, peer, i64::MAX)?;
     erase_sent(connection, peer, &marks)?;
+    let select = "SELECT EXISTS (SELECT 1 FROM chat WHERE peer = ?1 AND is_group = 1)";
+    if connection.query_row(select, params![Id(peer.0)], |row| row.get(0))? {
+        return Ok(Vec::new());
+    }
     let mut chunks: Vec<_> = marks.chunks(CHAT_MARKS_MAX).map(<[_]>::to_vec).collect();
     if chunks.is_empty() {
         chunks.push(Vec::new());
@@ -60,7 +65,7 @@ pub(super) fn erase(
     marks: &[DeviceMark],
 ) -> Result<(), StorageError> {
     // Places of an older generation lie before all of this one, whatever their numbers are.
-    let select = "SELECT max(row) FROM inbound WHERE sender = ?1 AND position <= ?2";
+    let select = "SELECT max(row) FROM inbound WHERE peer = ?1 AND position <= ?2";
     let parameters = params![Id(peer.0), Number(up_to.0)];
     let last: Option<i64> = connection.query_row(select, parameters, |row| row.get(0))?;
     if let Some(last) = last {
@@ -120,7 +125,7 @@ fn sent_marks(
 fn erase_received(connection: &Connection, peer: UserId, last: i64) -> Result<(), StorageError> {
     let parameters = params![Id(peer.0), last];
     connection.prepare_cached(ERASE_RECEIVED)?.execute(parameters)?;
-    let delete = "DELETE FROM inbound WHERE sender = ?1 AND row <= ?2";
+    let delete = "DELETE FROM inbound WHERE peer = ?1 AND row <= ?2";
     connection.prepare_cached(delete)?.execute(parameters)?;
     Ok(())
 }

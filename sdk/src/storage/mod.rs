@@ -16,6 +16,7 @@ mod chat;
 mod chat_settings;
 mod deletion;
 mod error;
+mod groups;
 mod outbound;
 mod reads;
 mod schema;
@@ -33,6 +34,7 @@ pub use burst::Burst;
 pub use chat::{ChatMessage, Fate};
 pub use chat_settings::ChatChange;
 pub use error::StorageError;
+pub use groups::{GroupMember, StoredGroup};
 pub use outbound::Draft;
 use schema::{Id, Number};
 
@@ -71,6 +73,8 @@ pub struct Sent {
 pub struct Received {
     /// Its number in this file, in the order of arrival.
     pub row: i64,
+    /// The other end of the chat: who sent it, or the group.
+    pub peer: UserId,
     /// Who sent it.
     pub sender: UserId,
     /// From which device.
@@ -253,7 +257,7 @@ impl Storage {
     /// # Errors
     /// Where the file cannot be written.
     pub fn burst(&mut self) -> Result<Burst<'_>, StorageError> {
-        Ok(Burst::new(self.connection.transaction()?, self.device))
+        Ok(Burst::new(self.connection.transaction()?, (self.user, self.device)))
     }
 
     /// Messages of a range that the server may still need: queued or accepted.
@@ -385,7 +389,7 @@ impl Storage {
     /// Where the file cannot be read.
     pub fn to_hand_over(&self, count_max: u32) -> Result<Vec<Received>, StorageError> {
         let select = "SELECT row, sender, device, sequence, position, accepted_at_ms,
-                             content_type, payload
+                             content_type, payload, peer
                       FROM inbound WHERE handed_over = 0 ORDER BY row LIMIT ?1";
         let mut statement = self.connection.prepare_cached(select)?;
         let rows = statement.query_map([count_max], received)?;
@@ -413,5 +417,6 @@ fn received(row: &Row<'_>) -> rusqlite::Result<Received> {
         accepted_at_ms: row.get::<_, Number>(5)?.0,
         content_type: row.get(6)?,
         payload: row.get(7)?,
+        peer: UserId(row.get::<_, Id>(8)?.0),
     })
 }

@@ -1,6 +1,6 @@
 //! Messages on their way out: drafts without a number, and what is queued under one.
 
-use answerback_proto::id::{DeviceId, Sequence, UserId};
+use answerback_proto::id::{DeviceId, GroupId, Sequence, UserId};
 use answerback_proto::limits::LIFE_MAX_S;
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
 
@@ -31,17 +31,24 @@ pub struct Draft {
     pub life_s: u32,
     /// The earlier number of this device in this chat that it takes back, where it does.
     pub recalled: Option<Sequence>,
+    /// The recipient is a group, also where nothing was heard of it yet.
+    pub to_group: bool,
 }
 
 impl Draft {
     /// A message with the longest life.
     pub fn new(peer: UserId, content_type: u16, payload: Vec<u8>) -> Self {
-        Self { peer, content_type, payload, life_s: 0, recalled: None }
+        Self { peer, content_type, payload, life_s: 0, recalled: None, to_group: false }
     }
 
     /// A message that takes back what this device sent to `peer` as number `recalled`.
     pub fn recall(peer: UserId, recalled: Sequence, content_type: u16, payload: Vec<u8>) -> Self {
         Self { recalled: Some(recalled), ..Self::new(peer, content_type, payload) }
+    }
+
+    /// A message to a group.
+    pub fn to_group(group: GroupId, content_type: u16, payload: Vec<u8>) -> Self {
+        Self { to_group: true, ..Self::new(group.as_peer(), content_type, payload) }
     }
 
     /// It may wait for so long, seconds; what is above 30 days counts as 30 days.
@@ -63,12 +70,17 @@ pub(super) fn queue(
     device: DeviceId,
     draft: Draft,
 ) -> Result<Outgoing, StorageError> {
-    let Draft { peer, content_type, payload, life_s, recalled } = draft;
-    let next = "INSERT INTO chat (peer, last_sequence, seen_ms) VALUES (?1, 1, 0)
-                ON CONFLICT (peer) DO UPDATE SET last_sequence = last_sequence + 1
-                RETURNING last_sequence, seen_ms";
-    let of_row = |row: &Row<'_>| Ok((row.get::<_, Number>(0)?, row.get::<_, Number>(1)?));
-    let (sequence, seen_ms) = connection.prepare_cached(next)?.query_row([Id(peer.0)], of_row)?;
+    let Draft { peer, content_type, payload, life_s, recalled, to_group } = draft;
+    let next = "INSERT INTO chat (peer, last_sequence, seen_ms, is_group) VALUES (?1, 1, 0, ?2)
+                ON CONFLICT (peer) DO UPDATE
+                SET last_sequence = last_sequence + 1, is_group = max(is_group, ?2)
+                RETURNING last_sequence, seen_ms, is_group";
+    let of_row = |row: &Row<'_>| {
+        Ok((row.get::<_, Number>(0)?, row.get::<_, Number>(1)?, row.get::<_, bool>(2)?))
+    };
+    let mut statement = connection.prepare_cached(next)?;
+    let (sequence, seen_ms, to_group) =
+        statement.query_row(params![Id(peer.0), to_group], of_row)?;
     if let Some(recalled) = recalled.filter(|recalled| !(1..sequence.0).contains(&recalled.0)) {
         return Err(StorageError::NotSent { peer, sequence: recalled });
     }
@@ -93,6 +105,7 @@ pub(super) fn queue(
         life_s,
         payload,
         recalled,
+        to_group,
     })
 }
 
@@ -114,6 +127,7 @@ pub(super) fn failed(
             payload: row.get(1)?,
             life_s: row.get(2)?,
             recalled: row.get::<_, Option<Number>>(3)?.map(|number| Sequence(number.0)),
+            to_group: false,
         })
     };
     let parameters = params![Id(peer.0), Id(device.0), Number(sequence.0)];
@@ -145,7 +159,8 @@ pub(super) fn select(
     parameters: &[&dyn ToSql],
 ) -> Result<Vec<Outgoing>, StorageError> {
     let select = format!(
-        "SELECT peer, sequence, content_type, seen_ms, life_s, payload, recalled FROM outbound
+        "SELECT peer, sequence, content_type, outbound.seen_ms, life_s, payload, recalled, is_group
+         FROM outbound JOIN chat USING (peer)
          WHERE {filter} ORDER BY peer, sequence"
     );
     let mut statement = connection.prepare_cached(&select)?;
@@ -158,6 +173,7 @@ pub(super) fn select(
             life_s: row.get(4)?,
             payload: row.get(5)?,
             recalled: row.get::<_, Option<Number>>(6)?.map(|number| Sequence(number.0)),
+            to_group: row.get(7)?,
         })
     };
     let rows = statement.query_map(parameters, of_row)?;

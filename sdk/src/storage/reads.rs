@@ -13,9 +13,9 @@ pub(super) fn mark(
     ReadMark { peer, device, up_to }: ReadMark,
 ) -> Result<Option<ReadMark>, StorageError> {
     let upsert = "INSERT INTO read_mark (peer, device, up_to, noted)
-                  SELECT sender, device, min(?3, max(sequence)), 0
-                  FROM inbound WHERE sender = ?1 AND device = ?2
-                  GROUP BY sender, device HAVING min(?3, max(sequence)) > 0
+                  SELECT inbound.peer, device, min(?3, max(sequence)), 0
+                  FROM inbound WHERE inbound.peer = ?1 AND device = ?2
+                  GROUP BY inbound.peer, device HAVING min(?3, max(sequence)) > 0
                   ON CONFLICT (peer, device) DO UPDATE SET up_to = excluded.up_to
                   WHERE excluded.up_to > read_mark.up_to
                   RETURNING up_to";

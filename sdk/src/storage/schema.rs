@@ -19,7 +19,7 @@ const APPLICATION: i64 = 0x416e_7362;
 /// The version that this program writes.
 const VERSION: i64 = STEPS.len() as i64;
 /// What makes each version from the one before it, the first from nothing.
-const STEPS: &[&str] = &[VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_5];
+const STEPS: &[&str] = &[VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_5, VERSION_6];
 
 const VERSION_1: &str = "
     CREATE TABLE device (
@@ -148,6 +148,57 @@ const VERSION_5: &str = "
         flags          INTEGER NOT NULL,
         muted_until_ms INTEGER NOT NULL,
         unsaid         INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+";
+
+const VERSION_6: &str = "
+    ALTER TABLE chat ADD COLUMN is_group INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE inbound RENAME TO inbound_5;
+    DROP INDEX inbound_open;
+    DROP INDEX inbound_shown;
+    -- peer: the other end of the chat: the sender, or a group.
+    CREATE TABLE inbound (
+        row            INTEGER PRIMARY KEY,
+        peer           BLOB NOT NULL,
+        sender         BLOB NOT NULL,
+        device         BLOB NOT NULL,
+        sequence       INTEGER NOT NULL,
+        position       INTEGER NOT NULL,
+        accepted_at_ms INTEGER NOT NULL,
+        content_type   INTEGER NOT NULL,
+        payload        BLOB NOT NULL,
+        handed_over    INTEGER NOT NULL DEFAULT 0,
+        UNIQUE (peer, device, sequence, sender)
+    ) STRICT;
+    INSERT INTO inbound
+        SELECT row, sender, sender, device, sequence, position, accepted_at_ms, content_type,
+               payload, handed_over
+        FROM inbound_5;
+    DROP TABLE inbound_5;
+    CREATE INDEX inbound_open ON inbound (row) WHERE handed_over = 0;
+    CREATE INDEX inbound_shown ON inbound (peer, accepted_at_ms, device, sequence);
+    -- version: of the list of members.
+    CREATE TABLE member_list (
+        peer      BLOB PRIMARY KEY,
+        name      TEXT NOT NULL,
+        version   INTEGER NOT NULL,
+        is_member INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    -- role: 0 member, 1 admin, 2 owner.
+    CREATE TABLE member (
+        peer BLOB NOT NULL,
+        user BLOB NOT NULL,
+        role INTEGER NOT NULL,
+        PRIMARY KEY (peer, user)
+    ) STRICT, WITHOUT ROWID;
+    -- Members who will not get a message of this user's.
+    CREATE TABLE member_failure (
+        peer     BLOB NOT NULL,
+        device   BLOB NOT NULL,
+        sequence INTEGER NOT NULL,
+        user     BLOB NOT NULL,
+        code     INTEGER NOT NULL,
+        PRIMARY KEY (peer, device, sequence, user)
     ) STRICT, WITHOUT ROWID;
 ";
 

@@ -9,7 +9,7 @@ use answerback_directory::shard::Grant;
 use answerback_proto::id::{DeviceId, Sequence, UserId};
 use answerback_proto::kind::{BLOCKED, ChatSettings, HIDES_READS, MUTED};
 use answerback_proto::limits::{LIFE_MIN_S, MUTED_UNTIL_MS_MAX};
-use answerback_sdk::session::{Ask, ClientSession, Credit, Mode, Outgoing};
+use answerback_sdk::session::{Ask, ClientSession, Credit, GroupRequest, Mode, Outgoing};
 use answerback_sdk::storage::ChatChange;
 use fastrand::Rng;
 
@@ -55,6 +55,8 @@ pub(crate) struct Client {
     was_asked: bool,
     /// Whether it may have something to say.
     is_stirred: bool,
+    /// Requests about groups so far.
+    asked: u64,
 }
 
 impl Client {
@@ -79,6 +81,7 @@ impl Client {
             is_in_background,
             was_asked: false,
             is_stirred: true,
+            asked: 0,
         };
         new.set_mode();
         new
@@ -148,7 +151,7 @@ impl Client {
         let new = NewMessage {
             sender: self.user,
             device: self.device,
-            recipient: peer,
+            recipient: model.alias(peer),
             recalled,
             life_s: if is_short { random.u32(LIFE_MIN_S..60) } else { 0 },
             payload_bytes: random.usize(4..60),
@@ -157,7 +160,9 @@ impl Client {
         let (number, sequence) = model.add_message(new);
         *last = sequence;
         if !new.is_lost {
-            let outgoing = self.outgoing(&new, number, sequence);
+            let to_group = new.recipient != peer;
+            let seen_ms = self.store.seen_ms.get(&peer).copied().unwrap_or_default();
+            let outgoing = Outgoing { peer, to_group, seen_ms, ..outgoing(&new, number, sequence) };
             self.store.undecided.insert((peer, sequence), outgoing.clone());
             self.session.send(outgoing);
             self.is_stirred = true;
@@ -165,16 +170,11 @@ impl Client {
         (number, sequence)
     }
 
-    fn outgoing(&self, new: &NewMessage, number: MessageNumber, sequence: Sequence) -> Outgoing {
-        Outgoing {
-            peer: new.recipient,
-            sequence,
-            content_type: 1,
-            seen_ms: self.store.seen_ms.get(&new.recipient).copied().unwrap_or_default(),
-            life_s: new.life_s,
-            payload: number.payload(new.payload_bytes),
-            recalled: new.recalled,
-        }
+    /// The user asks for something to be done with a group.
+    pub(crate) fn ask_group(&mut self, request: GroupRequest) {
+        self.asked += 1;
+        self.session.ask_group(self.asked, request);
+        self.is_stirred = true;
     }
 
     /// The user touches a key in the chat with another.
@@ -288,5 +288,19 @@ impl Client {
             && self.store.undecided.is_empty()
             && self.store.deletions.is_empty()
             && self.session.undecided() == 0
+    }
+}
+
+/// A message as the app writes it, but for what it knows of the chat.
+fn outgoing(new: &NewMessage, number: MessageNumber, sequence: Sequence) -> Outgoing {
+    Outgoing {
+        peer: new.recipient,
+        sequence,
+        content_type: 1,
+        seen_ms: 0,
+        life_s: new.life_s,
+        payload: number.payload(new.payload_bytes),
+        recalled: new.recalled,
+        to_group: false,
     }
 }

@@ -106,7 +106,11 @@ impl Client {
                 self.disconnect();
                 Ok(())
             }
-            Event::CaughtUp | Event::GoAway { .. } | Event::Ticket(_) | Event::Renewed => Ok(()),
+            Event::CaughtUp
+            | Event::GoAway { .. }
+            | Event::Ticket(_)
+            | Event::Renewed
+            | Event::GroupAnswered { .. } => Ok(()),
         }
     }
 
@@ -134,6 +138,9 @@ impl Client {
                 self.store.see(peer, *accepted_at_ms);
                 let copied = self.store.copied.entry((peer, *device)).or_default();
                 *copied = (*copied).max(*sequence);
+            }
+            EntryBody::GroupMessage { accepted_at_ms, .. } => {
+                self.store.see(peer, *accepted_at_ms);
             }
             EntryBody::Failed { device, sequence, .. } if *device == self.device => {
                 self.store.undecided.remove(&(peer, *sequence));
@@ -200,6 +207,15 @@ fn told(entry: &session::Entry) -> String {
         }
         EntryBody::Failed { device, sequence, code } => {
             format!("{position}: device {device}'s {sequence} to user {peer} failed: {code}")
+        }
+        EntryBody::GroupMessage { sender, device, sequence, .. } => {
+            format!("{position}: number {sequence} of {sender}'s device {device} in group {peer}")
+        }
+        EntryBody::GroupChanged { version, change, .. } => {
+            format!("{position}: group {peer} changes ({change}) to version {version}")
+        }
+        EntryBody::GroupFailed { device, sequence, members } => {
+            format!("{position}: device {device}'s {sequence} in group {peer} fails {members:?}")
         }
     }
 }

@@ -7,7 +7,7 @@ use answerback_proto::code::Code;
 use answerback_proto::encode::{Address, append_frame};
 use answerback_proto::frame_buffer::Frame;
 use answerback_proto::id::{DeviceId, Generation, Position, Sequence, UserId};
-use answerback_proto::kind::{End, Hello, Kind, Ping, Pong, Recall, Send, Typing};
+use answerback_proto::kind::{End, GroupSend, Hello, Kind, Ping, Pong, Recall, Send, Typing};
 use answerback_proto::limits::{FRAME_BYTES_MAX, MODE_ACTIVE};
 
 use super::{Front, Letter, Request};
@@ -51,10 +51,11 @@ impl Front {
             self.home(user).handle_alive(user, session);
         }
         match kind {
-            Kind::Send | Kind::Recall if self.is_disk_full => {
+            Kind::Send | Kind::Recall | Kind::GroupSend if self.is_disk_full => {
                 self.refuse(origin, target, kind, frame)
             }
             Kind::Send | Kind::Recall | Kind::Skip => self.request(kind, origin, target, frame),
+            kind if kind.is_of_groups() => self.request(kind, origin, target, frame),
             Kind::Ack => self.home(user).handle_ack(origin, frame.envelope),
             Kind::Resync => self.home(user).handle_resync(origin, frame.envelope),
             Kind::Read => self.home(user).handle_read(origin, frame.envelope),
@@ -102,8 +103,9 @@ impl Front {
     }
 
     fn request(&mut self, kind: Kind, origin: Origin, recipient: UserId, frame: &Frame<'_>) {
-        let core = self.table.core_of(self.table.partition_of(recipient));
         let (envelope, payload) = (frame.envelope, frame.payload);
+        let home = self.table.home_of_request(kind, origin.user, recipient, envelope);
+        let core = self.table.core_of(home);
         if core == origin.session.core {
             return self.hand_request(kind, origin, recipient, envelope, payload);
         }
@@ -120,8 +122,12 @@ impl Front {
         envelope: &[u8],
         payload: &[u8],
     ) {
-        let shard = self.home(recipient);
+        let home = self.table.home_of_request(kind, origin.user, recipient, envelope);
+        let shard = &mut self.shards[usize::from(home.0)];
         match kind {
+            kind if kind.is_of_groups() => {
+                shard.handle_group_request(kind, origin, recipient, envelope, payload);
+            }
             Kind::Skip => shard.handle_skip(origin, recipient, envelope),
             Kind::Recall => shard.handle_recall(origin, recipient, envelope, payload),
             _ => shard.handle_send(origin, recipient, envelope, payload),
@@ -132,6 +138,7 @@ impl Front {
     fn refuse(&mut self, origin: Origin, peer: UserId, kind: Kind, frame: &Frame<'_>) {
         let number = match kind {
             Kind::Recall => read::<Recall>(frame.envelope).map(|recall| recall.sequence),
+            Kind::GroupSend => read::<GroupSend>(frame.envelope).map(|send| send.sequence),
             _ => read::<Send>(frame.envelope).map(|send| send.sequence),
         };
         let sequence = Sequence(number.unwrap_or_default());

@@ -62,12 +62,42 @@ pub(super) struct Entry {
 pub(super) enum Body {
     Message(MessageNumber),
     Copied(MessageNumber),
-    Delivered { device: DeviceId, up_to: u64, at_ms: u64, except: Excepted },
-    ChatSet { flags: u16, muted_until_ms: u64 },
-    ReadBy { device: DeviceId, up_to: u64, at_ms: u64 },
-    ReadElsewhere { device: DeviceId, up_to: u64, at_ms: u64, reader: DeviceId },
-    Failed { message: MessageNumber, code: u16 },
-    ChatDeleted { device: DeviceId, up_to: u64, marks: Marks },
+    Delivered {
+        device: DeviceId,
+        up_to: u64,
+        at_ms: u64,
+        except: Excepted,
+    },
+    ReadBy {
+        device: DeviceId,
+        up_to: u64,
+        at_ms: u64,
+    },
+    ReadElsewhere {
+        device: DeviceId,
+        up_to: u64,
+        at_ms: u64,
+        reader: DeviceId,
+    },
+    Failed {
+        message: MessageNumber,
+        code: u16,
+    },
+    GroupMessage(MessageNumber),
+    GroupCopied(MessageNumber),
+    /// Which of the words.
+    GroupChange(usize),
+    /// Which of the failures.
+    GroupFailed(usize),
+    ChatDeleted {
+        device: DeviceId,
+        up_to: u64,
+        marks: Marks,
+    },
+    ChatSet {
+        flags: u16,
+        muted_until_ms: u64,
+    },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,7 +119,12 @@ pub(super) struct Chat {
     pub(super) receipts: Vec<(ReceiptKind, DeviceId, u64)>,
     /// What comes from each of the other end's devices.
     pub(super) directions: Vec<Direction>,
+    /// Of a group's: the newest word on each message's failures.
+    pub(super) failures: Vec<FailureNote>,
 }
+
+/// Which message of a group, where the word on its failures lies, whom it names.
+pub(super) type FailureNote = ((DeviceId, u64), u64, Vec<(UserId, u16)>);
 
 #[derive(Debug)]
 pub(super) struct Direction {
@@ -251,7 +286,7 @@ impl Account {
     pub(super) fn waiting(&self) -> impl Iterator<Item = (u64, &Entry, MessageNumber)> {
         let above = self.alive(self.floor, self.last_position());
         above.filter_map(|(position, entry)| match entry.body {
-            Body::Message(number) => Some((position, entry, number)),
+            Body::Message(number) | Body::GroupMessage(number) => Some((position, entry, number)),
             _ => None,
         })
     }
@@ -305,7 +340,7 @@ impl Body {
         sent_by: impl Fn(MessageNumber) -> DeviceId,
     ) -> bool {
         match self {
-            Self::Copied(number) => sent_by(number) == device,
+            Self::Copied(number) | Self::GroupCopied(number) => sent_by(number) == device,
             Self::ReadElsewhere { reader, .. } => reader == device,
             Self::ChatDeleted { device: of, .. } => of == device,
             _ => false,

@@ -3,7 +3,9 @@
 use answerback_proto::id::{DeviceId, PartitionId, Sequence, UserId};
 use answerback_proto::kind::{DeviceMark, DeviceMarks};
 use answerback_proto::limits::LIFE_MAX_S;
-use answerback_proto::record::{Batch, COPIES, PlacedRecord, Post, RecallPost, Record};
+use answerback_proto::record::{
+    Batch, COPIES, GroupPost, GroupSkipRange, PlacedRecord, Post, RecallPost, Record, SkipRange,
+};
 
 use super::account::{Posted, Standing};
 use super::message::MessageNumber;
@@ -76,7 +78,20 @@ impl Model {
                 return self.acknowledge(user, device, record.up_to);
             }
             Record::ReadUpTo(read) => return self.read(read),
-            Record::Due(due) => return self.due(UserId(due.user), due.up_to_ms),
+            Record::Due(due) => return self.due(self.alias(UserId(due.user)), due.up_to_ms),
+            Record::GroupPost(post) => {
+                let posted = self.posted(&as_post_to_group(post), 0, &placed.payload)?;
+                return self.post(&posted);
+            }
+            Record::GroupSkipRange(range) => return self.skip(&as_range(range)),
+            Record::GroupCreation(record) => self.create_group(record, &placed.payload),
+            Record::MembersChange(record) => self.change_members(record, &placed.payload),
+            Record::GroupRenaming(record) => self.rename_group(record, &placed.payload),
+            Record::GroupPart(part) => return self.group_part(at, part, &placed.payload),
+            Record::GroupFailedPart(part) => {
+                return self.group_failed_part(at, part, &placed.payload);
+            }
+            Record::GroupGonePart(part) => return self.group_gone_part(at, part, &placed.payload),
             Record::Attempt(attempt) => return self.attempt(attempt),
             Record::Confirmed(confirmed) => {
                 let destination = PartitionId(confirmed.destination);
@@ -152,13 +167,15 @@ impl Model {
     }
 
     fn posted(&self, post: &Post, recalled: u64, payload: &[u8]) -> Result<Posted, Breach> {
-        let (recipient, device) = (UserId(post.recipient), DeviceId(post.device));
+        let (recipient, device) = (self.alias(UserId(post.recipient)), DeviceId(post.device));
         let message = self.sent(device, recipient, Sequence(post.sequence))?;
         let carried = self.checked_payload(payload)?;
         let known = self.message(message);
+        // In a group a recall is a message like any other.
+        let known_recalled = known.recalled.filter(|_| self.group(recipient).is_none());
         let is_right = carried == message
             && known.sender == UserId(post.sender)
-            && known.recalled.unwrap_or_default() == Sequence(recalled)
+            && known_recalled.unwrap_or_default() == Sequence(recalled)
             && post.life_s == if known.life_s == 0 { LIFE_MAX_S } else { known.life_s };
         require(is_right, || format!("{known} was journaled as another"))?;
         Ok(Posted {
@@ -205,4 +222,23 @@ fn as_post(recall: &RecallPost) -> Post {
         content_type: recall.content_type,
         flags: recall.flags,
     }
+}
+
+/// What a group gets is posted as to anybody.
+fn as_post_to_group(post: &GroupPost) -> Post {
+    Post {
+        recipient: post.group,
+        sender: post.sender,
+        device: post.device,
+        sequence: post.sequence,
+        seen_ms: post.seen_ms,
+        life_s: post.life_s,
+        content_type: post.content_type,
+        flags: post.flags,
+    }
+}
+
+fn as_range(range: &GroupSkipRange) -> SkipRange {
+    let GroupSkipRange { group, sender, device, from, to } = range.clone();
+    SkipRange { recipient: group, sender, device, from, to }
 }

@@ -18,7 +18,7 @@ const AHEAD_MAX_MS: u64 = 10_000;
 impl Model {
     pub(super) fn post(&mut self, posted: &Posted) -> Result<(), Breach> {
         let &Posted { recipient, sender, device, sequence, .. } = posted;
-        if !self.account(recipient).exists {
+        if !self.takes_from(recipient, sender) {
             return Ok(());
         }
         let last = self.account_mut(recipient).chat(sender).direction(device).last;
@@ -32,9 +32,9 @@ impl Model {
     }
 
     pub(super) fn skip(&mut self, range: &SkipRange) -> Result<(), Breach> {
-        let (recipient, sender) = (UserId(range.recipient), UserId(range.sender));
+        let (recipient, sender) = (self.alias(UserId(range.recipient)), UserId(range.sender));
         let device = DeviceId(range.device);
-        if !self.account(recipient).exists {
+        if !self.takes_from(recipient, sender) {
             return Ok(());
         }
         let direction = self.account_mut(recipient).chat(sender).direction(device);
@@ -75,6 +75,9 @@ impl Model {
     fn decide_next(&mut self, posted: &Posted) -> Result<(), Breach> {
         let &Posted { message, recipient, sender, device, sequence, .. } = posted;
         self.account_mut(recipient).chat(sender).direction(device).last = sequence;
+        if self.group(recipient).is_some() {
+            return self.decide_group(posted);
+        }
         if let Some(code) = self.over_quota(recipient, sender, posted.payload_bytes) {
             self.decide(message, Decision::Rejected(code))?;
             self.tell_failed(message, code.number());
@@ -107,7 +110,12 @@ impl Model {
         Ok(())
     }
 
-    fn over_quota(&self, recipient: UserId, sender: UserId, payload_bytes: usize) -> Option<Code> {
+    pub(super) fn over_quota(
+        &self,
+        recipient: UserId,
+        sender: UserId,
+        payload_bytes: usize,
+    ) -> Option<Code> {
         let account = self.account(recipient);
         let settings = &self.homes[account.partition].settings;
         let (withheld, withheld_bytes) = self.withheld_of(recipient, sender);
@@ -128,14 +136,18 @@ impl Model {
             waiting.count() as u32 + self.withheld_of(account.id, sender).0
         };
         let outstanding = || neighbours.map(of_sender_in).sum::<u32>();
-        let is_over = of_sender >= share_max || outstanding() >= settings.sender_messages_max;
+        let is_group = self.group(sender).is_some();
+        let is_over =
+            of_sender >= share_max || !is_group && outstanding() >= settings.sender_messages_max;
         is_over.then_some(Code::SenderQuota)
     }
 
     fn recall(&mut self, posted: &Posted) -> Result<(), Breach> {
         let &Posted { recipient, device, recalled, .. } = posted;
         let is_it = |message: &super::Message| {
-            message.device == device && message.sequence == Sequence(recalled)
+            message.device == device
+                && message.sequence == Sequence(recalled)
+                && message.recipient == recipient
         };
         let mut waiting = self.account(recipient).waiting();
         let found = waiting.find(|(_, _, number)| is_it(self.message(*number)));

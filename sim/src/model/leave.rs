@@ -4,7 +4,7 @@ use answerback_proto::id::{DeviceId, UserId};
 use answerback_proto::record::ReadUpTo;
 
 use super::account::{Body, Entry, NEVER, ReceiptKind, Standing};
-use super::message::{Exit, MessageNumber};
+use super::message::{Exit, MemberFate, MessageNumber};
 use super::parts::{About, PartBody};
 use super::{Breach, Model, require};
 
@@ -115,6 +115,10 @@ impl Model {
         let source = self.account(user).partition;
         let mut receipts: Vec<(About, u64)> = Vec::new();
         for &number in newly {
+            if self.message(number).exit == Some(Exit::FannedOut) {
+                self.set_fate(number, user, MemberFate::Delivered);
+                continue;
+            }
             self.end(number, Exit::Delivered)?;
             let message = self.message(number);
             let about = About { user: message.sender, peer: user, device: message.device };
@@ -170,6 +174,13 @@ impl Model {
         exit: Exit,
     ) -> Result<(), Breach> {
         self.account_mut(user).die(position);
+        if self.message(message).exit == Some(Exit::FannedOut)
+            && let Some(code) = exit.code()
+        {
+            let home = self.account(user).partition;
+            self.fail_members(home, message, vec![(user, code.number())]);
+            return Ok(());
+        }
         self.end(message, exit)?;
         if let Some(code) = exit.code() {
             self.tell_failed(message, code.number());

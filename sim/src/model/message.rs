@@ -45,13 +45,24 @@ pub(super) enum Exit {
     Recalled,
     /// The operator had its recipient purged before any device had acknowledged it.
     Purged,
+    /// It is for a group, and ends for each member alone.
+    FannedOut,
+}
+
+/// How a message to a group ends for a member.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum MemberFate {
+    Waiting,
+    Delivered,
+    /// The sender is told, by a code's number.
+    Failed(u16),
 }
 
 impl Exit {
     /// What its sender is told; none where that is a receipt.
     pub(super) fn code(self) -> Option<Code> {
         match self {
-            Self::Delivered => None,
+            Self::Delivered | Self::FannedOut => None,
             Self::Expired => Some(Code::Expired),
             Self::Undeliverable => Some(Code::Undeliverable),
             Self::Recalled => Some(Code::Recalled),
@@ -84,6 +95,12 @@ pub(super) struct Message {
     pub(super) is_stored: bool,
     /// Its recipient had blocked its sender: nobody is to see it.
     pub(super) is_withheld: bool,
+    /// Of a message to a group.
+    pub(super) members: Vec<(UserId, MemberFate)>,
+    /// Members that devices of the sender were told to get nothing.
+    pub(super) told_members: Vec<(UserId, u16)>,
+    /// Members who have it.
+    pub(super) stored_by: Vec<UserId>,
 }
 
 impl fmt::Display for Message {
@@ -135,6 +152,9 @@ impl Model {
             told_refused: false,
             is_stored: false,
             is_withheld: false,
+            members: Vec::new(),
+            told_members: Vec::new(),
+            stored_by: Vec::new(),
         });
         (number, sequence)
     }
@@ -146,6 +166,7 @@ impl Model {
         recipient: UserId,
         sequence: Sequence,
     ) -> Result<MessageNumber, Breach> {
+        let recipient = self.alias(recipient);
         let known = self.devices.get((device.0 as usize).wrapping_sub(1));
         let numbers = known.and_then(|known| known.sent.get(recipient.0 as usize - 1));
         let index = (sequence.0 as usize).wrapping_sub(1);

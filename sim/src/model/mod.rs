@@ -11,6 +11,8 @@ mod apply;
 mod decide;
 mod delete;
 mod devices;
+mod group;
+mod group_parts;
 mod leave;
 mod message;
 mod parts;
@@ -33,6 +35,7 @@ use answerback_proto::kind::DeviceMark;
 use answerback_proto::record::Settings;
 
 use account::{Account, Device};
+use group::{Failures, Group, Word};
 use message::Message;
 pub(crate) use message::{MessageNumber, NewMessage};
 use parts::Part;
@@ -78,7 +81,20 @@ pub struct Model {
     /// Who ever wrote to whom, whatever became of it.
     typed: BTreeSet<(UserId, UserId)>,
     exceptions: Exceptions,
+    /// How many accounts are users'; groups follow.
+    users: usize,
+    groups: Vec<Group>,
+    /// What parts of groups brought, one for each part.
+    words: Vec<Word>,
+    failures: Vec<Failures>,
+    /// Members who do not exist, of each part that says so.
+    gone: Vec<Vec<UserId>>,
 }
+
+/// Groups of a world: each of these users may make one, under this number.
+pub(crate) const GROUP_CREATORS: [UserId; 2] = [UserId(1), UserId(2)];
+/// As above.
+pub(crate) const GROUP_NONCE: u128 = 7;
 
 impl Model {
     pub(crate) fn new(table: &PartitionTable, users: u16) -> Self {
@@ -93,17 +109,29 @@ impl Model {
         };
         let accounts = (1..=u128::from(users)).map(|id| {
             let partition = usize::from(table.partition_of(UserId(id)).0);
+            Account::new(UserId(id), partition, usize::from(users) + GROUP_CREATORS.len())
+        });
+        let groups = GROUP_CREATORS
+            .map(|creator| Group::new(table.group_of(creator, GROUP_NONCE).as_peer(), creator));
+        let behind = u128::from(users) + 1..;
+        let of_groups = behind.zip(&groups).map(|(id, group)| {
+            let partition = usize::from(table.home_of_group(group.id).0);
             Account::new(UserId(id), partition, usize::from(users))
         });
         Self {
             homes: (0..partitions).map(|_| home()).collect(),
-            accounts: accounts.collect(),
+            accounts: accounts.chain(of_groups).collect(),
             devices: Vec::new(),
             messages: Vec::new(),
             now_ms: 0,
             marks: Vec::new(),
             typed: BTreeSet::new(),
             exceptions: Exceptions::default(),
+            users: usize::from(users),
+            groups: groups.into(),
+            words: Vec::new(),
+            failures: Vec::new(),
+            gone: Vec::new(),
         }
     }
 

@@ -17,12 +17,46 @@ pub(super) struct Part {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum PartBody {
-    Delivered { about: About, up_to: u64, at_ms: u64, except: Excepted },
-    Read { about: About, up_to: u64, at_ms: u64 },
-    Failed { message: MessageNumber, code: u16 },
-    Copy { message: MessageNumber, at_ms: u64 },
-    Erase { about: About, marks: Marks },
-    Erased { about: About, marks: Marks },
+    Delivered {
+        about: About,
+        up_to: u64,
+        at_ms: u64,
+        except: Excepted,
+    },
+    Read {
+        about: About,
+        up_to: u64,
+        at_ms: u64,
+    },
+    Failed {
+        message: MessageNumber,
+        code: u16,
+    },
+    Copy {
+        message: MessageNumber,
+        at_ms: u64,
+    },
+    /// Which of the words.
+    Group {
+        word: usize,
+    },
+    /// Which of the failures.
+    GroupFailed {
+        failures: usize,
+    },
+    /// Which of the lists of those who do not exist; the group as the model calls it.
+    GroupGone {
+        group: UserId,
+        gone: usize,
+    },
+    Erase {
+        about: About,
+        marks: Marks,
+    },
+    Erased {
+        about: About,
+        marks: Marks,
+    },
 }
 
 /// Whose messages a part speaks of: who sent them and gets the part, to whom they went, and
@@ -55,7 +89,11 @@ impl PartBody {
 impl Model {
     /// A part for a user's home gets the next number there.
     pub(super) fn make_part(&mut self, source: usize, user: UserId, body: PartBody) {
-        let destination = self.account(user).partition;
+        self.make_part_to(source, self.account(user).partition, body);
+    }
+
+    /// As above, for any partition.
+    pub(super) fn make_part_to(&mut self, source: usize, destination: usize, body: PartBody) {
         let made = &mut self.homes[source].made[destination];
         if let Some(older) = made.iter_mut().rev().find(|older| body.contains(&older.body)) {
             older.is_folded = true;
@@ -72,10 +110,33 @@ impl Model {
         body: PartBody,
         user: UserId,
     ) -> Result<(), Breach> {
+        if !self.takes(at, numbers, &body)? {
+            return Ok(());
+        }
+        match body {
+            PartBody::Erase { about, marks } => self.take_erase(about, marks),
+            _ if self.account(user).exists => self.put_part(user, body),
+            _ => Ok(()),
+        }
+    }
+
+    /// The part that was made under a number.
+    pub(super) fn made(&self, at: usize, source: u16, number: u64) -> Option<PartBody> {
+        let made = &self.homes[usize::from(source)].made[at];
+        made.get((number as usize).wrapping_sub(1)).map(|part| part.body)
+    }
+
+    /// Whether a part that was made is the next one; it counts as taken then.
+    pub(super) fn takes(
+        &mut self,
+        at: usize,
+        numbers: Numbers,
+        body: &PartBody,
+    ) -> Result<bool, Breach> {
         let Numbers { source, number, previous } = numbers;
         let made = &self.homes[usize::from(source)].made[at];
         let index = (number as usize).wrapping_sub(1);
-        require(made.get(index).is_some_and(|part| part.body == body), || {
+        require(made.get(index).is_some_and(|part| part.body == *body), || {
             let made = made.get(index).map(|part| part.body);
             format!(
                 "part {number} from partition {source} to {at} is {body:?}, and {made:?} was made"
@@ -83,7 +144,7 @@ impl Model {
         })?;
         let taken = self.homes[at].taken[usize::from(source)];
         if previous > taken || taken >= number {
-            return Ok(());
+            return Ok(false);
         }
         let between = made.get(taken as usize..index).unwrap_or_default();
         if let Some(lost) = between.iter().find(|part| !part.is_folded) {
@@ -93,11 +154,7 @@ impl Model {
             )));
         }
         self.homes[at].taken[usize::from(source)] = number;
-        match body {
-            PartBody::Erase { about, marks } => self.take_erase(about, marks),
-            _ if self.account(user).exists => self.put_part(user, body),
-            _ => Ok(()),
-        }
+        Ok(true)
     }
 
     /// Parts leave only once the destination has committed them.
@@ -138,6 +195,9 @@ impl Model {
             }
             PartBody::Erased { about, marks } => self.take_erased(about, marks),
             PartBody::Erase { .. } => {}
+            PartBody::Group { .. } | PartBody::GroupFailed { .. } | PartBody::GroupGone { .. } => {
+                return Err(Breach(format!("{body:?} as a part for one user")));
+            }
         }
         Ok(())
     }

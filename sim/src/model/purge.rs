@@ -82,7 +82,7 @@ impl Model {
             account.alive(after, up_to).map(|(position, entry)| (position, entry.body)).collect();
         for (position, body) in leaving {
             match body {
-                Body::Message(number) if position > floor => {
+                Body::Message(number) | Body::GroupMessage(number) if position > floor => {
                     self.fail_waiting(user, position, number, Exit::Purged)?;
                 }
                 _ => self.account_mut(user).die(position),

@@ -1,12 +1,12 @@
 //! At the end: the faults have stopped, nothing moves, every device is there.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use answerback_directory::shard::checkpoint::Table;
 use answerback_proto::id::{DeviceId, UserId};
 
-use super::account::{Account, Standing};
-use super::message::{Decision, Exit, Message};
+use super::account::{Account, Body, Standing};
+use super::message::{Decision, Exit, MemberFate, Message};
 use super::{Breach, Model, require};
 use crate::disk::Disk;
 
@@ -21,16 +21,32 @@ impl Model {
             require(!is_accepted || message.exit.is_some(), || {
                 format!("{message} was accepted and never ended")
             })?;
+            for (user, fate) in &message.members {
+                let has_it = message.stored_by.contains(user);
+                require(*fate != MemberFate::Waiting || !self.is_there(*user, living), || {
+                    format!("{message} still waits for user {user}")
+                })?;
+                require(*fate != MemberFate::Delivered || has_it, || {
+                    format!("{message} was delivered to user {user}, who does not have it")
+                })?;
+            }
             require(message.exit != Some(Exit::Delivered) || message.is_stored, || {
                 format!("{message} was delivered, and nobody has it")
             })?;
         }
         self.accounts.iter().try_for_each(|account| self.check_drained(account, living))?;
-        let mut ended = self.accounts.iter().filter(|account| !account.exists);
+        let users = self.accounts.iter().take(self.users);
+        let mut ended = users.filter(|account| !account.exists);
         if let Some(account) = ended.find(|account| !account.is_empty()) {
             return Err(Breach(format!("user {} is no more, and has something left", account.id)));
         }
         self.check_parts()
+    }
+
+    /// Whether all that waits for a user can come.
+    fn is_there(&self, user: UserId, living: &[DeviceId]) -> bool {
+        let mut devices = self.active_devices(user).peekable();
+        devices.peek().is_some() && devices.all(|id| living.contains(&id))
     }
 
     /// What its sender knows of a message.
@@ -40,6 +56,13 @@ impl Model {
         let is_told = match (message.decision, message.exit) {
             (Some(Decision::Accepted { .. }), Some(Exit::Delivered)) => {
                 message.told_failed.is_none() && told_delivered >= message.sequence.0
+            }
+            (Some(Decision::Accepted { .. }), Some(Exit::FannedOut)) => {
+                let is_told = |(user, fate): &(UserId, MemberFate)| match fate {
+                    MemberFate::Failed(code) => message.told_members.contains(&(*user, *code)),
+                    MemberFate::Waiting | MemberFate::Delivered => true,
+                };
+                message.told_failed.is_none() && message.members.iter().all(is_told)
             }
             (Some(Decision::Accepted { .. }), Some(exit)) => {
                 message.told_failed == exit.code().map(|code| code.number())
@@ -103,7 +126,10 @@ impl Model {
             alive += account.alive(0, account.last_position()).count();
             let directions = account.chats.iter().flat_map(|chat| &chat.directions);
             parked += directions.map(|direction| direction.parked.len()).sum::<usize>();
-            for (_, entry, _) in account.waiting() {
+            for (_, entry, number) in account.waiting() {
+                if self.message(number).exit == Some(Exit::FannedOut) {
+                    continue;
+                }
                 *waiting.entry((account.partition, entry.peer)).or_default() += 1;
             }
             withheld += account.withheld.len();
@@ -119,6 +145,8 @@ impl Model {
             (Table::Withheld, withheld),
             (Table::Sender, waiting.len()),
             (Table::Outgoing, queues),
+            (Table::Group, self.groups.iter().filter(|group| group.exists).count()),
+            (Table::Body, self.bodies()),
         ];
         for (table, expected) in expected {
             let rows = disk.rows(table).len();
@@ -127,6 +155,25 @@ impl Model {
             })?;
         }
         Ok(())
+    }
+
+    /// Rows of what groups' members hold: each body once a partition, each holder once.
+    fn bodies(&self) -> usize {
+        let (mut bodies, mut holders) = (BTreeSet::new(), 0);
+        for account in &self.accounts {
+            for (_, entry) in account.alive(0, account.last_position()) {
+                let body = match entry.body {
+                    Body::GroupMessage(number) | Body::GroupCopied(number) => {
+                        (0, number.0 as usize)
+                    }
+                    Body::GroupChange(word) => (1, word),
+                    _ => continue,
+                };
+                bodies.insert((account.partition, body));
+                holders += 1;
+            }
+        }
+        bodies.len() + holders
     }
 
     /// The users who exist.

@@ -2,10 +2,12 @@
 
 use answerback_proto::code::Code;
 use answerback_proto::id::{DeviceId, Position, Sequence, UserId};
+use answerback_proto::kind::append_numbered_user;
 use answerback_sdk::session::{Entry, EntryBody};
 
 use super::account::{Body, Receipt, Standing};
-use super::message::{Decision, Exit, MessageNumber};
+use super::group::Failures;
+use super::message::{Decision, Exit, MemberFate, MessageNumber};
 use super::{Breach, Model, require};
 
 /// What `Welcome` said, and what the device had before.
@@ -90,7 +92,8 @@ impl Model {
     ) -> Result<(), Breach> {
         let message = self.message_mut(number);
         message.told_refused = true;
-        let is_unknown = code == Code::UnknownUser.number();
+        let reasons = [Code::UnknownUser, Code::UnknownGroup, Code::NotMember];
+        let is_unknown = reasons.iter().any(|reason| reason.number() == code);
         let is_accepted = matches!(message.decision, Some(Decision::Accepted { .. }));
         require(is_unknown && !is_accepted, || {
             format!("{message} was refused for good ({code}), and is {:?}", message.decision)
@@ -131,9 +134,10 @@ impl Model {
     pub(crate) fn handle_stored(&mut self, id: DeviceId, entry: &Entry) -> Result<(), Breach> {
         let (user, position) = (self.device(id).user, entry.position.0);
         let body = self.body_of(user, entry)?;
+        let peer = self.alias(entry.peer);
         let account = self.account(user);
         let known = account.entry(position).map(|known| (known.peer, known.body));
-        require(known == Some((entry.peer, body)), || {
+        require(known == Some((peer, body)), || {
             format!(
                 "device {id} of user {user} got {body:?} at {position}, where {known:?} is durable"
             )
@@ -152,7 +156,7 @@ impl Model {
         let device = self.device_mut(id);
         device.session_cursor = position;
         device.stored = device.stored.max(position);
-        self.handle_stored_body(id, position, entry.peer, body)
+        self.handle_stored_body(id, position, peer, body)
     }
 
     fn handle_stored_body(
@@ -186,11 +190,28 @@ impl Model {
                     format!("{message} failed ({code}) after a receipt that contains it")
                 })?;
             }
+            Body::GroupMessage(number) => {
+                let user = self.device(id).user;
+                self.message_mut(number).stored_by.push(user);
+            }
+            Body::GroupFailed(index) => {
+                let Failures { message, members } = self.failures[index].clone();
+                let message = self.message_mut(message);
+                for (user, code) in members {
+                    let is_so = message.members.contains(&(user, MemberFate::Failed(code)));
+                    require(is_so, || {
+                        format!("{message} is told to fail for {user}, and {:?}", message.members)
+                    })?;
+                    message.told_members.push((user, code));
+                }
+            }
             Body::Copied(_)
             | Body::ReadBy { .. }
             | Body::ReadElsewhere { .. }
             | Body::ChatDeleted { .. }
-            | Body::ChatSet { .. } => {}
+            | Body::ChatSet { .. }
+            | Body::GroupCopied(_)
+            | Body::GroupChange(_) => {}
         }
         Ok(())
     }
@@ -268,7 +289,51 @@ impl Model {
                 let message = self.sent(*device, entry.peer, *sequence)?;
                 Body::Failed { message, code: *code }
             }
+            EntryBody::GroupMessage {
+                sender, device, sequence, accepted_at_ms, payload, ..
+            } => {
+                let number = self.checked_payload(payload)?;
+                self.check_content(number, *device, *sequence, *accepted_at_ms)?;
+                match *sender == user {
+                    true => Body::GroupCopied(number),
+                    false => Body::GroupMessage(number),
+                }
+            }
+            // What they say is held against what stands at the place.
+            EntryBody::GroupChanged { .. } | EntryBody::GroupFailed { .. } => {
+                let known = self.account(user).entry(entry.position.0).map(|known| known.body);
+                let said = known.filter(|known| self.says(*known, &entry.body));
+                said.ok_or_else(|| {
+                    Breach(format!("{:?} came, and {known:?} is durable", entry.body))
+                })?
+            }
         })
+    }
+
+    /// Whether an entry of a group says what it should.
+    fn says(&self, known: Body, said: &EntryBody) -> bool {
+        match (known, said) {
+            (
+                Body::GroupChange(index),
+                EntryBody::GroupChanged { actor, at_ms, version, change, members, name },
+            ) => {
+                let word = &self.words[index];
+                let mut tail = Vec::new();
+                members.iter().for_each(|(user, role)| {
+                    append_numbered_user(&mut tail, *user, *role);
+                });
+                tail.extend_from_slice(name.as_bytes());
+                (word.actor, word.at_ms, word.version, word.change)
+                    == (*actor, *at_ms, *version, *change)
+                    && word.tail == tail
+            }
+            (Body::GroupFailed(index), EntryBody::GroupFailed { device, sequence, members }) => {
+                let Failures { message, members: known } = &self.failures[index];
+                let message = self.message(*message);
+                (message.device, message.sequence) == (*device, *sequence) && known == members
+            }
+            _ => false,
+        }
     }
 
     fn check_content(

@@ -1,6 +1,7 @@
 //! One random step after another, every choice from one seed.
 
 mod fault;
+mod groups;
 mod operator;
 mod settle;
 mod step;

@@ -15,6 +15,7 @@ pub(super) enum Step {
     Type,
     Read,
     Delete,
+    Group,
     Connect,
     Transmit,
     ToBox,
@@ -74,6 +75,7 @@ const TROUBLE: &[(Step, u32)] = &[
     (Step::Send, 70),
     (Step::Delete, 6),
     (Step::Type, 10),
+    (Step::Group, 8),
     (Step::Cut, 5),
     (Step::CrashClient, 2),
     (Step::CrashBox, 2),
@@ -121,6 +123,7 @@ impl World {
             Step::Type => self.type_to(at),
             Step::Read => self.read(at),
             Step::Delete => self.delete(at),
+            Step::Group => self.ask_group(at),
             Step::Connect => self.connect(at)?,
             Step::Transmit => self.clients[at].transmit(self.monotonic_ms),
             Step::ToBox => self.arrive_at_box(at)?,
@@ -185,7 +188,10 @@ impl World {
     }
 
     fn send(&mut self, at: usize) {
-        let peer = UserId(self.random.u128(1..=u128::from(self.settings.users)));
+        let mut peer = UserId(self.random.u128(1..=u128::from(self.settings.users)));
+        if self.random.u8(..4) == 0 {
+            peer = self.any_group().as_peer();
+        }
         let client = &mut self.clients[at];
         if self.outcome.sent == MESSAGES_MAX || client.user == peer || client.usage != Use::Living {
             return;
@@ -394,6 +400,9 @@ fn in_words(wanted: Wanted) -> String {
         Wanted::Page { user, after, to } => format!("page of user {user} behind {after} to {to}"),
         Wanted::Heads { user, after, to } => format!("heads of user {user} behind {after} to {to}"),
         Wanted::SetChats { user, behind } => format!("set chats of user {user} behind {behind}"),
+        Wanted::Holders { user, after, to } => {
+            format!("holders of what user {user} has behind {after} to {to}")
+        }
         Wanted::Due { .. } => "users who are due".to_owned(),
     }
 }

@@ -12,6 +12,7 @@ use super::super::checkpoint::Table;
 use super::super::digest::Digest;
 use super::super::effect::EntryBody;
 use super::super::grant::RevokedToken;
+use super::super::group::{Group, numbered_users};
 use super::super::inbox::{Inbox, InboxEntry};
 use super::super::parts::{About, Incoming, Outgoing, PartBody};
 use super::super::sequence::Decisions;
@@ -20,8 +21,8 @@ use super::super::user::{Attempts, Device, Existence, Standing, User};
 use super::super::withheld::WithheldMessage;
 use super::{
     CHAT_DELETED, CHAT_SET, COPIED, DELETED_UP_TO, DELIVERED, ERASE, ERASED, ERASED_UP_TO, FAILED,
-    HAS_PARKED, HAS_SETTINGS, HAS_WITHHELD, MESSAGE, OWN, PURGED, PURGING, READ_BY, READ_ELSEWHERE,
-    TOKENS, WITH_LOGIN,
+    GROUP, GROUP_FAILED, HAS_PARKED, HAS_SETTINGS, HAS_WITHHELD, MESSAGE, OWN, PURGED, PURGING,
+    READ_BY, READ_ELSEWHERE, TOKENS, WITH_LOGIN, group,
 };
 use crate::ports::StorageFault;
 
@@ -137,7 +138,7 @@ pub(crate) fn read_part(value: &mut Fields<'_>) -> Option<PartBody> {
         },
         ERASE => PartBody::Erase { about, marks: Bytes::copy_from_slice(value.rest()) },
         ERASED => PartBody::Erased { about, marks: Bytes::copy_from_slice(value.rest()) },
-        _ => return None,
+        _ => return group::read_part(kind, about, value),
     })
 }
 
@@ -175,6 +176,12 @@ pub(crate) fn read_head(id: UserId, value: &[u8]) -> Option<User> {
                 user.existence = Existence::Purging;
             }
             PURGED => user.existence = Existence::Purged,
+            GROUP => {
+                let mut group = Group::default();
+                group.last_accepted_ms = value.u64()?;
+                user.set_group(group);
+                user.existence = Existence::Group;
+            }
             _ => return None,
         }
     }
@@ -261,6 +268,11 @@ pub(crate) fn read_chat(value: &[u8]) -> Option<(Chat, Besides)> {
     }
     while !value.is_empty() {
         let kind = match value.u8()? {
+            GROUP_FAILED => {
+                let (device, sequence) = (DeviceId(value.u128()?), Sequence(value.u64()?));
+                chat.failures.push((device, sequence, Position(value.u64()?)));
+                continue;
+            }
             1 => ReceiptKind::Delivered,
             2 => ReceiptKind::ReadBy,
             3 => ReceiptKind::ReadElsewhere,
@@ -369,6 +381,9 @@ pub(crate) fn read_inbox(
 
 fn read_entry(value: &mut Fields<'_>, payloads: &mut Vec<u8>) -> Option<InboxEntry> {
     let kind = value.u8()?;
+    if let Some(body) = group::read_reference(kind, value) {
+        return value.is_empty().then_some(body);
+    }
     let (peer, device, put_at_ms) = (UserId(value.u128()?), DeviceId(value.u128()?), value.u64()?);
     let (mut expires_at_ms, mut payload_bytes) = (0, 0);
     let mut rest_of = |value: &mut Fields<'_>| {
@@ -416,6 +431,11 @@ fn read_entry(value: &mut Fields<'_>, payloads: &mut Vec<u8>) -> Option<InboxEnt
         FAILED => {
             EntryBody::Failed { device, sequence: Sequence(value.u64()?), code: value.u16()? }
         }
+        GROUP_FAILED => EntryBody::GroupFailed {
+            device,
+            sequence: Sequence(value.u64()?),
+            members: numbered_users(value.rest()).into(),
+        },
         _ => return None,
     };
     let entry = InboxEntry { peer, put_at_ms, expires_at_ms, payload_bytes, body };

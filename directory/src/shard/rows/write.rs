@@ -6,6 +6,7 @@ use answerback_proto::kind::SequenceRange;
 use super::super::chat::{Chat, Sender};
 use super::super::checkpoint::{Rows, Table};
 use super::super::effect::EntryBody;
+use super::super::group::list_numbered;
 use super::super::inbox::{Inbox, InboxEntry};
 use super::super::parts::{Incoming, Outgoing, PartBody};
 use super::super::state::State;
@@ -13,8 +14,8 @@ use super::super::user::{ALWAYS, Device, Existence, NEVER, User};
 use super::super::withheld::Withheld;
 use super::{
     CHAT_DELETED, CHAT_SET, COPIED, DELETED_UP_TO, DELIVERED, ERASE, ERASED, ERASED_UP_TO, FAILED,
-    HAS_PARKED, HAS_SETTINGS, HAS_WITHHELD, MESSAGE, OWN, PURGED, PURGING, READ_BY, READ_ELSEWHERE,
-    TOKENS, WITH_LOGIN,
+    GROUP, GROUP_CHANGED, GROUP_COPIED, GROUP_FAILED, GROUP_MESSAGE, HAS_PARKED, HAS_SETTINGS,
+    HAS_WITHHELD, MESSAGE, OWN, PURGED, PURGING, READ_BY, READ_ELSEWHERE, TOKENS, WITH_LOGIN,
 };
 
 /// Every row that changed since the last checkpoint, which it now is.
@@ -32,6 +33,7 @@ pub(crate) fn freeze(state: &mut State, changed_users: &[UserId]) -> Rows {
             count => writer.u32(count).put(Table::Sender),
         }
     }
+    state.bodies.changed().for_each(|(place, body)| writer.body(place, body));
     for (destination, outgoing) in &state.outgoing {
         writer.outgoing(*destination, outgoing);
     }
@@ -66,7 +68,7 @@ pub(crate) fn range(partition: PartitionId, parts: &[&[u8]]) -> (Vec<u8>, Vec<u8
 }
 
 /// Collects one row after the other.
-struct Writer {
+pub(super) struct Writer {
     rows: Rows,
     partition: PartitionId,
     key: Vec<u8>,
@@ -113,11 +115,18 @@ impl Writer {
             Existence::Purged => {
                 self.u8(PURGED);
             }
+            Existence::Group => {
+                let last_ms = user.group().map_or(0, |group| group.last_accepted_ms);
+                self.u8(GROUP).u64(last_ms);
+            }
         }
         user.gaps().iter().for_each(|peer| {
             self.u128(peer.0);
         });
         self.put(Table::Cursor);
+        if let Some(group) = user.group().filter(|group| group.changed) {
+            self.group(&id, group);
+        }
         for device in user.devices.iter().filter(|device| device.changed) {
             self.device(&id, device);
         }
@@ -185,6 +194,9 @@ impl Writer {
             }
             for receipt in &chat.receipts {
                 self.u8(receipt.kind as u8).u128(receipt.device.0).u64(receipt.position.0);
+            }
+            for (device, sequence, position) in &chat.failures {
+                self.u8(GROUP_FAILED).u128(device.0).u64(sequence.0).u64(position.0);
             }
             self.put(Table::Chat);
         }
@@ -294,6 +306,13 @@ impl Writer {
                 self.entry_head(CHAT_DELETED, peer, *device, put_at_ms);
                 self.u64(up_to.0).bytes(marks)
             }
+            EntryBody::GroupMessage(word) => self.u8(GROUP_MESSAGE).u64(word.place),
+            EntryBody::GroupCopied(word) => self.u8(GROUP_COPIED).u64(word.place),
+            EntryBody::GroupChanged(word) => self.u8(GROUP_CHANGED).u64(word.place),
+            EntryBody::GroupFailed { device, sequence, members } => {
+                self.entry_head(GROUP_FAILED, peer, *device, put_at_ms);
+                self.u64(sequence.0).bytes(&list_numbered(members))
+            }
         }
     }
 
@@ -327,6 +346,9 @@ impl Writer {
             PartBody::Erased { marks, .. } => {
                 self.u8(ERASED).u128(user).u128(peer).u128(device).bytes(marks)
             }
+            PartBody::Group { .. } | PartBody::GroupFailed { .. } | PartBody::GroupGone { .. } => {
+                self.group_part(body)
+            }
         }
     }
 
@@ -338,7 +360,7 @@ impl Writer {
         self
     }
 
-    fn key(&mut self, parts: &[&[u8]]) -> &mut Self {
+    pub(super) fn key(&mut self, parts: &[&[u8]]) -> &mut Self {
         self.key.clear();
         self.value.clear();
         self.key.extend_from_slice(&self.partition.0.to_be_bytes());
@@ -346,36 +368,36 @@ impl Writer {
         self
     }
 
-    fn u8(&mut self, value: u8) -> &mut Self {
+    pub(super) fn u8(&mut self, value: u8) -> &mut Self {
         self.bytes(&[value])
     }
 
-    fn u16(&mut self, value: u16) -> &mut Self {
+    pub(super) fn u16(&mut self, value: u16) -> &mut Self {
         self.bytes(&value.to_le_bytes())
     }
 
-    fn u32(&mut self, value: u32) -> &mut Self {
+    pub(super) fn u32(&mut self, value: u32) -> &mut Self {
         self.bytes(&value.to_le_bytes())
     }
 
-    fn u64(&mut self, value: u64) -> &mut Self {
+    pub(super) fn u64(&mut self, value: u64) -> &mut Self {
         self.bytes(&value.to_le_bytes())
     }
 
-    fn u128(&mut self, value: u128) -> &mut Self {
+    pub(super) fn u128(&mut self, value: u128) -> &mut Self {
         self.bytes(&value.to_le_bytes())
     }
 
-    fn bytes(&mut self, value: &[u8]) -> &mut Self {
+    pub(super) fn bytes(&mut self, value: &[u8]) -> &mut Self {
         self.value.extend_from_slice(value);
         self
     }
 
-    fn put(&mut self, table: Table) {
+    pub(super) fn put(&mut self, table: Table) {
         self.rows.put(table, &self.key, &self.value);
     }
 
-    fn delete(&mut self, table: Table) {
+    pub(super) fn delete(&mut self, table: Table) {
         self.rows.delete(table, &self.key);
     }
 }

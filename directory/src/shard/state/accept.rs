@@ -20,7 +20,7 @@ use crate::limits::INBOX_SHARE_OF_A_SENDER;
 
 /// How far an answer may be sorted ahead of this home's clock, so that it never sorts
 /// above a question that another home's clock has stamped.
-const SEEN_AHEAD_MAX_MS: u64 = 10_000;
+pub(super) const SEEN_AHEAD_MAX_MS: u64 = 10_000;
 
 impl State {
     /// Decides the next number of a device.
@@ -30,6 +30,9 @@ impl State {
         payload: &Bytes,
         consequences: &mut Consequences,
     ) -> Result<Decision, Missing> {
+        if posted.to_group {
+            return self.decide_group(posted, payload, consequences);
+        }
         if posted.recalled != Sequence(0) && self.rejects(posted, payload.len())?.is_none() {
             self.recall(posted);
         }
@@ -112,7 +115,7 @@ impl State {
     }
 
     /// Decides against the next number, and tells its sender.
-    fn reject_next(&mut self, posted: &Posted, code: Code) -> Decision {
+    pub(super) fn reject_next(&mut self, posted: &Posted, code: Code) -> Decision {
         let &Posted { recipient, sender, device, sequence, .. } = posted;
         let decision = Decision::Rejected(code);
         let is_kept = !planted!(RejectionForgotten);

@@ -19,6 +19,8 @@ struct Newly {
     up_to: Sequence,
     count: u32,
     bytes: u64,
+    /// The peer is a group, whose members are told nothing of it.
+    of_group: bool,
 }
 
 impl State {
@@ -38,9 +40,12 @@ impl State {
         require_known(user, cursor, up_to)?;
         let newly = newly_delivered(user, up_to);
         require_chats(user, &newly)?;
-        for Newly { peer, .. } in &newly {
+        self.require_bodies(acting, left_up_to, up_to)?;
+        for Newly { peer, of_group, .. } in &newly {
             chat_of(self.user(acting)?, *peer)?;
-            self.require_outstanding(*peer)?;
+            if !of_group {
+                self.require_outstanding(*peer)?;
+            }
         }
         self.take_cursor(acting, device, up_to);
         for newly in newly {
@@ -72,7 +77,7 @@ impl State {
 
     /// Tells the sender what was delivered, and that it waits no more.
     fn deliver(&mut self, acting: UserId, newly: Newly, consequences: &mut Consequences) {
-        let Newly { peer, device, up_to, count, bytes } = newly;
+        let Newly { peer, device, up_to, count, bytes, of_group } = newly;
         let Some(user) = self.users.get_mut(acting) else { return };
         user.messages -= count;
         user.bytes -= bytes;
@@ -80,13 +85,18 @@ impl State {
         if let Some(chat) = user.chats.get_mut(&peer) {
             chat.waiting -= count;
             chat.changed = true;
-            let sender = chat.sender_or_new(device);
-            sender.delivered_up_to = sender.delivered_up_to.max(up_to);
-            sender.changed = true;
-            (up_to, except) = sender.withheld.receipt(up_to);
+            if !of_group {
+                let sender = chat.sender_or_new(device);
+                sender.delivered_up_to = sender.delivered_up_to.max(up_to);
+                sender.changed = true;
+                (up_to, except) = sender.withheld.receipt(up_to);
+            }
+        }
+        self.totals.delivered += u64::from(count);
+        if of_group {
+            return;
         }
         self.count_out(peer, count);
-        self.totals.delivered += u64::from(count);
         let delivered_at_ms = self.clock_ms;
         let about = About { user: peer, peer: acting, device };
         let body = EntryBody::Delivered { device, up_to, delivered_at_ms, except: except.clone() };
@@ -102,6 +112,11 @@ impl State {
         let cursors = user.devices.iter().map(|device| device.cursor);
         user.floor = cursors.max().map_or(user.floor, |greatest| greatest.max(user.floor));
         let up_to = user.left_up_to();
+        for (_, entry) in user.inbox.known(left_before, up_to) {
+            if let Some(word) = entry.body.word() {
+                self.bodies.release(word.place, acting);
+            }
+        }
         user.live -= user.inbox.leave(left_before, up_to);
         if user.live == 0 && user.gaps().is_empty() {
             user.due_ms = user.withheld_due_ms().unwrap_or(NEVER);
@@ -129,9 +144,13 @@ fn newly_delivered(user: &User, up_to: Position) -> Vec<Newly> {
     // Where each is in `found`, once there are many.
     let mut index_of = HashMap::with_hasher(FixedState::default());
     for (_, entry) in user.inbox.known(user.floor, up_to) {
-        let &EntryBody::Message { device, sequence, .. } = &entry.body else { continue };
+        let (device, up_to, of_group) = match &entry.body {
+            EntryBody::Message { device, sequence, .. } => (*device, *sequence, false),
+            EntryBody::GroupMessage(_) => (DeviceId(0), Sequence(0), true),
+            _ => continue,
+        };
         let (peer, bytes) = (entry.peer, u64::from(entry.payload_bytes));
-        let new = Newly { peer, device, up_to: sequence, count: 1, bytes };
+        let new = Newly { peer, device, up_to, count: 1, bytes, of_group };
         let index = match found.len() {
             0..=FEW_SENDERS => found.iter().rposition(|known| known.is_of(peer, device)),
             _ => index_of.get(&(peer, device)).copied(),

@@ -29,7 +29,9 @@ impl State {
             return Ok(Verdict::Silent);
         }
         let left_up_to = user.left_up_to();
-        require_known(user, left_up_to, user.inbox.last_position())?;
+        let last = user.inbox.last_position();
+        require_known(user, left_up_to, last)?;
+        self.require_bodies(acting, left_up_to, last)?;
         let expired = self.require_expired(acting, now_ms)?;
         let gaps = self.require_gaps(acting, now_ms)?;
         let withheld = self.require_withheld(acting, now_ms)?;
@@ -71,14 +73,15 @@ impl State {
         let runs_out = counted.count >= limit && now_ms - counted.first_ms >= span_ms;
         let undeliverable = if runs_out && position > user.floor {
             require_known(user, Position(position.0 - 1), position)?;
+            self.require_bodies(acting, Position(position.0 - 1), position)?;
+            let user = self.user(acting)?;
             let mut there = user.inbox.known(Position(position.0 - 1), position);
             there.next().map(|(_, entry)| entry.clone()).filter(InboxEntry::is_message)
         } else {
             None
         };
         if let Some(entry) = &undeliverable {
-            chat_of(self.user(acting)?, entry.peer)?;
-            self.require_outstanding(entry.peer)?;
+            self.require_counts(acting, entry)?;
         }
         if let Some(device) = self.user(acting)?.device_mut(id) {
             device.attempts = Some(Box::new(counted));
@@ -106,10 +109,23 @@ impl State {
             waiting.filter(|(_, entry)| entry.is_message() && entry.expires_at_ms <= now_ms);
         let expired: Vec<_> = expired.map(|(position, entry)| (position, entry.clone())).collect();
         for (_, entry) in &expired {
-            chat_of(self.user(acting)?, entry.peer)?;
-            self.require_outstanding(entry.peer)?;
+            self.require_counts(acting, entry)?;
         }
         Ok(expired)
+    }
+
+    /// What counts a message that ends: its chat, and its sender's count, which a group has none
+    /// of.
+    pub(super) fn require_counts(
+        &mut self,
+        acting: UserId,
+        entry: &InboxEntry,
+    ) -> Result<(), Missing> {
+        chat_of(self.user(acting)?, entry.peer)?;
+        match entry.body {
+            EntryBody::GroupMessage(_) => Ok(()),
+            _ => self.require_outstanding(entry.peer).map(|_| ()),
+        }
     }
 
     /// The devices whose gaps have been open too long, with their chats in memory.
@@ -139,9 +155,17 @@ impl State {
         entry: &InboxEntry,
         code: Code,
     ) {
-        let &EntryBody::Message { device, sequence, .. } = &entry.body else { return };
-        self.end_undelivered(acting, position, entry);
-        self.tell_failed(acting, entry.peer, device, sequence, code);
+        match &entry.body {
+            &EntryBody::Message { device, sequence, .. } => {
+                self.end_undelivered(acting, position, entry);
+                self.tell_failed(acting, entry.peer, device, sequence, code);
+            }
+            EntryBody::GroupMessage(word) => {
+                self.end_undelivered(acting, position, entry);
+                self.tell_group_failed(word, [(acting, code.number())].into());
+            }
+            _ => {}
+        }
     }
 
     /// Devices that owe for too long, or too much, owe no more.

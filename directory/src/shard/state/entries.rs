@@ -7,7 +7,7 @@ use super::super::effect::EntryBody;
 use super::super::inbox::InboxEntry;
 use super::super::outstanding::Outstanding;
 use super::super::user::User;
-use super::{Consequences, State};
+use super::{Consequences, Missing, State};
 
 impl State {
     /// Puts an entry that is no message at the end of an inbox that is in memory.
@@ -51,6 +51,22 @@ impl State {
         }
     }
 
+    /// Whatever the entries of `(after, up_to]`, which are known, refer to is in memory: they
+    /// may leave.
+    pub(super) fn require_bodies(
+        &self,
+        user_id: UserId,
+        after: Position,
+        up_to: Position,
+    ) -> Result<(), Missing> {
+        let Some(user) = self.users.get(user_id) else { return Err(Missing::Head(user_id)) };
+        let mut words = user.inbox.known(after, up_to).filter_map(|(_, entry)| entry.body.word());
+        match words.all(|word| self.bodies.knows(word.place)) {
+            true => Ok(()),
+            false => Err(Missing::Holders { user: user_id, after, to: up_to }),
+        }
+    }
+
     /// A message above the floor ends without having been delivered. The chat and the
     /// sender's count are in memory.
     pub(super) fn end_undelivered(
@@ -71,6 +87,9 @@ impl State {
         }
         list(user, &mut self.changed_users);
         self.count_out(entry.peer, 1);
+        if let Some(word) = entry.body.word() {
+            self.bodies.release(word.place, user_id);
+        }
         self.digest.mix(position.0);
     }
 

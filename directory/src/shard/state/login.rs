@@ -48,6 +48,7 @@ impl State {
         let user = self.user(acting)?;
         let (floor, is_full) = (user.floor, has_enough(user, devices_max));
         let is_purging = user.existence == Existence::Purging;
+        let is_group = user.existence == Existence::Group;
         let lapsed = match user.device_mut(id) {
             Some(device) if device.standing == Standing::Revoked => {
                 return Ok(Verdict::Refused(Code::DeviceRevoked));
@@ -66,6 +67,9 @@ impl State {
                     consequences.devices_changed.push(acting);
                 }
                 device.standing == Standing::Returned
+            }
+            None if is_group => {
+                return Ok(Verdict::Refused(Code::UnknownUser));
             }
             None if is_purging => {
                 return Ok(Verdict::Refused(Code::Busy));
@@ -107,6 +111,7 @@ impl State {
             Existence::Unknown | Existence::Purged => user.existence = Existence::Exists,
             Existence::Exists => return Ok(Verdict::Administered(Administered::WasSo)),
             Existence::Purging => return Ok(Verdict::Administered(Administered::Busy)),
+            Existence::Group => return Ok(Verdict::Administered(Administered::Unknown)),
         }
         self.digest.mix(added.0 as u64);
         self.list(added);
@@ -127,8 +132,10 @@ impl State {
             Some(_) => {}
         }
         let left_up_to = user.left_up_to();
-        require_known(user, left_up_to, user.inbox.last_position())?;
-        if let Some(device) = user.device_mut(id) {
+        let last = user.inbox.last_position();
+        require_known(user, left_up_to, last)?;
+        self.require_bodies(acting, left_up_to, last)?;
+        if let Some(device) = self.user(acting)?.device_mut(id) {
             device.revoke();
         }
         consequences.devices_changed.push(acting);
@@ -149,8 +156,10 @@ impl State {
             return Ok(Verdict::Administered(Administered::Unknown));
         }
         let left_up_to = user.left_up_to();
-        require_known(user, left_up_to, user.inbox.last_position())?;
-        if !user.revoke_all_devices() {
+        let last = user.inbox.last_position();
+        require_known(user, left_up_to, last)?;
+        self.require_bodies(acting, left_up_to, last)?;
+        if !self.user(acting)?.revoke_all_devices() {
             return Ok(Verdict::Administered(Administered::WasSo));
         }
         consequences.devices_changed.push(acting);

@@ -3,7 +3,7 @@
 
 use answerback_proto::code::Code;
 use answerback_proto::id::{DeviceId, Sequence, UserId};
-use answerback_proto::record::{Message, Post, RecallPost, SkipRange};
+use answerback_proto::record::{GroupPost, GroupSkipRange, Message, Post, RecallPost, SkipRange};
 use bytes::Bytes;
 
 use super::super::chat::{Chat, Parked, Sender};
@@ -28,14 +28,27 @@ pub(crate) struct Posted {
     pub(super) life_s: u32,
     pub(super) content_type: u16,
     pub(super) flags: u16,
+    /// The recipient is a group.
+    pub(super) to_group: bool,
+}
+
+/// Numbers that a device gives up, as a record holds them, whichever.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Skipped {
+    recipient: UserId,
+    sender: UserId,
+    device: DeviceId,
+    from: Sequence,
+    to: Sequence,
+    to_group: bool,
 }
 
 macro_rules! posted {
-    ($record:ident, $value:ident, $recalled:expr, $flags:expr) => {
+    ($record:ident, $value:ident, $recipient:ident, $recalled:expr, $flags:expr, $to_group:expr) => {
         impl From<&$record> for Posted {
             fn from($value: &$record) -> Self {
                 Self {
-                    recipient: UserId($value.recipient),
+                    recipient: UserId($value.$recipient),
                     sender: UserId($value.sender),
                     device: DeviceId($value.device),
                     sequence: Sequence($value.sequence),
@@ -44,15 +57,37 @@ macro_rules! posted {
                     life_s: $value.life_s,
                     content_type: $value.content_type,
                     flags: $flags,
+                    to_group: $to_group,
                 }
             }
         }
     };
 }
 
-posted!(Message, record, 0, 0);
-posted!(Post, record, 0, record.flags);
-posted!(RecallPost, record, record.recalled, record.flags);
+posted!(Message, record, recipient, 0, 0, false);
+posted!(Post, record, recipient, 0, record.flags, false);
+posted!(RecallPost, record, recipient, record.recalled, record.flags, false);
+posted!(GroupPost, record, group, 0, record.flags, true);
+
+macro_rules! skipped {
+    ($record:ident, $recipient:ident, $to_group:expr) => {
+        impl From<&$record> for Skipped {
+            fn from(record: &$record) -> Self {
+                Self {
+                    recipient: UserId(record.$recipient),
+                    sender: UserId(record.sender),
+                    device: DeviceId(record.device),
+                    from: Sequence(record.from),
+                    to: Sequence(record.to),
+                    to_group: $to_group,
+                }
+            }
+        }
+    };
+}
+
+skipped!(SkipRange, recipient, false);
+skipped!(GroupSkipRange, group, true);
 
 impl State {
     pub(super) fn post(
@@ -61,11 +96,11 @@ impl State {
         payload: &Bytes,
         consequences: &mut Consequences,
     ) -> Result<Verdict, Missing> {
-        let &Posted { recipient, sender, device, sequence, .. } = posted;
+        let &Posted { recipient, sender, device, sequence, to_group, .. } = posted;
         let user = self.user(recipient)?;
-        let exists = user.exists();
-        if user.existence == Existence::Unknown || !exists && planted!(PurgeForgetsDecisions) {
-            return Ok(refused(sequence, Code::UnknownUser));
+        let exists = takes_from(user, sender, to_group);
+        if is_none(user, to_group) || !exists && planted!(PurgeForgetsDecisions) {
+            return Ok(refused(sequence, unknown(to_group)));
         }
         let chat = chat_of(user, sender)?;
         let known = chat.sender(device);
@@ -77,7 +112,7 @@ impl State {
             }
             Standing::Repeat(None) => Ok(refused(sequence, Code::DecisionForgotten)),
             Standing::Next | Standing::Ahead | Standing::TooFar if !exists => {
-                Ok(refused(sequence, Code::UnknownUser))
+                Ok(refused(sequence, if to_group { Code::NotMember } else { Code::UnknownUser }))
             }
             Standing::Next => {
                 if is_waited_for || posted.recalled != Sequence(0) {
@@ -101,20 +136,18 @@ impl State {
 
     pub(super) fn skip(
         &mut self,
-        range: &SkipRange,
+        range: &Skipped,
         consequences: &mut Consequences,
     ) -> Result<Verdict, Missing> {
-        let (recipient, sender) = (UserId(range.recipient), UserId(range.sender));
-        let (from, to) = (Sequence(range.from), Sequence(range.to));
-        let device = DeviceId(range.device);
+        let &Skipped { recipient, sender, device, from, to, to_group } = range;
         let user = self.user(recipient)?;
-        let exists = user.exists();
-        if user.existence == Existence::Unknown {
-            return Ok(refused(from, Code::UnknownUser));
+        let exists = takes_from(user, sender, to_group);
+        if is_none(user, to_group) {
+            return Ok(refused(from, unknown(to_group)));
         }
         let expected = chat_of(user, sender)?.expected(device);
         if !exists && to >= expected {
-            return Ok(refused(from, Code::UnknownUser));
+            return Ok(refused(from, if to_group { Code::NotMember } else { Code::UnknownUser }));
         }
         if from > expected {
             return Ok(Verdict::Answer(Answer::OutOfOrder { sequence: from, expected }));
@@ -254,6 +287,7 @@ impl State {
         let now_ms = self.clock_ms;
         loop {
             let Some(user) = self.users.get_mut(recipient) else { return };
+            let to_group = user.existence == Existence::Group;
             let Some(chat) = user.chats.get_mut(&sender) else { return };
             let Some(known) = chat.sender_mut(device) else { return };
             let Some((sequence, parked)) = known.unpark_next() else {
@@ -274,6 +308,7 @@ impl State {
                 life_s: parked.life_s,
                 content_type: parked.content_type,
                 flags: parked.flags,
+                to_group,
             };
             let decided = self.decide_next(&posted, &parked.payload, consequences);
             debug_assert!(decided.is_ok(), "all that it needs was required before");
@@ -307,6 +342,23 @@ fn require_undelivered(user: &mut User, sender: UserId) -> Result<(), Missing> {
         return Ok(());
     }
     require_known(user, user.floor, user.inbox.last_position())
+}
+
+/// Whether whoever a message is for takes any of this sender.
+pub(super) fn takes_from(user: &User, sender: UserId, to_group: bool) -> bool {
+    match to_group {
+        true => user.group().is_some_and(|group| group.role(sender).is_some()),
+        false => user.exists(),
+    }
+}
+
+/// Whether there never was such a user, or such a group.
+fn is_none(user: &User, to_group: bool) -> bool {
+    user.existence == Existence::Unknown || to_group != (user.existence == Existence::Group)
+}
+
+fn unknown(to_group: bool) -> Code {
+    if to_group { Code::UnknownGroup } else { Code::UnknownUser }
 }
 
 fn refused(sequence: Sequence, code: Code) -> Verdict {

@@ -15,6 +15,7 @@ mod delete;
 mod devices;
 mod due;
 mod entries;
+mod group;
 mod login;
 mod message;
 mod parts;
@@ -34,6 +35,7 @@ use super::by_user::ByUser;
 use super::chat::Chat;
 use super::digest::Digest;
 use super::effect::{Administered, Alarm, Answer, EntryBody};
+use super::group::Bodies;
 use super::load::{Found, Wanted};
 use super::outstanding::Outstanding;
 use super::parts::{Incoming, Outgoing};
@@ -107,6 +109,8 @@ pub(crate) struct Consequences {
     pub(crate) purges: Vec<(UserId, bool)>,
     /// For the operator.
     pub(crate) alarms: Vec<Alarm>,
+    /// Partitions whose parts should not wait for the next round.
+    pub(crate) hurried: Vec<PartitionId>,
 }
 
 impl Consequences {
@@ -123,6 +127,13 @@ impl Consequences {
         match self.waiting.last_mut() {
             Some((last, newest)) if *last == user => *newest = position,
             _ => self.waiting.push((user, position)),
+        }
+    }
+
+    /// What waits for a partition should leave soon.
+    fn hurry(&mut self, destination: PartitionId) {
+        if !self.hurried.contains(&destination) {
+            self.hurried.push(destination);
         }
     }
 }
@@ -150,6 +161,8 @@ pub(crate) struct State {
     pub(crate) users: ByUser<User>,
     /// The senders' counts that are in memory.
     pub(crate) outstanding: ByUser<Outstanding>,
+    /// What groups' members were sent, as far as it is in memory.
+    pub(crate) bodies: Bodies,
     pub(crate) outgoing: BTreeMap<PartitionId, Outgoing>,
     pub(crate) incoming: BTreeMap<PartitionId, Incoming>,
     /// Users who changed since the last checkpoint, each once.
@@ -158,6 +171,8 @@ pub(crate) struct State {
     pub(crate) changed_senders: Vec<UserId>,
     /// Chats in memory, about: each counts while it is there.
     pub(crate) chats_in_memory: usize,
+    /// Members of the groups that are there, about.
+    pub(crate) members_in_memory: usize,
     /// For the operator: no part of the state.
     pub(crate) totals: Totals,
 }
@@ -177,11 +192,13 @@ impl State {
             digests: VecDeque::new(),
             users: ByUser::default(),
             outstanding: ByUser::default(),
+            bodies: Bodies::default(),
             outgoing: BTreeMap::new(),
             incoming: BTreeMap::new(),
             changed_users: Vec::new(),
             changed_senders: Vec::new(),
             chats_in_memory: 0,
+            members_in_memory: 0,
             totals: Totals::default(),
         }
     }
@@ -210,7 +227,7 @@ impl State {
             Record::Post(post) => self.post(&post.into(), payload, consequences)?,
             Record::Message(message) => self.post(&message.into(), payload, consequences)?,
             Record::RecallPost(recall) => self.post(&recall.into(), payload, consequences)?,
-            Record::SkipRange(range) => self.skip(range, consequences)?,
+            Record::SkipRange(range) => self.skip(&range.into(), consequences)?,
             Record::Acknowledge(record) => self.acknowledge(record, consequences)?,
             Record::ReadUpTo(read) => self.read(read, consequences)?,
             Record::Connect(connect) => self.connect(connect, consequences)?,
@@ -242,6 +259,16 @@ impl State {
             Record::EraseChat(record) => self.erase_chat(record, payload)?,
             Record::ErasePart(part) => self.erase_part(part, payload, consequences)?,
             Record::ErasedPart(part) => self.erased_part(part, payload, consequences)?,
+            Record::GroupPost(post) => self.post(&post.into(), payload, consequences)?,
+            Record::GroupSkipRange(range) => self.skip(&range.into(), consequences)?,
+            Record::GroupCreation(record) => self.create_group(record, payload, consequences)?,
+            Record::MembersChange(record) => self.change_members(record, payload, consequences)?,
+            Record::GroupRenaming(record) => self.rename_group(record, payload, consequences)?,
+            Record::GroupPart(part) => {
+                self.group_part(part, placed.offset, payload, consequences)?
+            }
+            Record::GroupFailedPart(part) => self.group_failed_part(part, payload, consequences)?,
+            Record::GroupGonePart(part) => self.group_gone_part(part, payload, consequences)?,
             Record::Settings(settings) => {
                 self.settings = settings.clone();
                 Verdict::Silent
@@ -287,6 +314,7 @@ impl State {
     pub(crate) fn handle_loaded(&mut self, what: Wanted, found: Found) {
         match (what, found) {
             (Wanted::Head(user), Found::Head(found)) => {
+                self.members_in_memory += found.group().map_or(0, |group| group.members().len());
                 self.users.get_or_insert_with(user, |_| *found);
             }
             (Wanted::Chat(user, peer), Found::Chat(chat)) => {
@@ -325,6 +353,11 @@ impl State {
                     user.inbox.handle_heads(heads);
                 }
             }
+            (Wanted::Holders { .. }, Found::Holders(found)) => {
+                for (place, holders) in found {
+                    self.bodies.load(place, holders);
+                }
+            }
             _ => {}
         }
     }
@@ -342,6 +375,7 @@ impl State {
                 counted.is_stored = counted.count > 0;
             }
         }
+        self.bodies.handle_frozen();
         self.outgoing.values_mut().for_each(Outgoing::forget_changes);
         self.incoming.values_mut().for_each(|incoming| incoming.changed = false);
     }

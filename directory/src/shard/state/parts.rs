@@ -114,6 +114,15 @@ impl State {
         Ok(self.user(user)?.exists())
     }
 
+    /// Whether a part of a group's is the next of its source's.
+    pub(super) fn takes_from(
+        &mut self,
+        (source, numbers): (u16, PartNumbers),
+        consequences: &mut Consequences,
+    ) -> bool {
+        self.takes((PartitionId(source), numbers), consequences)
+    }
+
     pub(super) fn takes(
         &mut self,
         (source, numbers): (PartitionId, PartNumbers),

@@ -29,7 +29,7 @@ impl State {
         match user.existence {
             Existence::Exists => {}
             Existence::Purging => return Ok(Verdict::Administered(Administered::WasSo)),
-            Existence::Unknown | Existence::Purged => {
+            Existence::Unknown | Existence::Purged | Existence::Group => {
                 return Ok(Verdict::Administered(Administered::Unknown));
             }
         }
@@ -105,18 +105,22 @@ impl State {
             _ => last.min(Position(after.0.saturating_add(PURGED_POSITIONS_MAX))),
         };
         require_range(user, after, up_to)?;
+        self.require_bodies(acting, after, up_to)?;
+        let user = self.user(acting)?;
         let leaving = user.inbox.known(after, up_to);
         let leaving: Vec<_> = leaving.map(|(position, entry)| (position, entry.clone())).collect();
         let floor = user.floor;
         let is_undelivered =
             |(position, entry): &(Position, InboxEntry)| entry.is_message() && *position > floor;
         for (_, entry) in leaving.iter().filter(|one| is_undelivered(one)) {
-            chat_of(self.user(acting)?, entry.peer)?;
-            self.require_outstanding(entry.peer)?;
+            self.require_counts(acting, entry)?;
         }
         for one in &leaving {
             let (position, entry) = one;
             if !is_undelivered(one) {
+                if let Some(word) = entry.body.word() {
+                    self.bodies.release(word.place, acting);
+                }
                 self.remove(acting, *position);
             } else if planted!(PurgeUntold) {
                 self.end_undelivered(acting, *position, entry);

@@ -6,6 +6,7 @@ mod blocks;
 mod cold;
 mod delete;
 mod devices;
+mod groups;
 mod messages;
 mod own;
 mod purge;
@@ -336,7 +337,26 @@ fn tell(body: &EntryBody) -> String {
                 marks.map(|mark| format!("{}:{}", mark.device, mark.up_to)).collect();
             format!("deleted up to {up_to}, [{}]", marks.join(", "))
         }
+        EntryBody::GroupMessage(word) => tell_word(word),
+        EntryBody::GroupCopied(word) => format!("copy of {}", tell_word(word)),
+        EntryBody::GroupChanged(word) => tell_word(word),
+        EntryBody::GroupFailed { sequence, members, .. } => {
+            let members = members.iter().map(|(user, code)| format!("{user}={code}"));
+            format!("group failed {sequence}: {}", members.collect::<Vec<_>>().join(" "))
+        }
     }
+}
+
+fn tell_word(word: &GroupWord) -> String {
+    let GroupWord { sender, version, payload, .. } = word;
+    let Said::Change { members_count, .. } = word.said else {
+        return format!("{} of {version}", String::from_utf8(payload.to_vec()).unwrap());
+    };
+    let (pairs, name) = payload.split_at(usize::from(members_count) * 18);
+    let members = group::numbered_users(pairs);
+    let members = members.iter().map(|(user, role)| format!("{user}={role} "));
+    let name = String::from_utf8(name.to_vec()).unwrap();
+    format!("{sender} changed to {version}: {}{name}", members.collect::<String>())
 }
 
 fn accepted(sequence: u64) -> Answer {

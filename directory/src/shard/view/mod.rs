@@ -116,6 +116,10 @@ fn kind_of(entry: &InboxEntry) -> &'static str {
         EntryBody::ReadElsewhere { .. } => "read_elsewhere",
         EntryBody::ChatDeleted { .. } => "chat_deleted",
         EntryBody::Failed { .. } => "failed",
+        EntryBody::GroupMessage(_) => "group_message",
+        EntryBody::GroupCopied(_) => "group_copy",
+        EntryBody::GroupChanged(_) => "group_changed",
+        EntryBody::GroupFailed { .. } => "group_failed",
     }
 }
 

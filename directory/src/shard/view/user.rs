@@ -114,7 +114,7 @@ pub fn user(
 ) -> Result<Option<UserView>, StorageFault> {
     let partition = table.partition_of(id);
     let head = load::read_head(reader, partition, id)?;
-    if matches!(head.existence, Existence::Unknown | Existence::Purged) {
+    if matches!(head.existence, Existence::Unknown | Existence::Purged | Existence::Group) {
         return Ok(None);
     }
     let mut view = UserView {
@@ -178,6 +178,10 @@ impl EntryView {
         let (about, code) = match entry.body {
             EntryBody::Message { device, sequence, .. }
             | EntryBody::Copied { device, sequence, .. } => (Some((device, sequence)), None),
+            EntryBody::GroupMessage(ref word) | EntryBody::GroupCopied(ref word) => {
+                (Some(word.about()), None)
+            }
+            EntryBody::GroupFailed { device, sequence, .. } => (Some((device, sequence)), None),
             EntryBody::Failed { device, sequence, code } => {
                 (Some((device, sequence)), Code::from_number(code))
             }
@@ -252,9 +256,11 @@ pub(super) fn each_entry(
     let mut payload = Vec::new();
     reader.range(Table::Inbox, &from, &to, &mut |key, value| {
         payload.clear();
-        let (position, entry) = rows::read_inbox(key, value, &mut payload)
+        let (position, mut entry) = rows::read_inbox(key, value, &mut payload)
             .ok_or_else(|| load::unreadable(Table::Inbox, partition))?;
-        Ok(each(position, &entry))
+        let read = (position, &mut entry);
+        let is_there = load::bodies::complete_one(reader, partition, user.id, read, false)?;
+        Ok(if is_there { each(position, &entry) } else { ControlFlow::Continue(()) })
     })
 }
 

@@ -227,7 +227,7 @@ fn are_marks(tail: &[u8], count: u16) -> bool {
 }
 
 /// The fixed part and the tail, where the bytes are enough for the kind.
-fn split<E: Envelope>(envelope: &[u8]) -> Option<(E, &[u8])> {
+pub(super) fn split<E: Envelope>(envelope: &[u8]) -> Option<(E, &[u8])> {
     let Ok((archived, tail)) = access::<E>(envelope) else {
         assert!(envelope.len() < E::BYTES, "any number is one in a field of its size");
         return None;
@@ -266,7 +266,7 @@ fn rise_below(ranges: &[(u64, u64)], up_to: u64) -> bool {
     rise && ranges.iter().all(|(first, last)| 0 < *first && first <= last && *last < up_to)
 }
 
-fn assert_wire(appended: Result<(), Code>, wire: &[u8], envelope: &[u8]) {
+pub(super) fn assert_wire(appended: Result<(), Code>, wire: &[u8], envelope: &[u8]) {
     assert_eq!(appended, Ok(()));
     assert_eq!(wire.split_at_checked(HEADER_BYTES).map(|(_, behind)| behind), Some(envelope));
 }

@@ -225,6 +225,7 @@ impl Watched {
                 | Event::Typing { .. }
                 | Event::CaughtUp
                 | Event::Ticket(_)
+                | Event::GroupAnswered { .. }
                 | Event::Renewed
                 | Event::Answered { .. }
                 | Event::ReadNoted { .. }
@@ -265,6 +266,7 @@ impl Watched {
             life_s: 0,
             payload: vec![bytes; usize::from(bytes) * repeats],
             recalled: recalled.map(|number| Sequence(number.of(sequence.0 - 1))),
+            to_group: false,
         });
         self.hear();
     }

@@ -46,6 +46,10 @@ fn check_frame(frame: &Frame<'_>) -> Result<(), Code> {
         Some(Kind::Declined) => read::<Declined>(envelope).map(|_| ()),
         Some(Kind::ChatDeleted) => ChatDeleted::read(envelope).map(|_| ()),
         Some(Kind::Delivered) => Delivered::read(envelope).map(|_| ()),
+        Some(Kind::GroupCreated) => read::<GroupCreated>(envelope).map(|_| ()),
+        Some(Kind::GroupDeliver) => read::<GroupDeliver>(envelope).map(|_| ()),
+        Some(Kind::GroupChanged) => GroupChanged::read(envelope).map(|_| ()),
+        Some(Kind::GroupFailed) => GroupFailed::read(envelope).map(|_| ()),
         _ => Err(Code::UnknownKind),
     }
 }

@@ -183,6 +183,7 @@ impl World {
             life_s: 0,
             payload: Vec::new(),
             recalled: None,
+            to_group: false,
         });
     }
 

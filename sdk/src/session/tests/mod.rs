@@ -5,6 +5,7 @@ mod asks;
 mod codes;
 mod deletions;
 mod exchange;
+mod groups;
 mod reads;
 mod recall;
 mod reports;
@@ -194,6 +195,7 @@ fn message(sequence: u64) -> Outgoing {
         life_s: 0,
         payload: format!("message {sequence}").into_bytes(),
         recalled: None,
+        to_group: false,
     }
 }
 

@@ -1,10 +1,12 @@
 //! What a deleted chat leaves in the file.
 
+use answerback_proto::id::GroupId;
 use answerback_proto::kind::DeviceMark;
 
 use super::*;
 
 const LAPTOP: DeviceId = DeviceId(12);
+const GROUP: GroupId = GroupId(77);
 
 fn mark(device: DeviceId, up_to: u64) -> DeviceMark {
     DeviceMark { device, up_to: Sequence(up_to) }
@@ -156,4 +158,43 @@ fn more_devices_than_a_frame_takes_are_several_deletions() {
     let counts: Vec<_> = deletions.iter().map(|deletion| deletion.marks.len()).collect();
     assert_eq!(counts, [10, 1]);
     assert_eq!(storage.delete_chat(UserId(9)).unwrap()[0].marks, [], "there is no such chat");
+}
+
+#[test]
+fn what_one_has_said_in_groups_stays() {
+    let file = File::new();
+    let mut storage = chat(&file);
+    record(&mut storage, &[in_group(4, 1)]);
+    storage.delete_chat(BOB).unwrap();
+    let peer = GROUP.as_peer();
+    assert_eq!((storage.chat(BOB, 9).unwrap().len(), storage.chat(peer, 9).unwrap().len()), (0, 1));
+    record(&mut storage, &[in_group(5, 2)]);
+    assert_eq!(storage.chat(peer, 9).unwrap().len(), 2, "its numbers are others");
+}
+
+#[test]
+fn a_group_s_chat_is_deleted_here_alone() {
+    let file = File::new();
+    let mut storage = chat(&file);
+    record(&mut storage, &[in_group(4, 1)]);
+    let peer = GROUP.as_peer();
+    assert_eq!(storage.delete_chat(peer).unwrap(), [], "the server is told nothing");
+    assert_eq!((storage.chat(BOB, 9).unwrap().len(), storage.chat(peer, 9).unwrap().len()), (4, 0));
+    record(&mut storage, &[in_group(5, 1), in_group(6, 2)]);
+    assert_eq!(storage.chat(peer, 9).unwrap().len(), 1, "of these one is a repeat");
+    assert_eq!(storage.unnoted_deletions().unwrap(), []);
+}
+
+/// A message of Bob's first device to a group, where its numbers are those of that.
+fn in_group(position: u64, sequence: u64) -> Event {
+    let body = EntryBody::GroupMessage {
+        sender: BOB,
+        device: DeviceId(22),
+        sequence: Sequence(sequence),
+        accepted_at_ms: 100 + position,
+        version: 1,
+        content_type: 1,
+        payload: b"hello all".to_vec(),
+    };
+    Event::Entry(Entry { position: Position(position), peer: GROUP.as_peer(), body })
 }

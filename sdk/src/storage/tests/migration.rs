@@ -31,6 +31,7 @@ fn a_file_of_version_1_goes_on() {
         life_s: 0,
         payload: b"five".to_vec(),
         recalled: None,
+        to_group: false,
     };
     assert_eq!(device.undecided, [undecided]);
     use SentState::{Accepted, Delivered, Failed, Queued, Refused};
@@ -64,7 +65,7 @@ fn what_a_migrated_file_knows_goes_with_what_comes() {
 fn a_file_is_migrated_once() {
     let file = old_file();
     drop(file.open());
-    assert_eq!(version(&file.path), 5);
+    assert_eq!(version(&file.path), 6);
     let states = |storage: &Storage| [1, 4, 5].map(|sequence| state(storage, sequence));
     let once = states(&file.open());
     assert_eq!(states(&file.open()), once);

@@ -3,6 +3,7 @@
 mod chat;
 mod chat_settings;
 mod deletion;
+mod groups;
 mod migration;
 mod reads;
 mod repeats;
@@ -271,9 +272,9 @@ fn a_file_in_use_is_refused() {
 fn a_newer_file_is_refused() {
     let file = File::new();
     drop(file.open());
-    Connection::open(&file.path).unwrap().pragma_update(None, "user_version", 6).unwrap();
+    Connection::open(&file.path).unwrap().pragma_update(None, "user_version", 7).unwrap();
     let newer = Storage::open(&file.path, ALICE, PHONE);
-    assert!(matches!(newer, Err(StorageError::Newer { found: 6, known: 5, .. })), "{newer:?}");
+    assert!(matches!(newer, Err(StorageError::Newer { found: 7, known: 6, .. })), "{newer:?}");
 }
 
 #[test]

@@ -1,0 +1,180 @@
+//! Groups, as an app makes and changes them.
+
+use answerback_proto::id::{DeviceId, GroupId, UserId};
+use answerback_proto::kind::{action, role};
+use answerback_proto::limits::{GROUP_MEMBERS_MAX, GROUP_NAME_BYTES_MAX};
+
+use super::message::failure;
+use super::{Client, Error, Failure, MessageId};
+use crate::session::GroupRequest;
+use crate::storage::{Draft, StoredGroup};
+
+/// What the server said to something that was asked of a group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum GroupAnswer {
+    /// It is done; the devices of all members are told.
+    Done,
+    /// The group is there.
+    Created(GroupId),
+    /// Nothing was done.
+    Declined(Failure),
+}
+
+impl Client {
+    /// Makes a group with these other members, as soon as there is a connection. The ticket
+    /// is for [`Client::group_answer`]; what is asked is not stored.
+    ///
+    /// # Errors
+    /// `Usage`: a name of 0 or more than 256 bytes, too many members, the user himself.
+    pub fn create_group(&self, name: &str, members: Vec<UserId>) -> Result<u64, Error> {
+        check_name(name)?;
+        check_members(&members, GROUP_MEMBERS_MAX - 1)?;
+        let nonce = fastrand::u128(1..);
+        self.ask_group(GroupRequest::Create { nonce, members, name: name.to_owned() })
+    }
+
+    /// Adds members.
+    ///
+    /// # Errors
+    /// `Usage`: nobody, or too many.
+    pub fn add_members(&self, group: GroupId, members: Vec<UserId>) -> Result<u64, Error> {
+        self.change_members(group, action::ADD, role::MEMBER, members)
+    }
+
+    /// Removes members.
+    ///
+    /// # Errors
+    /// `Usage`: nobody, or too many.
+    pub fn remove_members(&self, group: GroupId, members: Vec<UserId>) -> Result<u64, Error> {
+        self.change_members(group, action::REMOVE, role::MEMBER, members)
+    }
+
+    /// Gives members a role, of [`answerback_proto::kind::role`].
+    ///
+    /// # Errors
+    /// `Usage`: nobody, or too many, or no role.
+    pub fn set_role(&self, group: GroupId, members: Vec<UserId>, given: u16) -> Result<u64, Error> {
+        if given > role::OWNER {
+            return Err(Error::usage("there is no such role"));
+        }
+        self.change_members(group, action::SET_ROLE, given, members)
+    }
+
+    /// Leaves a group. Messages from before may still come.
+    ///
+    /// # Errors
+    /// `Usage`: the client is closed.
+    pub fn leave_group(&self, group: GroupId) -> Result<u64, Error> {
+        let own = self.options().user;
+        self.change_members(group, action::REMOVE, role::MEMBER, vec![own])
+    }
+
+    /// Gives a group another name.
+    ///
+    /// # Errors
+    /// `Usage`: a name of 0 or more than 256 bytes.
+    pub fn rename_group(&self, group: GroupId, name: &str) -> Result<u64, Error> {
+        check_name(name)?;
+        self.ask_group(GroupRequest::Rename { group, name: name.to_owned() })
+    }
+
+    /// What became of something that was asked; none before it is answered. It is told once.
+    ///
+    /// # Errors
+    /// `Usage`: the client is closed.
+    pub fn group_answer(&self, ticket: u64) -> Result<Option<GroupAnswer>, Error> {
+        self.shared().with(|device| {
+            Ok(device.group_answers.remove(&ticket).map(|answer| match answer {
+                Ok(None) => GroupAnswer::Done,
+                Ok(Some(group)) => GroupAnswer::Created(group),
+                Err(code) => GroupAnswer::Declined(failure(code)),
+            }))
+        })
+    }
+
+    /// Stores a message to a group and sends it as soon as there is a connection.
+    ///
+    /// # Errors
+    /// `Storage`, `Usage`.
+    pub fn send_to_group(
+        &self,
+        group: GroupId,
+        content_type: u16,
+        payload: Vec<u8>,
+    ) -> Result<MessageId, Error> {
+        let sent = self.send_all(vec![Draft::to_group(group, content_type, payload)])?;
+        sent.first().copied().ok_or_else(|| Error::usage("nothing to send"))
+    }
+
+    /// A group as this device knows it; none where it was told nothing of it.
+    ///
+    /// # Errors
+    /// `Storage`.
+    pub fn group(&self, group: GroupId) -> Result<Option<StoredGroup>, Error> {
+        self.shared().with(|device| Ok(device.storage.group(group)?))
+    }
+
+    /// Whether all that waited at the server when the connection was opened is here.
+    ///
+    /// # Errors
+    /// `Usage`: the client is closed.
+    pub fn is_caught_up(&self) -> Result<bool, Error> {
+        self.shared().with(|device| Ok(device.is_caught_up))
+    }
+
+    /// All groups that this device knows, by number.
+    ///
+    /// # Errors
+    /// `Storage`.
+    pub fn groups(&self) -> Result<Vec<GroupId>, Error> {
+        self.shared().with(|device| Ok(device.storage.groups()?))
+    }
+
+    /// Members who will not get one of the user's messages, and why.
+    ///
+    /// # Errors
+    /// `Storage`.
+    pub fn member_failures(&self, message: MessageId) -> Result<Vec<(UserId, Failure)>, Error> {
+        let (group, of): (_, DeviceId) = (GroupId(message.peer.0), message.device);
+        self.shared().with(|device| {
+            let failed = device.storage.member_failures(group, of, message.sequence)?;
+            Ok(failed.into_iter().map(|(user, code)| (user, failure(code))).collect())
+        })
+    }
+
+    fn change_members(
+        &self,
+        group: GroupId,
+        action: u16,
+        role: u16,
+        members: Vec<UserId>,
+    ) -> Result<u64, Error> {
+        if members.is_empty() {
+            return Err(Error::usage("nobody is named"));
+        }
+        check_members(&members, GROUP_MEMBERS_MAX)?;
+        self.ask_group(GroupRequest::Change { group, action, role, members })
+    }
+
+    fn ask_group(&self, request: GroupRequest) -> Result<u64, Error> {
+        self.shared().with_wake(|device| Ok(device.ask_group(request)))
+    }
+}
+
+fn check_name(name: &str) -> Result<(), Error> {
+    if (1..=GROUP_NAME_BYTES_MAX).contains(&name.len()) {
+        Ok(())
+    } else {
+        Err(Error::usage(format!("a group's name has 1 to {GROUP_NAME_BYTES_MAX} bytes")))
+    }
+}
+
+fn check_members(members: &[UserId], count_max: usize) -> Result<(), Error> {
+    if members.len() > count_max {
+        return Err(Error::usage(format!("at most {count_max} members at once")));
+    }
+    if members.contains(&UserId(0)) {
+        return Err(Error::usage("nobody has the id 0"));
+    }
+    Ok(())
+}

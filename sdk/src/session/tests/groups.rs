@@ -1,0 +1,166 @@
+//! Groups as a session asks and hears of them.
+
+use answerback_proto::id::GroupId;
+use answerback_proto::kind::{
+    Accepted, ChangeMembers, CreateGroup, Declined, Done, GroupChanged, GroupCreated, GroupDeliver,
+    GroupFailed, GroupSend, GroupSkip, action, append_numbered_user, change,
+};
+
+use super::*;
+use crate::session::{EntryBody, GroupRequest};
+
+const GROUP: UserId = UserId(77);
+
+fn to_group(sequence: u64) -> Outgoing {
+    Outgoing { peer: GROUP, to_group: true, ..message(sequence) }
+}
+
+/// Kinds and tags of what is written.
+fn asked(session: &mut ClientSession) -> Vec<(Kind, u32, u128, Vec<u8>)> {
+    let mut wire = Vec::new();
+    while session.poll_transmit(&mut wire) {}
+    let (mut frames, mut received, mut found) = (FrameBuffer::default(), wire.as_slice(), vec![]);
+    while let Some(frame) = frames.next_frame(&mut received, 1 << 20).unwrap() {
+        let kind = frame.header.kind().unwrap();
+        found.push((kind, frame.header.tag, frame.header.target, frame.envelope.to_vec()));
+    }
+    found
+}
+
+fn answer<E: Envelope>(tag: u32, target: u128, envelope: &E, tail: &[u8]) -> Vec<u8> {
+    let mut wire = Vec::new();
+    append_frame(&mut wire, Address { flags: 0, tag, target }, envelope, tail, &[]);
+    wire
+}
+
+#[test]
+fn a_message_to_a_group_goes_as_one_and_is_decided_like_any() {
+    let mut session = opened(0);
+    session.send(to_group(1));
+    session.send(to_group(2));
+    session.skip(GROUP, Sequence(3));
+    let out = asked(&mut session);
+    let kinds: Vec<_> = out.iter().map(|(kind, _, target, _)| (*kind, *target)).collect();
+    let expected = [Kind::GroupSend, Kind::GroupSend, Kind::GroupSkip].map(|kind| (kind, GROUP.0));
+    assert_eq!(kinds, expected);
+    let send = answerback_proto::access::read::<GroupSend>(&out[0].3).unwrap();
+    assert_eq!(send.sequence, 1);
+    let skip = answerback_proto::access::read::<GroupSkip>(&out[2].3).unwrap();
+    assert_eq!((skip.from, skip.to), (3, 3));
+    let accepted = Accepted { sequence: 1, accepted_at_ms: 5 };
+    session.handle_received(0, &answer(out[0].1, GROUP.0, &accepted, &[])).unwrap();
+    let told = Event::Accepted { peer: GROUP, sequence: Sequence(1), accepted_at_ms: 5 };
+    assert_eq!(events(&mut session), [told]);
+    assert_eq!(session.undecided(), 2);
+}
+
+#[test]
+fn what_is_asked_of_groups_goes_until_it_is_answered() {
+    let mut session = opened(0);
+    let members = vec![UserId(9), UserId(4), UserId(9)];
+    let name = "walkers".to_owned();
+    session.ask_group(1, GroupRequest::Create { nonce: 5, members, name });
+    let out = asked(&mut session);
+    assert_eq!((out[0].0, out[0].2), (Kind::CreateGroup, 1));
+    let (_, listed, _) = CreateGroup::read(&out[0].3).unwrap();
+    assert_eq!(listed.iter().collect::<Vec<_>>(), [UserId(4), UserId(9)], "in order, once");
+    session.handle_disconnected();
+    open(&mut session, 0);
+    let again = asked(&mut session);
+    assert_eq!(again[0].0, Kind::CreateGroup);
+    let busy = Declined { retry_after_ms: 500, code: 2001 };
+    session.handle_received(10, &answer(again[0].1, 1, &busy, &[])).unwrap();
+    assert_eq!(events(&mut session), []);
+    assert!(asked(&mut session).is_empty(), "later");
+    session.handle_timeout(510);
+    let again = asked(&mut session);
+    let created = GroupCreated { group: GROUP.0, at_ms: 1 };
+    session.handle_received(520, &answer(again[0].1, 1, &created, &[])).unwrap();
+    let made = Event::GroupAnswered { ticket: 1, answer: Ok(Some(GroupId(GROUP.0))) };
+    assert_eq!(events(&mut session), [made]);
+    assert!(asked(&mut session).is_empty());
+}
+
+#[test]
+fn what_is_declined_for_good_is_told() {
+    let mut session = opened(0);
+    let request = |members| GroupRequest::Change {
+        group: GroupId(GROUP.0),
+        action: action::ADD,
+        role: 0,
+        members,
+    };
+    session.ask_group(1, request(vec![UserId(4)]));
+    session.ask_group(2, request(vec![]));
+    session.ask_group(3, request(vec![UserId(5)]));
+    let out = asked(&mut session);
+    assert_eq!(out.len(), 2, "nobody cannot be added");
+    assert_eq!(ChangeMembers::read(&out[0].3).unwrap().1.iter().count(), 1);
+    let declined = Declined { retry_after_ms: 0, code: 3032 };
+    let mut answers = answer(out[0].1, GROUP.0, &declined, &[]);
+    answers.extend(answer(out[1].1, GROUP.0, &Done { at_ms: 1 }, &[]));
+    session.handle_received(0, &answers).unwrap();
+    let told = |ticket, answer| Event::GroupAnswered { ticket, answer };
+    let expected = [told(2, Err(3001)), told(1, Err(3032)), told(3, Ok(None))];
+    assert_eq!(events(&mut session), expected);
+}
+
+#[test]
+fn entries_of_groups_are_taken_in_their_order() {
+    let mut session = opened(0);
+    let mut roles = Vec::new();
+    append_numbered_user(&mut roles, UserId(1), 2);
+    let changed = GroupChanged {
+        position: 1,
+        after: 0,
+        actor: 9,
+        at_ms: 5,
+        version: 1,
+        change: change::JOINED,
+        members_count: 1,
+        name_length: 1,
+    };
+    let deliver = GroupDeliver {
+        position: 2,
+        after: 1,
+        device: 3,
+        sender: 9,
+        sequence: 1,
+        accepted_at_ms: 6,
+        version: 1,
+        content_type: 1,
+    };
+    let failed = GroupFailed { position: 3, after: 2, device: 10, sequence: 4, members_count: 1 };
+    let mut codes = Vec::new();
+    append_numbered_user(&mut codes, UserId(7), 6004);
+    let mut wire = answer(0, GROUP.0, &changed, &[&roles[..], b"a"].concat());
+    wire.extend(answer(0, GROUP.0, &deliver, &[]));
+    wire.extend(answer(0, GROUP.0, &failed, &codes));
+    session.handle_received(0, &wire).unwrap();
+    let bodies = events(&mut session).into_iter().map(|event| match event {
+        Event::Entry(entry) => (entry.peer, entry.body),
+        other => panic!("{other:?}"),
+    });
+    let (device, sequence) = (DeviceId(10), Sequence(4));
+    let expected = [
+        EntryBody::GroupChanged {
+            actor: UserId(9),
+            at_ms: 5,
+            version: 1,
+            change: change::JOINED,
+            members: vec![(UserId(1), 2)],
+            name: "a".to_owned(),
+        },
+        EntryBody::GroupMessage {
+            sender: UserId(9),
+            device: DeviceId(3),
+            sequence: Sequence(1),
+            accepted_at_ms: 6,
+            version: 1,
+            content_type: 1,
+            payload: Vec::new(),
+        },
+        EntryBody::GroupFailed { device, sequence, members: vec![(UserId(7), 6004)] },
+    ];
+    assert_eq!(bodies.collect::<Vec<_>>(), expected.map(|body| (GROUP, body)));
+}

@@ -1,0 +1,212 @@
+//! Groups as the user's devices know them: from the entries that tell of each change.
+
+use answerback_proto::id::{DeviceId, GroupId, Sequence, UserId};
+use answerback_proto::kind::change;
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use super::burst::{Burst, Received};
+use super::schema::{Id, Number};
+use super::{Storage, StorageError};
+use crate::session::{Entry, EntryBody, ReadMark};
+
+/// A group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredGroup {
+    /// Which.
+    pub group: GroupId,
+    /// What it is called.
+    pub name: String,
+    /// Of the list of members; raised by each change.
+    pub version: u32,
+    /// Whether the user is a member; else this is how it was when he left.
+    pub is_member: bool,
+    /// The members, by number.
+    pub members: Vec<GroupMember>,
+}
+
+/// A member of a group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GroupMember {
+    /// Who.
+    pub user: UserId,
+    /// Of [`answerback_proto::kind::role`].
+    pub role: u16,
+}
+
+impl Burst<'_> {
+    /// Stores what an entry of a group says.
+    pub(super) fn record_group_entry(&mut self, entry: &Entry) -> Result<(), StorageError> {
+        let peer = entry.peer;
+        let note = "INSERT INTO chat (peer, last_sequence, seen_ms, is_group) VALUES (?1, 0, 0, 1)
+                    ON CONFLICT (peer) DO UPDATE SET is_group = 1";
+        self.execute(note, params![Id(peer.0)])?;
+        match &entry.body {
+            &EntryBody::GroupMessage {
+                sender,
+                device,
+                sequence,
+                accepted_at_ms,
+                content_type,
+                ref payload,
+                ..
+            } => {
+                let of = Received { sender, device, sequence, accepted_at_ms, content_type };
+                match sender == self.own_user() {
+                    false => self.receive(entry, of, payload),
+                    true if device == self.own_device() => Ok(()),
+                    true => self.copy(peer, of, payload),
+                }
+            }
+            EntryBody::GroupChanged { version, change, members, name, .. } => {
+                self.change_group(peer, *version, *change, members, name)
+            }
+            EntryBody::GroupFailed { device, sequence, members } => {
+                self.fail_for(peer, *device, *sequence, members)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// A change that came before says nothing new.
+    fn change_group(
+        &self,
+        peer: UserId,
+        version: u32,
+        changed: u16,
+        members: &[(UserId, u16)],
+        name: &str,
+    ) -> Result<(), StorageError> {
+        let raise = "INSERT INTO member_list (peer, name, version, is_member)
+                     VALUES (?1, '', ?2, 1)
+                     ON CONFLICT (peer) DO UPDATE SET version = ?2 WHERE version < ?2";
+        if self.execute(raise, params![Id(peer.0), version])? == 0 {
+            return Ok(());
+        }
+        if matches!(changed, change::CREATED | change::JOINED) {
+            self.execute("DELETE FROM member WHERE peer = ?1", params![Id(peer.0)])?;
+            self.set_member(peer, true)?;
+        }
+        if matches!(changed, change::CREATED | change::JOINED | change::RENAMED) {
+            let rename = "UPDATE member_list SET name = ?2 WHERE peer = ?1";
+            self.execute(rename, params![Id(peer.0), name])?;
+        }
+        for &(user, role) in members {
+            if changed == change::REMOVED {
+                let remove = "DELETE FROM member WHERE peer = ?1 AND user = ?2";
+                self.execute(remove, params![Id(peer.0), Id(user.0)])?;
+                if user == self.own_user() {
+                    self.set_member(peer, false)?;
+                }
+            } else {
+                let put = "INSERT INTO member (peer, user, role) VALUES (?1, ?2, ?3)
+                           ON CONFLICT (peer, user) DO UPDATE SET role = ?3";
+                self.execute(put, params![Id(peer.0), Id(user.0), role])?;
+            }
+        }
+        Ok(())
+    }
+
+    fn set_member(&self, peer: UserId, is_member: bool) -> Result<(), StorageError> {
+        let update = "UPDATE member_list SET is_member = ?2 WHERE peer = ?1";
+        self.execute(update, params![Id(peer.0), is_member])?;
+        Ok(())
+    }
+
+    fn fail_for(
+        &self,
+        peer: UserId,
+        device: DeviceId,
+        sequence: Sequence,
+        members: &[(UserId, u16)],
+    ) -> Result<(), StorageError> {
+        let insert = "INSERT INTO member_failure (peer, device, sequence, user, code)
+                      VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO NOTHING";
+        for (user, code) in members {
+            let number = Number(sequence.0);
+            self.execute(insert, params![Id(peer.0), Id(device.0), number, Id(user.0), code])?;
+        }
+        Ok(())
+    }
+}
+
+impl Storage {
+    /// A group, where any device of the user was told of it while this one was there.
+    ///
+    /// # Errors
+    /// Where the file cannot be read.
+    pub fn group(&self, group: GroupId) -> Result<Option<StoredGroup>, StorageError> {
+        let select = "SELECT name, version, is_member FROM member_list WHERE peer = ?1";
+        let mut statement = self.connection.prepare_cached(select)?;
+        let of_row = |row: &Row<'_>| {
+            Ok(StoredGroup {
+                group,
+                name: row.get(0)?,
+                version: row.get(1)?,
+                is_member: row.get(2)?,
+                members: Vec::new(),
+            })
+        };
+        let found = statement.query_row([Id(group.0)], of_row).optional()?;
+        let Some(mut found) = found else { return Ok(None) };
+        found.members = members(&self.connection, group)?;
+        Ok(Some(found))
+    }
+
+    /// All groups that this device was told of, by number.
+    ///
+    /// # Errors
+    /// Where the file cannot be read.
+    pub fn groups(&self) -> Result<Vec<GroupId>, StorageError> {
+        let select = "SELECT peer FROM member_list ORDER BY peer";
+        let mut statement = self.connection.prepare_cached(select)?;
+        let rows = statement.query_map([], |row| Ok(GroupId(row.get::<_, Id>(0)?.0)))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Whether a chat is a group's.
+    ///
+    /// # Errors
+    /// Where the file cannot be read.
+    pub fn is_group(&self, peer: UserId) -> Result<bool, StorageError> {
+        let select = "SELECT is_group FROM chat WHERE peer = ?1";
+        let mut statement = self.connection.prepare_cached(select)?;
+        let found = statement.query_row([Id(peer.0)], |row| row.get(0)).optional()?;
+        Ok(found.unwrap_or(false))
+    }
+
+    /// Members who will not get a message of the user's, and the codes that say why.
+    ///
+    /// # Errors
+    /// Where the file cannot be read.
+    pub fn member_failures(
+        &self,
+        group: GroupId,
+        device: DeviceId,
+        sequence: Sequence,
+    ) -> Result<Vec<(UserId, u16)>, StorageError> {
+        let select = "SELECT user, code FROM member_failure
+                      WHERE peer = ?1 AND device = ?2 AND sequence = ?3 ORDER BY user";
+        let mut statement = self.connection.prepare_cached(select)?;
+        let parameters = params![Id(group.0), Id(device.0), Number(sequence.0)];
+        let rows = statement
+            .query_map(parameters, |row| Ok((UserId(row.get::<_, Id>(0)?.0), row.get(1)?)))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// What was read of a group stays between this user's app and this file.
+    ///
+    /// # Errors
+    /// Where the file cannot be written.
+    pub fn keep_read(&mut self, mark: ReadMark) -> Result<(), StorageError> {
+        super::reads::note(&self.connection, mark)
+    }
+}
+
+fn members(connection: &Connection, group: GroupId) -> Result<Vec<GroupMember>, StorageError> {
+    let select = "SELECT user, role FROM member WHERE peer = ?1 ORDER BY user";
+    let mut statement = connection.prepare_cached(select)?;
+    let rows = statement.query_map([Id(group.0)], |row| {
+        Ok(GroupMember { user: UserId(row.get::<_, Id>(0)?.0), role: row.get(1)? })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
