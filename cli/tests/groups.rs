@@ -1,0 +1,185 @@
+//! Groups from one end to the other, by the built command: made, written to, changed, left;
+//! and everything that is refused.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by it")]
+
+mod common;
+
+use std::process::Output;
+
+use common::{Place, Server, failure, json_lines};
+use serde_json::Value;
+
+/// A box, and the users 1 to 4 of whom it has heard.
+struct Round {
+    place: Place,
+    server: Server,
+}
+
+impl Round {
+    fn new() -> Self {
+        let place = Place::new();
+        let server = Server::serve(&place, 2);
+        (1..=4).for_each(|user| place.log_in_once(&server, user));
+        Self { place, server }
+    }
+
+    /// `answerback group VERB --user USER …`
+    fn group(&self, user: u32, verb: &str, words: &[&str]) -> Output {
+        let mut command = common::answerback();
+        command.args(["group", verb, "--keys"]).arg(self.place.keys()).arg("--state");
+        command.arg(self.place.path("state")).args(["--addr", &self.server.address]);
+        command.args(["--user", &user.to_string()]).args(words).output().unwrap()
+    }
+
+    /// User 1 makes a group with some others.
+    fn create(&self, others: &[&str]) -> String {
+        let words = [&["--name", "walkers"], others].concat();
+        let created = json_lines(&self.group(1, "create", &words)).remove(0);
+        assert_eq!(created["state"], "created", "{created}");
+        created["group"].as_str().unwrap().to_owned()
+    }
+
+    fn change(&self, user: u32, verb: &str, group: &str, words: &[&str]) {
+        let output = self.group(user, verb, &[&["--group", group], words].concat());
+        assert!(output.status.success(), "{verb}: {output:?}");
+        let line = &json_lines(&output)[0];
+        assert_eq!((line["group"].as_str(), &line["state"]), (Some(group), &"done".into()));
+    }
+
+    /// The code of a refusal, which is named too.
+    fn declined(&self, user: u32, verb: &str, group: &str, words: &[&str]) -> String {
+        let output = self.group(user, verb, &[&["--group", group], words].concat());
+        let (code, line) = failure(&output);
+        assert_eq!(code, 1, "{verb}: {line}");
+        line.trim().strip_prefix("answerback: the box declined it: ").unwrap().to_owned()
+    }
+
+    fn send(&self, user: u32, group: &str, text: &str) -> Output {
+        let mut command = self.place.client("send", &self.server.address, user);
+        command.args(["--group", group, text]).output().unwrap()
+    }
+
+    /// Who said what in which group, of the messages that wait for a user.
+    fn receive(&self, user: u32, count: usize) -> Vec<[String; 3]> {
+        let mut command = self.place.client("recv", &self.server.address, user);
+        let output = command.args(["--count", &count.to_string(), "--timeout", "20"]).output();
+        let told = |line: &Value| ["from", "group", "text"].map(|of| text_of(&line[of]));
+        json_lines(&output.unwrap()).iter().map(told).collect()
+    }
+
+    /// Name, version, whether the user is a member, members with their roles.
+    fn info(&self, user: u32, group: &str) -> (String, u64, bool, Vec<String>) {
+        let line = json_lines(&self.group(user, "info", &["--group", group])).remove(0);
+        let member = |of: &Value| format!("{} {}", text_of(&of["user"]), text_of(&of["role"]));
+        let members = line["members"].as_array().unwrap().iter().map(member).collect();
+        let is_member = line["is_member"].as_bool().unwrap();
+        (text_of(&line["name"]), line["version"].as_u64().unwrap(), is_member, members)
+    }
+}
+
+fn text_of(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}
+
+#[test]
+fn a_group_lives_from_its_making_to_the_last_one_s_leaving() {
+    let at = Round::new();
+    let group = at.create(&["2"]);
+    at.change(1, "add", &group, &["3"]);
+    at.change(1, "add", &group, &["3"]);
+    assert!(at.send(1, &group, "hello all").status.success());
+    let said = |from: &str, text: &str| [from.to_owned(), group.clone(), text.to_owned()];
+    for user in [2, 3] {
+        assert_eq!(at.receive(user, 1), [said("1", "hello all")], "user {user}");
+    }
+
+    at.change(1, "role", &group, &["--role", "admin", "2"]);
+    at.change(2, "rename", &group, &["runners"]);
+    at.change(2, "add", &group, &["4"]);
+    let roles = ["1 owner", "2 admin", "3 member", "4 member"].map(str::to_owned);
+    let whole = |version| ("runners".to_owned(), version, true, roles.to_vec());
+    for user in [1, 3, 4] {
+        assert_eq!(at.info(user, &group), whole(5), "user {user}");
+    }
+
+    at.change(2, "remove", &group, &["3"]);
+    assert!(at.send(2, &group, "without one").status.success());
+    for user in [1, 4] {
+        assert_eq!(at.receive(user, 1), [said("2", "without one")], "user {user}");
+    }
+    let (_, _, is_member, _) = at.info(3, &group);
+    assert!(!is_member, "the one who was removed knows it");
+    let mut receiving = at.place.client("recv", &at.server.address, 3);
+    let left = receiving.args(["--timeout", "1"]).output().unwrap();
+    assert_eq!((left.status.code(), left.stdout.len()), (Some(3), 0), "and gets nothing more");
+
+    at.change(1, "leave", &group, &[]);
+    let heir = ["2 owner", "4 member"].map(str::to_owned);
+    assert_eq!(at.info(4, &group).3, heir);
+    at.change(2, "leave", &group, &[]);
+    at.change(4, "leave", &group, &[]);
+    assert_eq!(at.declined(4, "rename", &group, &["nobody's"]), "NotMember (3031)");
+}
+
+#[test]
+fn what_is_refused_changes_nothing() {
+    let at = Round::new();
+    let group = at.create(&["2"]);
+    let other = |last: &str| format!("{}{last}", &group[..group.len() - 1]);
+    let unknown = if group.ends_with('1') { other("2") } else { other("1") };
+    assert_eq!(at.declined(1, "add", &unknown, &["3"]), "UnknownGroup (3030)");
+    assert_eq!(at.declined(3, "add", &group, &["4"]), "NotMember (3031)");
+    assert_eq!(at.declined(1, "role", &group, &["--role", "admin", "3"]), "NotMember (3031)");
+    for (verb, words) in [
+        ("add", &["3"][..]),
+        ("remove", &["1"]),
+        ("rename", &["mine"]),
+        ("role", &["--role", "owner", "2"]),
+    ] {
+        assert_eq!(at.declined(2, verb, &group, words), "NotAdmin (3032)", "{verb}");
+    }
+    let many: Vec<_> = (100..1124).map(|user: u32| user.to_string()).collect();
+    let many: Vec<_> = many.iter().map(String::as_str).collect();
+    assert_eq!(at.declined(1, "add", &group, &many), "GroupFull (3033)");
+    assert_eq!(at.declined(1, "add", &group, &["1", "3"]), "AddsOneself (3034)");
+    let owners = &["--role", "owner", "1", "2"];
+    assert_eq!(at.declined(1, "role", &group, owners), "RangeInvalid (3009)");
+    for (from, to, code) in [(1, &unknown, 3030), (3, &group, 3031)] {
+        let sent = at.send(from, to, "does anybody hear this");
+        let line = &json_lines(&sent)[0];
+        let told = (sent.status.code(), line["state"].as_str(), line["code"].as_u64());
+        assert_eq!(told, (Some(1), Some("failed"), Some(code)), "{line}");
+    }
+    let members = ["1 owner", "2 member"].map(str::to_owned);
+    assert_eq!(at.info(1, &group), ("walkers".to_owned(), 1, true, members.to_vec()));
+
+    let oneself = failure(&at.group(1, "create", &["--name", "me", "1"])).1;
+    assert!(oneself.contains("AddsOneself (3034)"), "{oneself}");
+    let long = "n".repeat(257);
+    let too_many: Vec<_> = (100..1125).map(|user: u32| user.to_string()).collect();
+    let too_many = ["--group", &group].into_iter().chain(too_many.iter().map(|user| &**user));
+    for (verb, words, why) in [
+        ("create", vec!["--name", "", "2"], "1 to 256 bytes"),
+        ("create", vec!["--name", &long, "2"], "1 to 256 bytes"),
+        ("rename", vec!["--group", &group, &long], "1 to 256 bytes"),
+        ("add", too_many.collect(), "at most 1024 members"),
+    ] {
+        let (code, line) = failure(&at.group(1, verb, &words));
+        assert!(code == 1 && line.contains(why), "{verb}: {code} {line}");
+    }
+    let nobody = at.group(1, "add", &["--group", &group, "0"]);
+    assert_eq!(nobody.status.code(), Some(2), "0 is no id");
+    let nowhere = failure(&at.group(3, "info", &["--group", &group])).1;
+    assert!(nowhere.contains("knows no group"), "{nowhere}");
+}
+
+#[test]
+fn a_member_of_whom_the_box_has_never_heard_is_named_and_taken_out() {
+    let at = Round::new();
+    let group = at.create(&["2", "77"]);
+    let members = || at.info(1, &group).3;
+    let known = (0..100).map(|_| members()).find(|known| known.len() == 2);
+    assert_eq!(known.unwrap_or_else(members), ["1 owner", "2 member"]);
+    assert!(at.send(1, &group, "hello").status.success());
+    assert_eq!(at.receive(2, 1)[0][2], "hello");
+}
