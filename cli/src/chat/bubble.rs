@@ -34,6 +34,11 @@ pub(super) fn rows(
     let back = palette.bubble(message);
     let mut rows = words(message, inner, back, palette);
     add_marks(&mut rows, marks(message, calendar, palette), inner, back);
+    for (user, reason) in &message.missed {
+        let lines = wrap(&format!("✗ not to user {user}: {reason}"), inner).into_iter();
+        let style = back.patch(palette.bad());
+        rows.extend(lines.map(|line| Line::from(Span::styled(line, style))));
+    }
     let broadest = rows.iter().map(Line::width).max().unwrap_or_default();
     let margin = columns.saturating_sub(broadest + 2);
     let frame = |mut row: Line<'static>| {
@@ -149,7 +154,8 @@ mod tests {
             sequence: Sequence(1),
         };
         let at_ms = (fate != Fate::Sent(Progress::Pending)).then_some(300_000);
-        let message = Message { id, at_ms, content: Content::Text(text.to_owned()), fate };
+        let content = Content::Text(text.to_owned());
+        let message = Message { id, at_ms, content, fate, missed: Vec::new() };
         let calendar = Calendar::new(TimeZone::UTC, 0);
         let rows = rows(&message, columns, &calendar, Palette::Plain);
         rows.iter().map(|row| row.to_string().trim_end().to_owned()).collect()

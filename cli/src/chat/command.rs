@@ -10,6 +10,12 @@ pub(super) const ALL: &[(&str, &str)] = &[
     ("/block", "let nothing come; /unblock"),
     ("/mute", "no notifications; /unmute"),
     ("/report", "tell the operator"),
+    ("/group NAME ID …", "write to several users"),
+    ("/add ID …", "to this group; /remove"),
+    ("/admin ID …", "may add and remove"),
+    ("/rename NAME", "this group"),
+    ("/members", "of this group"),
+    ("/leave", "this group"),
     ("/resend", "send what failed again"),
     ("/quit", "leave"),
 ];
@@ -25,6 +31,16 @@ pub(super) enum Written {
     Block(bool),
     Mute(bool),
     Report,
+    Group {
+        name: String,
+        members: Vec<UserId>,
+    },
+    Add(Vec<UserId>),
+    Remove(Vec<UserId>),
+    Admin(Vec<UserId>),
+    Rename(String),
+    Members,
+    Leave,
     Quit,
     /// It is none of these, for this reason.
     Wrong(String),
@@ -50,6 +66,17 @@ pub(super) fn read(line: &str) -> Written {
         ("/mute", None, None) => Written::Mute(true),
         ("/unmute", None, None) => Written::Mute(false),
         ("/report", None, None) => Written::Report,
+        ("/group", ..) => group(line),
+        ("/add", Some(_), _) => members(line).map_or_else(Written::Wrong, Written::Add),
+        ("/remove", Some(_), _) => members(line).map_or_else(Written::Wrong, Written::Remove),
+        ("/admin", Some(_), _) => members(line).map_or_else(Written::Wrong, Written::Admin),
+        ("/add" | "/remove" | "/admin", None, _) => {
+            Written::Wrong("write the users' numbers behind it: /add 3 4".to_owned())
+        }
+        ("/rename", Some(_), _) => Written::Rename(behind(line).to_owned()),
+        ("/rename", None, _) => Written::Wrong("write the new name behind it".to_owned()),
+        ("/members", None, None) => Written::Members,
+        ("/leave", None, None) => Written::Leave,
         ("/quit", None, None) => Written::Quit,
         (other, ..) => {
             let known: Vec<_> = ALL.iter().map(|(command, _)| *command).collect();
@@ -57,6 +84,30 @@ pub(super) fn read(line: &str) -> Written {
             Written::Wrong(format!("{other} is none of {known}; begin with // to send it"))
         }
     }
+}
+
+/// A new group: its name, of any number of words, and behind it the members.
+fn group(line: &str) -> Written {
+    let words: Vec<_> = behind(line).split_whitespace().collect();
+    let is_member = |word: &&&str| word.parse::<UserId>().is_ok();
+    let count = words.iter().rev().take_while(is_member).count();
+    let (name, members) = words.split_at(words.len() - count);
+    if name.is_empty() || members.is_empty() {
+        return Written::Wrong(
+            "write a name and the users' numbers: /group walkers 3 4".to_owned(),
+        );
+    }
+    let members = members.iter().filter_map(|word| word.parse().ok()).collect();
+    Written::Group { name: name.join(" "), members }
+}
+
+fn members(line: &str) -> Result<Vec<UserId>, String> {
+    behind(line).split_whitespace().map(peer).collect()
+}
+
+/// What stands behind a command.
+fn behind(line: &str) -> &str {
+    line.split_once(char::is_whitespace).map_or("", |(_, behind)| behind.trim())
 }
 
 /// Reads a user's id.
@@ -79,6 +130,14 @@ mod tests {
         assert_eq!(read("/mute"), Written::Mute(true));
         assert_eq!(read("/unmute"), Written::Mute(false));
         assert_eq!(read("/report"), Written::Report);
+        assert_eq!(read("/add 3  4"), Written::Add(vec![UserId(3), UserId(4)]));
+        assert_eq!(read("/remove 3"), Written::Remove(vec![UserId(3)]));
+        assert_eq!(read("/admin 3"), Written::Admin(vec![UserId(3)]));
+        assert_eq!(read("/rename  old friends "), Written::Rename("old friends".to_owned()));
+        assert_eq!(read("/members"), Written::Members);
+        assert_eq!(read("/leave"), Written::Leave);
+        let (name, members) = ("old friends".to_owned(), vec![UserId(3), UserId(4)]);
+        assert_eq!(read("/group old friends 3 4"), Written::Group { name, members });
         assert_eq!(read("/quit"), Written::Quit);
         assert_eq!(read("and/or"), Written::Text("and/or".to_owned()));
         assert_eq!(read("//quit"), Written::Text("/quit".to_owned()));
@@ -94,6 +153,11 @@ mod tests {
         assert!(reason("/to").contains("/to 3"));
         assert!(reason("/to me").starts_with("me: an id is a decimal number"));
         assert!(reason("/quti").contains("/quit"));
+        assert!(reason("/group 3").contains("/group walkers 3 4"));
+        assert!(reason("/group walkers").contains("/group walkers 3 4"));
+        assert!(reason("/add").contains("/add 3 4"));
+        assert!(reason("/add 3 me").starts_with("me: an id"));
+        assert!(reason("/rename").contains("new name"));
         assert!(reason("/quit now").contains("begin with //"));
     }
 }

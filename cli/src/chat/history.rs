@@ -2,7 +2,7 @@
 //! they say, codes become reasons.
 
 use answerback_proto::code::Code;
-use answerback_sdk::{self as sdk, ChatSummary, MessageState};
+use answerback_sdk::{self as sdk, ChatSummary, Client, MessageState};
 
 use super::message::{ChatLine, Content, Fate, Message, MessageId, Progress};
 use super::text::inert;
@@ -19,6 +19,19 @@ pub(super) fn chats(summaries: Vec<ChatSummary>) -> Vec<ChatLine> {
         ChatLine { peer: summary.peer, unread_count: summary.unread_count, last }
     };
     summaries.into_iter().map(chat).collect()
+}
+
+/// The messages of a group, with who will not get one of the user's.
+pub(super) fn group_messages(
+    client: &Client,
+    stored: Vec<sdk::Message>,
+) -> Result<Vec<Message>, sdk::Error> {
+    let mut messages = messages(stored);
+    for message in messages.iter_mut().filter(|message| message.is_own()) {
+        let missed = client.member_failures(message.id)?.into_iter();
+        message.missed = missed.map(|(user, why)| (user, reason(Some(why.code)))).collect();
+    }
+    Ok(messages)
 }
 
 /// The messages of a chat, with what was taken back.
@@ -55,7 +68,8 @@ fn message(stored: sdk::Message) -> Message {
         (_, TEXT, Ok(text)) => Content::Text(inert(text)),
         (_, content_type, _) => Content::Other { content_type, bytes: stored.payload.len() },
     };
-    Message { id: stored.id, at_ms: stored.accepted_at_ms, content, fate }
+    let (id, at_ms) = (stored.id, stored.accepted_at_ms);
+    Message { id, at_ms, content, fate, missed: Vec::new() }
 }
 
 fn progress(stored: &sdk::Message) -> Progress {
@@ -78,6 +92,8 @@ fn reason(number: Option<u16>) -> String {
         Some(Code::SenderQuota) => "too much from you waits there already",
         Some(Code::FrameTooLarge) => "it is too long",
         Some(Code::Expired) => "it was not fetched in time",
+        Some(Code::NotMember) => "you are no member of this group",
+        Some(Code::UnknownGroup) => "there is no such group",
         Some(Code::LifeTooShort) => "it may wait for 5 seconds at least",
         Some(Code::Undeliverable) => "the recipient's device does not take it",
         Some(Code::GapClosed) => "it came too late",

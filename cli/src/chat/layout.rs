@@ -1,5 +1,6 @@
 //! A conversation as rows: days, what is unread, and the messages.
 
+use answerback_proto::id::UserId;
 use jiff::civil::Date;
 use ratatui::layout::Alignment;
 use ratatui::style::Style;
@@ -30,6 +31,8 @@ pub(super) struct Look<'a> {
     pub(super) columns: usize,
     pub(super) calendar: &'a Calendar,
     pub(super) palette: Palette,
+    /// A group: whoever speaks is named.
+    pub(super) names_senders: bool,
 }
 
 /// All rows of a conversation; the line of unread messages stands before `unread_from`.
@@ -51,7 +54,13 @@ pub(super) fn rows(
             rules.push(rule(&format!("{count} unread"), look.palette.good(), look.columns));
         }
         let bubble = bubble::rows(message, look.columns, look.calendar, look.palette);
+        let is_other = before.speaker() != Some(message.id.sender);
+        let is_named = look.names_senders && !message.is_own() && (is_other || !rules.is_empty());
         let mut lines = before.apart(message, rules, bubble.len());
+        if is_named {
+            let name = format!(" user {}", message.id.sender);
+            lines.push(Line::styled(name, look.palette.good()));
+        }
         let above = -isize::try_from(lines.len()).unwrap_or_default();
         lines.extend(bubble);
         let place = |row| Place { message: message.id, row };
@@ -70,18 +79,22 @@ struct Before {
 
 #[derive(Clone, Copy)]
 struct Bubble {
-    is_own: bool,
+    speaker: UserId,
     rows: usize,
 }
 
 impl Before {
+    fn speaker(&self) -> Option<UserId> {
+        self.bubble.map(|bubble| bubble.speaker)
+    }
+
     /// The day of a message that is the first of its day.
     fn new_day(&mut self, message: &Message, calendar: &Calendar) -> Option<Date> {
         let day = calendar.day(message.at_ms?);
         (self.day.replace(day) != Some(day)).then_some(day)
     }
 
-    /// Rules with room around them; room where the other one speaks, or where it would not be
+    /// Rules with room around them; room where another one speaks, or where it would not be
     /// seen which row begins a message.
     fn apart(
         &mut self,
@@ -89,12 +102,12 @@ impl Before {
         mut rules: Vec<Line<'static>>,
         rows: usize,
     ) -> Vec<Line<'static>> {
-        let is_own = message.is_own();
-        let above = self.bubble.replace(Bubble { is_own, rows });
+        let speaker = message.id.sender;
+        let above = self.bubble.replace(Bubble { speaker, rows });
         if !rules.is_empty() {
             rules.push(Line::default());
         }
-        let is_apart = |above: Bubble| above.is_own != is_own || above.rows.max(rows) > 1;
+        let is_apart = |above: Bubble| above.speaker != speaker || above.rows.max(rows) > 1;
         if above.is_some_and(|above| !rules.is_empty() || is_apart(above)) {
             rules.insert(0, Line::default());
         }

@@ -11,6 +11,8 @@ pub(super) struct Message {
     pub(super) at_ms: Option<u64>,
     pub(super) content: Content,
     pub(super) fate: Fate,
+    /// Of a group's: members who will not get it, and why.
+    pub(super) missed: Vec<(UserId, String)>,
 }
 
 /// What a message says.

@@ -14,6 +14,7 @@ mod command;
 mod connection;
 mod conversation;
 mod geometry;
+mod group;
 mod history;
 mod input;
 mod layout;

@@ -18,6 +18,7 @@ use ratatui::layout::Size;
 use super::connection::Connection;
 use super::conversation::Conversation;
 use super::geometry::Geometry;
+use super::group::{Change, Group};
 use super::input::Input;
 use super::layout::{Look, Row};
 use super::message::{ChatLine, Message, MessageId};
@@ -38,6 +39,13 @@ pub(super) enum Action {
     DeleteChat(UserId),
     Block(UserId, bool),
     Mute(UserId, bool),
+    /// A group of these and the user.
+    CreateGroup {
+        name: String,
+        members: Vec<UserId>,
+    },
+    /// Of a group.
+    Change(UserId, Change),
     /// To the operator, with the newest message of that user's where there is one.
     Report {
         peer: UserId,
@@ -105,6 +113,7 @@ pub(super) struct Model {
     /// What the next key does, or does not.
     question: Option<Question>,
     chats: Vec<ChatLine>,
+    groups: Vec<Group>,
     chosen: Option<UserId>,
     open: Option<Conversation>,
     /// What is written in other chats, and not sent.
@@ -137,6 +146,7 @@ impl Model {
             notice: None,
             question: None,
             chats: Vec::new(),
+            groups: Vec::new(),
             chosen: None,
             open: None,
             drafts: BTreeMap::new(),
@@ -161,19 +171,32 @@ impl Model {
         self.open.as_ref()
     }
 
-    /// The list; an open chat that nobody has written in stands first.
+    /// The list; what nobody has written in stands first: the open chat, then groups.
     pub(super) fn chats(&self) -> Vec<ChatLine> {
         let open = self.open.as_ref().map(|open| open.peer);
+        let groups = self.groups.iter().filter(|group| group.is_member).map(|group| group.peer);
+        let new = open.into_iter().chain(groups.filter(|group| Some(*group) != open));
         let is_listed = |peer| self.chats.iter().any(|chat| chat.peer == peer);
-        let new = open.filter(|peer| !is_listed(*peer));
+        let new = new.filter(|peer| !is_listed(*peer));
         let new = new.map(|peer| ChatLine { peer, unread_count: 0, last: None });
-        new.into_iter().chain(self.chats.iter().cloned()).collect()
+        new.chain(self.chats.iter().cloned()).collect()
+    }
+
+    /// The group that a chat is, where it is one.
+    pub(super) fn group(&self, peer: UserId) -> Option<&Group> {
+        self.groups.iter().find(|group| group.peer == peer)
+    }
+
+    /// What a chat is called.
+    pub(super) fn title(&self, peer: UserId) -> String {
+        self.group(peer).map_or_else(|| format!("user {peer}"), |group| group.name.clone())
     }
 
     /// The chat that is open, or else the one that Enter opens.
     pub(super) fn marked(&self) -> Option<UserId> {
-        let chosen = self.chosen.filter(|peer| self.chats.iter().any(|chat| chat.peer == *peer));
-        let first = self.chats.first().map(|chat| chat.peer);
+        let chats = self.chats();
+        let chosen = self.chosen.filter(|peer| chats.iter().any(|chat| chat.peer == *peer));
+        let first = chats.first().map(|chat| chat.peer);
         self.open.as_ref().map(|open| open.peer).or(chosen).or(first)
     }
 
@@ -250,10 +273,17 @@ impl Model {
         self.chats = chats;
     }
 
+    /// The groups that the user is in, or was.
+    pub(super) fn handle_groups(&mut self, groups: Vec<Group>) {
+        self.groups = groups;
+    }
+
     /// The messages of a chat; those of one that is closed again are too late.
     pub(super) fn handle_messages(&mut self, peer: UserId, messages: Vec<Message>) {
         let (columns, height) = self.conversation_size();
-        let look = Look { columns, calendar: &self.calendar, palette: self.palette };
+        let (calendar, palette) = (&self.calendar, self.palette);
+        let names_senders = self.groups.iter().any(|group| group.peer == peer);
+        let look = Look { columns, calendar, palette, names_senders };
         if let Some(open) = self.open.as_mut().filter(|open| open.peer == peer) {
             open.handle_messages(messages, self.is_looked_at, look, height);
         }
@@ -333,7 +363,8 @@ impl Model {
     }
 
     fn look(&self, columns: usize) -> Look<'_> {
-        Look { columns, calendar: &self.calendar, palette: self.palette }
+        let names_senders = self.open.as_ref().is_some_and(|open| self.group(open.peer).is_some());
+        Look { columns, calendar: &self.calendar, palette: self.palette, names_senders }
     }
 
     /// The columns behind the prompt.

@@ -7,10 +7,12 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread;
 use std::time::Duration;
 
-use answerback_proto::id::UserId;
+use answerback_proto::id::{GroupId, UserId};
+use answerback_proto::kind::role;
 use answerback_proto::limits::MUTED_UNTIL_MS_MAX;
 use answerback_sdk::{
-    Ask, AskId, Client, ClientEvent, ConnectionState, Error, ErrorClass, MessageId, Outcome,
+    Ask, AskId, Client, ClientEvent, ConnectionState, Error, ErrorClass, GroupAnswer, MessageId,
+    Outcome,
 };
 use jiff::tz::TimeZone;
 use ratatui::crossterm::event::{self, Event, KeyEventKind};
@@ -18,6 +20,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use super::connection::Connection;
+use super::group::{Change, Group};
 use super::history::{self, RECALL, TEXT};
 use super::model::{Action, Model, Treatment};
 use super::moment::Calendar;
@@ -111,9 +114,19 @@ impl Shell {
     }
 
     fn refresh(&mut self) -> Result<(), Failure> {
+        let mut groups = Vec::new();
+        for group in self.client.groups()? {
+            groups.extend(self.client.group(group)?.map(Group::of_stored));
+        }
+        self.model.handle_groups(groups);
         self.model.handle_chats(history::chats(self.client.chats()?));
         if let Some((peer, count)) = self.model.wanted() {
-            self.model.handle_messages(peer, history::messages(self.client.chat(peer, count)?));
+            let messages = self.client.chat(peer, count)?;
+            let messages = match self.model.group(peer) {
+                Some(_) => history::group_messages(&self.client, messages)?,
+                None => history::messages(messages),
+            };
+            self.model.handle_messages(peer, messages);
             self.model.handle_peer_writing(self.client.typing(peer)? != 0);
             let settings = self.client.chat_settings(peer)?;
             let (is_blocked, is_muted) =
@@ -163,11 +176,11 @@ impl Shell {
             ClientEvent::HistoryLost => self.model.handle_notice(
                 "this device was away for too long: older messages may be missing here",
             ),
+            ClientEvent::GroupAnswered { ticket } => self.handle_group_answer(ticket)?,
             ClientEvent::Answered { ask, outcome } => self.handle_answer(ask, &outcome),
             ClientEvent::ChatChanged { .. }
             | ClientEvent::TypingChanged { .. }
             | ClientEvent::CaughtUp
-            | ClientEvent::GroupAnswered { .. }
             | ClientEvent::EverythingChanged => {}
         }
         self.is_stale = true;
@@ -207,6 +220,10 @@ impl Shell {
                     let until_ms = if is_muted { MUTED_UNTIL_MS_MAX } else { 0 };
                     self.note(self.client.mute(peer, until_ms).map(drop));
                 }
+                Action::CreateGroup { name, members } => {
+                    self.note(self.client.create_group(&name, members).map(drop));
+                }
+                Action::Change(peer, change) => self.note(self.change(peer, change).map(drop)),
                 Action::Report { peer, message, excerpt } => self.report(peer, message, excerpt),
                 Action::Resend(id) => self.note(self.client.resend(id).map(drop)),
                 Action::Typing { peer, is_writing } => {
@@ -227,6 +244,28 @@ impl Shell {
             Ok(ask) => self.report = Some(ask),
             Err(error) => self.model.handle_notice(error.to_string()),
         }
+    }
+
+    fn change(&self, peer: UserId, change: Change) -> Result<u64, Error> {
+        let group = GroupId(peer.0);
+        match change {
+            Change::Add(members) => self.client.add_members(group, members),
+            Change::Remove(members) => self.client.remove_members(group, members),
+            Change::Admin(members) => self.client.set_role(group, members, role::ADMIN),
+            Change::Rename(name) => self.client.rename_group(group, &name),
+            Change::Leave => self.client.leave_group(group),
+        }
+    }
+
+    fn handle_group_answer(&mut self, ticket: u64) -> Result<(), Failure> {
+        match self.client.group_answer(ticket)? {
+            Some(GroupAnswer::Created(group)) => self.model.open_chat(group.as_peer()),
+            Some(GroupAnswer::Declined(failure)) => {
+                self.model.handle_notice(why_declined(failure.code));
+            }
+            Some(GroupAnswer::Done) | None => {}
+        }
+        Ok(())
     }
 
     fn handle_answer(&mut self, ask: AskId, outcome: &Outcome) {

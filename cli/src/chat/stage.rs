@@ -30,7 +30,8 @@ pub(super) fn model(width: u16, height: u16) -> Model {
 pub(super) fn own(sequence: u64, minutes_ago: u64, text: &str, progress: Progress) -> Message {
     let at_ms = (progress != Progress::Pending).then_some(NOW_MS - minutes_ago * MINUTE_MS);
     let id = MessageId { peer: PEER, sender: USER, device: DEVICE, sequence: Sequence(sequence) };
-    Message { id, at_ms, content: Content::Text(text.to_owned()), fate: Fate::Sent(progress) }
+    let (content, fate) = (Content::Text(text.to_owned()), Fate::Sent(progress));
+    Message { id, at_ms, content, fate, missed: Vec::new() }
 }
 
 /// What the peer sent.
@@ -38,8 +39,8 @@ pub(super) fn received(sequence: u64, minutes_ago: u64, text: &str, is_read: boo
     let sequence = Sequence(sequence);
     let id = MessageId { peer: PEER, sender: PEER, device: PEER_DEVICE, sequence };
     let at_ms = Some(NOW_MS - minutes_ago * MINUTE_MS);
-    let content = Content::Text(text.to_owned());
-    Message { id, at_ms, content, fate: Fate::Received { is_read } }
+    let (content, fate) = (Content::Text(text.to_owned()), Fate::Received { is_read });
+    Message { id, at_ms, content, fate, missed: Vec::new() }
 }
 
 pub(super) fn failed(sequence: u64, minutes_ago: u64, text: &str) -> Message {

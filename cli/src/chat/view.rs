@@ -84,7 +84,7 @@ fn list_entry(
     let back = if is_marked { palette.chosen() } else { Style::new() };
     let at_ms = chat.last.as_ref().and_then(|last| last.at_ms);
     let when = at_ms.map(|at_ms| model.calendar.short(at_ms)).unwrap_or_default();
-    let name = vec![Span::from(format!("user {}", chat.peer)).bold()];
+    let name = vec![Span::from(cut(&model.title(chat.peer), columns / 2)).bold()];
     let upper = between(name, vec![Span::styled(when, palette.faint())], columns, back);
     let count = match chat.unread_count {
         0 => Vec::new(),
@@ -151,7 +151,10 @@ fn draw_header(model: &Model, frame: &mut Frame<'_>, area: Rect) {
         0 => Vec::new(),
         count => vec![Span::styled(format!("{count} unread in other chats"), model.palette.good())],
     };
-    let mut name = vec![Span::from(format!("user {}", open.peer)).bold()];
+    let title = cut(&model.title(open.peer), usize::from(area.width) / 2);
+    let mut name = vec![Span::from(title).bold()];
+    let size = model.group(open.peer).map(|group| format!("  {}", group.size()));
+    name.extend(size.map(|size| Span::styled(size, model.palette.faint())));
     let treatment = model.treatment();
     name.extend(treatment.map(|how| Span::styled(format!("  {how}"), model.palette.waiting())));
     name.extend(

@@ -216,6 +216,41 @@ fn nothing_comes_of_who_is_blocked_and_who_is_muted_is_marked() {
 }
 
 #[test]
+fn three_people_write_in_a_group() {
+    let (place, server) = start();
+    add_users(&place, &["3"]);
+    let mut alice = Terminal::run(&place, "alice", WIDE, &chat(&place, &server, 1, &[]));
+    alice.wait_for("● online");
+    let mut bob = bob(&place, &server);
+    alice.enter("/group old friends 2");
+    alice.wait_for("old friends  2 members");
+    bob.wait_for("old friends");
+    bob.press("Enter");
+    bob.enter("/add 3");
+    bob.wait_for("declined (3032): your role in this group does not allow it");
+    alice.enter("/add 3 77");
+    alice.wait_for("old friends  4 members");
+    alice.enter("shall we meet?");
+    alice.wait_for("✗ not to user 77: there is no such user");
+    let screen = bob.wait_for("shall we meet?");
+    assert!(has_row(&screen, "user 1", ""), "who wrote it: {screen}");
+    let mut carol = Terminal::run(&place, "carol", WIDE, &chat(&place, &server, 3, &[]));
+    carol.wait_for_row("old friends", "");
+    carol.press("Enter");
+    carol.wait_for("shall we meet?");
+    carol.enter("gladly");
+    alice.wait_for("gladly");
+    bob.wait_for("gladly");
+    alice.enter("/rename good old friends");
+    bob.wait_for("good old friends  3 members");
+    bob.enter("/leave");
+    bob.wait_for("you are no member any more");
+    carol.wait_for("good old friends  2 members");
+    bob.enter("am I still here?");
+    bob.wait_for("✗ failed: you are no member of this group");
+}
+
+#[test]
 fn a_message_cannot_steer_the_terminal() {
     let (place, server) = start();
     let bob = Terminal::run(&place, "bob", NARROW, &chat(&place, &server, 2, &["--to", "1"]));

@@ -39,7 +39,7 @@ impl Scene {
         };
         let content = Content::Text(format!("message {number}"));
         let fate = Fate::Received { is_read };
-        self.messages.push(Message { id, at_ms: Some(number), content, fate });
+        self.messages.push(Message { id, at_ms: Some(number), content, fate, missed: Vec::new() });
     }
 
     fn update(&mut self, is_watched: bool) {
@@ -67,7 +67,7 @@ impl Scene {
 }
 
 fn look(calendar: &Calendar) -> Look<'_> {
-    Look { columns: 40, calendar, palette: Palette::Plain }
+    Look { columns: 40, calendar, palette: Palette::Plain, names_senders: false }
 }
 
 #[test]
@@ -144,7 +144,9 @@ fn older_messages_are_asked_for_at_the_top_and_do_not_move_the_sight() {
     let older = MessageId { peer: PEER, sender: PEER, device: DeviceId(20), sequence: Sequence(1) };
     let content = Content::Text("older".to_owned());
     let fate = Fate::Sent(Progress::Read);
-    scene.messages.insert(0, Message { id: older, at_ms: Some(0), content, fate });
+    scene
+        .messages
+        .insert(0, Message { id: older, at_ms: Some(0), content, fate, missed: Vec::new() });
     scene.update(true);
     assert_eq!(scene.sight()[2..], before[2..], "message 1 is where it was");
     scene.scroll(-1000);

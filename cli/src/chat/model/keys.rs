@@ -5,6 +5,7 @@ use answerback_proto::limits::EXCERPT_BYTES_MAX;
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use super::super::command::{self, Written};
+use super::super::group::{Change, Group};
 use super::super::layout::Look;
 use super::super::message::{Content, Message};
 use super::{Action, Model, Purpose, Question};
@@ -54,7 +55,8 @@ impl Model {
     /// What the other end of the open chat may see of the line: that there is one, unless it is a
     /// command.
     fn writing(&self) -> Option<Action> {
-        let peer = self.open.as_ref().filter(|_| self.purpose == Purpose::Writing)?.peer;
+        let open = self.open.as_ref().filter(|_| self.purpose == Purpose::Writing);
+        let peer = open.map(|open| open.peer).filter(|peer| self.group(*peer).is_none())?;
         let text = self.input.text();
         Some(Action::Typing { peer, is_writing: !text.is_empty() && !text.starts_with('/') })
     }
@@ -96,22 +98,50 @@ impl Model {
             (Written::Recall, _) => return self.recall(),
             (Written::Resend, _) => return self.resend(),
             (Written::Delete, _) => self.ask_to_delete(),
-            (Written::Block(is), Some(open)) => return vec![Action::Block(open.peer, is)],
-            (Written::Mute(is), Some(open)) => return vec![Action::Mute(open.peer, is)],
-            (Written::Report, Some(open)) => {
-                let peer = open.peer;
-                self.ask_to_report(peer);
-            }
-            (Written::Block(_) | Written::Mute(_) | Written::Report, None) => {
-                self.handle_notice("open a chat first");
+            (Written::Group { name, members }, _) => {
+                return vec![Action::CreateGroup { name, members }];
             }
             (Written::Quit, _) => return vec![Action::Quit],
             (Written::Wrong(reason), _) => {
                 self.input.insert(&line);
                 self.handle_notice(reason);
             }
+            (of_chat, Some(open)) => {
+                let peer = open.peer;
+                return self.change_chat(peer, of_chat);
+            }
+            (_, None) => self.handle_notice("open a chat first"),
         }
         Vec::new()
+    }
+
+    /// Does what a line asks for of the open chat, of a group or of two.
+    fn change_chat(&mut self, peer: UserId, written: Written) -> Vec<Action> {
+        match (written, self.group(peer).is_some()) {
+            (Written::Block(is_blocked), false) => return vec![Action::Block(peer, is_blocked)],
+            (Written::Block(_), true) => self.handle_notice("a group is left: /leave"),
+            (Written::Mute(is_muted), _) => return vec![Action::Mute(peer, is_muted)],
+            (Written::Report, is_group) => self.ask_to_report(peer, is_group),
+            (written, true) => return self.change_group(peer, written),
+            _ => self.handle_notice("that is for groups: /group walkers 3 4 makes one"),
+        }
+        Vec::new()
+    }
+
+    fn change_group(&mut self, peer: UserId, written: Written) -> Vec<Action> {
+        let change = match written {
+            Written::Add(members) => Change::Add(members),
+            Written::Remove(members) => Change::Remove(members),
+            Written::Admin(members) => Change::Admin(members),
+            Written::Rename(name) => Change::Rename(name),
+            Written::Leave => Change::Leave,
+            _ => {
+                let members = self.group(peer).map(Group::members_in_words);
+                self.handle_notice(members.unwrap_or_default());
+                return Vec::new();
+            }
+        };
+        vec![Action::Change(peer, change)]
     }
 
     /// Of the open chat, or of the one that is marked in the list.
@@ -122,15 +152,20 @@ impl Model {
         };
         self.question = Some(Question::Delete(peer));
         self.handle_notice(format!(
-            "delete the chat with user {peer} from all your devices? y deletes it, any other key \
-             keeps it"
+            "delete the chat with {} from all your devices? y deletes it, any other key keeps it",
+            self.title(peer)
         ));
     }
 
-    fn ask_to_report(&mut self, peer: UserId) {
-        self.question = Some(Question::Report(peer));
+    /// In a group, of who wrote last.
+    fn ask_to_report(&mut self, peer: UserId, is_group: bool) {
+        let newest = self.newest().map(|message| message.id.sender);
+        let Some(user) = newest.or((!is_group).then_some(peer)) else {
+            return self.handle_notice("nobody has written anything here");
+        };
+        self.question = Some(Question::Report(user));
         self.handle_notice(format!(
-            "tell the operator of user {peer}, and show him the newest message of that user's? y \
+            "tell the operator of user {user}, and show him the newest message of that user's? y \
              tells, any other key does not"
         ));
     }
@@ -139,8 +174,7 @@ impl Model {
         match question {
             Question::Delete(peer) => self.delete(peer),
             Question::Report(peer) => {
-                let messages = self.open.as_ref().map_or(&[][..], |open| open.messages());
-                let newest = messages.iter().rev().find(|message| !message.is_own());
+                let newest = self.newest();
                 let excerpt = match newest.map(|message| &message.content) {
                     Some(Content::Text(text)) => excerpt(text).to_owned(),
                     _ => String::new(),
@@ -149,6 +183,12 @@ impl Model {
                 vec![Action::Report { peer, message, excerpt }]
             }
         }
+    }
+
+    /// The newest message of the open chat that another user sent.
+    fn newest(&self) -> Option<&Message> {
+        let messages = self.open.as_ref().map_or(&[][..], |open| open.messages());
+        messages.iter().rev().find(|message| !message.is_own())
     }
 
     fn delete(&mut self, peer: UserId) -> Vec<Action> {
@@ -226,7 +266,10 @@ impl Model {
 
     fn scroll(&mut self, rows: isize) {
         let (columns, height) = self.conversation_size();
-        let look = Look { columns, calendar: &self.calendar, palette: self.palette };
+        let Some(peer) = self.open.as_ref().map(|open| open.peer) else { return };
+        let (calendar, palette) = (&self.calendar, self.palette);
+        let names_senders = self.groups.iter().any(|group| group.peer == peer);
+        let look = Look { columns, calendar, palette, names_senders };
         if let Some(open) = &mut self.open {
             open.scroll(rows, look, height);
         }

@@ -1,8 +1,10 @@
 //! What keys and events do.
 
 use answerback_proto::id::UserId;
+use answerback_proto::kind::role;
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
+use super::super::group::Member;
 use super::super::message::{Content, Message, Progress};
 use super::super::stage::{
     NOW_MS, PEER, chat, control, enter, failed, model, own, press, received, write,
@@ -331,4 +333,54 @@ fn the_operator_is_told_of_a_user_after_a_yes() {
     let told = press(&mut model, KeyCode::Char('y'));
     let [Action::Report { excerpt, .. }] = &told[..] else { panic!("{told:?}") };
     assert_eq!(excerpt.len(), 4_095, "whole characters");
+}
+
+const GROUP: UserId = UserId(2_000);
+
+fn group() -> Group {
+    let member = |user, role| Member { user: UserId(user), role };
+    let members = vec![member(1, role::OWNER), member(2, role::ADMIN), member(3, role::MEMBER)];
+    Group { peer: GROUP, name: "walkers".to_owned(), is_member: true, members }
+}
+
+#[test]
+fn a_group_is_listed_before_anybody_has_written_and_changed_by_commands() {
+    let mut model = model(100, 24);
+    let create = Action::CreateGroup { name: "old friends".to_owned(), members: vec![PEER] };
+    assert_eq!(enter(&mut model, "/group old friends 2"), [create]);
+    model.handle_groups(vec![group()]);
+    assert_eq!(model.title(GROUP), "walkers");
+    assert_eq!(press(&mut model, KeyCode::Enter), []);
+    assert_eq!(model.open().map(|open| open.peer), Some(GROUP), "the first of the list");
+    let change = |change| [Action::Change(GROUP, change)];
+    let others = || vec![UserId(4), UserId(5)];
+    assert_eq!(enter(&mut model, "/add 4 5"), change(Change::Add(others())));
+    assert_eq!(enter(&mut model, "/remove 4 5"), change(Change::Remove(others())));
+    assert_eq!(enter(&mut model, "/admin 4 5"), change(Change::Admin(others())));
+    assert_eq!(enter(&mut model, "/rename hikers"), change(Change::Rename("hikers".to_owned())));
+    assert_eq!(enter(&mut model, "/leave"), change(Change::Leave));
+    assert_eq!(enter(&mut model, "/members"), []);
+    assert_eq!(model.remark(), ["members: 1 (owner), 2 (admin), 3"]);
+    assert_eq!(enter(&mut model, "/block"), []);
+    assert!(model.remark()[0].contains("/leave"));
+    assert_eq!(enter(&mut model, "hello"), send(GROUP, "hello"), "and nobody sees it written");
+    model.open_chat(PEER);
+    assert_eq!(enter(&mut model, "/add 4"), []);
+    assert!(model.remark()[0].contains("for groups"));
+}
+
+#[test]
+fn in_a_group_the_operator_is_told_of_who_wrote_last() {
+    let mut model = model(100, 24);
+    model.handle_groups(vec![group()]);
+    model.open_chat(GROUP);
+    enter(&mut model, "/report");
+    assert!(model.remark()[0].contains("nobody has written"));
+    let mut message = received(1, 2, "buy now", true);
+    (message.id.peer, message.id.sender) = (GROUP, UserId(3));
+    model.handle_messages(GROUP, vec![message.clone()]);
+    enter(&mut model, "/report");
+    let told = press(&mut model, KeyCode::Char('y'));
+    let excerpt = "buy now".to_owned();
+    assert_eq!(told, [Action::Report { peer: UserId(3), message: Some(message.id), excerpt }]);
 }

@@ -1,11 +1,14 @@
 //! What the screen looks like, in terminals of several sizes. The screens stand in files: a
 //! test that fails prints the one that it got.
 
+use answerback_proto::id::{DeviceId, UserId};
+use answerback_proto::kind::role;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::crossterm::event::KeyCode;
 use ratatui::layout::Size;
 
+use super::super::group::{Group, Member};
 use super::super::message::{Content, Progress};
 use super::super::model::Treatment;
 use super::super::palette::Palette;
@@ -146,4 +149,36 @@ fn colours_add_nothing_but_colour() {
     let mut coloured = busy();
     coloured.palette = Palette::Colours;
     assert_eq!(screen(&mut plain, 96, 26), screen(&mut coloured, 96, 26));
+}
+
+/// A group of four, of whom one will not get what the user sent.
+fn group() -> Model {
+    let mut model = listed();
+    let member = |user| Member { user: UserId(user), role: role::MEMBER };
+    let members = [1, 2, 3, 5].map(member).to_vec();
+    let (peer, name) = (UserId(2_000), "walkers".to_owned());
+    model.handle_groups(vec![Group { peer, name, is_member: true, members }]);
+    model.open_chat(peer);
+    let from = |user, sequence, minutes_ago, text| {
+        let mut message = received(sequence, minutes_ago, text, true);
+        (message.id.peer, message.id.sender) = (peer, UserId(user));
+        message.id.device = DeviceId(user * 10);
+        message
+    };
+    let mut own = own(1, 6, "Shall we?", Progress::Accepted);
+    own.missed = vec![(UserId(5), "there is no such user".to_owned())];
+    let texts = [(2, 1, 9, "It is sunny"), (2, 2, 8, "on Saturday"), (3, 1, 7, "all day")];
+    let mut messages: Vec<_> = texts
+        .into_iter()
+        .map(|(user, sequence, ago, text)| from(user, sequence, ago, text))
+        .collect();
+    messages.push(own);
+    messages.push(from(3, 2, 1, "Gladly"));
+    model.handle_messages(peer, messages);
+    model
+}
+
+#[test]
+fn in_a_group_whoever_speaks_is_named_and_who_gets_nothing_too() {
+    assert_screen(&mut group(), (80, 20), include_str!("screens/group.txt"));
 }
