@@ -12,6 +12,7 @@ fn run(cores: u16, seeds: std::ops::Range<u64>) -> Result<Outcome, String> {
         sum.sent += outcome.sent;
         sum.crashes += outcome.crashes;
         sum.cuts += outcome.cuts;
+        sum.halts += outcome.halts;
         sum.checkpoints += outcome.checkpoints;
         sum.steps += outcome.steps;
     }
@@ -20,7 +21,11 @@ fn run(cores: u16, seeds: std::ops::Range<u64>) -> Result<Outcome, String> {
 
 /// The worlds are worth something: much is sent, and much goes wrong.
 fn is_eventful(sum: Outcome) -> bool {
-    sum.sent > 10_000 && sum.crashes > 500 && sum.cuts > 2_000 && sum.checkpoints > 1_000
+    sum.sent > 10_000
+        && sum.crashes > 500
+        && sum.cuts > 2_000
+        && sum.checkpoints > 1_000
+        && sum.halts > 500
 }
 
 #[test]

@@ -116,6 +116,8 @@ pub(crate) struct Front {
     /// From each core to each.
     letters: Vec<VecDeque<Letter>>,
     mail: Vec<(PartitionId, Mail)>,
+    /// It stands still, and what is for it waits.
+    halted: Option<PartitionId>,
     /// Sends are refused.
     pub(crate) is_disk_full: bool,
     pub(crate) said: Vec<Said>,
@@ -156,6 +158,7 @@ impl Front {
             checkpointings: Vec::new(),
             letters: (0..cores * cores).map(|_| VecDeque::new()).collect(),
             mail: Vec::new(),
+            halted: None,
             is_disk_full: false,
             said: Vec::new(),
             said_bytes: Vec::new(),
@@ -165,6 +168,15 @@ impl Front {
 
     pub(crate) fn cores(&self) -> u16 {
         self.cores
+    }
+
+    /// A partition stands still from now on, or none: of a box whose others go on.
+    pub(crate) fn halt(&mut self, halted: Option<PartitionId>) {
+        self.halted = halted;
+    }
+
+    pub(crate) fn halted(&self) -> Option<PartitionId> {
+        self.halted
     }
 
     pub(crate) fn shard_count(&self) -> usize {
@@ -230,6 +242,9 @@ impl Front {
     /// Does what the shards want done.
     pub(crate) fn dispatch(&mut self, monotonic_ms: u64, model: &Model) -> Result<(), Breach> {
         for index in 0..self.shards.len() {
+            if self.halted == Some(PartitionId(index as u16)) {
+                continue;
+            }
             let core = self.table.core_of(PartitionId(index as u16));
             while let Some(effect) = self.shards[index].poll_effect(monotonic_ms) {
                 if let Effect::Wake(Wake { user, .. }) = effect {

@@ -15,7 +15,9 @@ const MAIL_MAX: usize = 64;
 impl Front {
     /// Calls the shards whose time has come.
     pub(crate) fn handle_timeouts(&mut self, monotonic_ms: u64, wall_ms: u64) {
-        for shard in &mut self.shards {
+        let halted = self.halted;
+        let moving = |shard: &&mut Shard| halted != Some(shard.partition());
+        for shard in self.shards.iter_mut().filter(moving) {
             if shard.poll_timeout().is_some_and(|due_ms| due_ms <= monotonic_ms) {
                 shard.handle_timeout(monotonic_ms, wall_ms);
             }
@@ -29,7 +31,8 @@ impl Front {
             return None;
         }
         let shards = &mut self.shards;
-        let of_core = self.table.partitions_of(core);
+        let halted = self.halted;
+        let of_core = self.table.partitions_of(core).filter(|at| halted != Some(*at));
         let take = |shard: &mut Shard| shard.take_batch(wall_ms);
         let batches: Vec<_> =
             of_core.filter_map(|at| shards.get_mut(usize::from(at.0)).and_then(take)).collect();
@@ -65,6 +68,13 @@ impl Front {
             return Ok(None);
         }
         let index = random.usize(..self.readings.len());
+        let partition = match &self.readings[index] {
+            Reading::Asked(load) => load.partition,
+            Reading::Done(loaded) => loaded.load.partition,
+        };
+        if self.halted == Some(partition) {
+            return Ok(None);
+        }
         match self.readings.swap_remove(index) {
             Reading::Asked(load) => {
                 let unreadable = |fault| Breach(format!("the box cannot read: {fault}"));
@@ -145,11 +155,15 @@ impl Front {
     }
 
     /// Words between partitions arrive, in any order; or, where they may, are lost or come
-    /// again. What would have to wait too long is lost.
+    /// again. What would have to wait too long is lost, as it is behind a partition that stands
+    /// still.
     pub(crate) fn deliver_mail(&mut self, random: &mut Rng, is_reliable: bool) -> bool {
         let count = if is_reliable { self.mail.len() } else { self.mail.len().min(2) };
         for _ in 0..count {
             let index = random.usize(..self.mail.len());
+            if self.halted == Some(self.mail[index].0) {
+                continue;
+            }
             let fate = if is_reliable { 9 } else { random.u8(..10) };
             let (to, mail) = match fate {
                 0 => self.mail[index].clone(),

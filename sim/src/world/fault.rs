@@ -1,5 +1,7 @@
 //! What goes wrong.
 
+use answerback_proto::id::PartitionId;
+
 use super::World;
 use crate::client::{Client, Use};
 use crate::model::Breach;
@@ -33,6 +35,17 @@ impl World {
         self.clients.iter_mut().for_each(Client::disconnect);
         self.outcome.crashes += 1;
         Ok(())
+    }
+
+    /// A partition stands still while the others go on, or goes on itself.
+    pub(super) fn halt(&mut self) {
+        let partition = PartitionId(self.random.u16(..self.settings.partitions));
+        if let Some(front) = &mut self.front {
+            let halted = front.halted().is_none().then_some(partition);
+            front.halt(halted);
+            self.outcome.halts += u32::from(halted.is_some());
+            self.trace.say(format_args!("this partition stands still: {halted:?}"));
+        }
     }
 
     /// The wall clock jumps; no time passes.

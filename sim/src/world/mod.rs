@@ -52,6 +52,8 @@ pub struct Outcome {
     pub crashes: u32,
     /// Times that a connection or an app died.
     pub cuts: u32,
+    /// Times that one partition stood still.
+    pub halts: u32,
     /// Checkpoints written.
     pub checkpoints: u32,
     /// Steps taken, those to settle included.

@@ -15,6 +15,7 @@ impl World {
     /// Everybody is there with a device, and everything comes to its outcome.
     pub(super) fn end(&mut self) -> Result<(), Breach> {
         self.is_settling = true;
+        self.front.iter_mut().for_each(|front| front.halt(None));
         self.settle()?;
         self.sync()?;
         let living: Vec<DeviceId> = self.living().map(|client| client.device).collect();

@@ -35,6 +35,7 @@ pub(super) enum Step {
     Cut,
     CrashClient,
     CrashBox,
+    Halt,
     Jump,
     FillDisk,
     Stick,
@@ -80,6 +81,7 @@ const TROUBLE: &[(Step, u32)] = &[
     (Step::CrashClient, 2),
     (Step::CrashBox, 2),
     (Step::Hours, 1),
+    (Step::Halt, 4),
     (Step::Jump, 1),
     (Step::FillDisk, 1),
     (Step::Stick, 1),
@@ -143,6 +145,7 @@ impl World {
             Step::Cut => self.cut(at, false),
             Step::CrashClient => self.cut(at, true),
             Step::CrashBox => self.crash_box()?,
+            Step::Halt => self.halt(),
             Step::Jump => self.jump(),
             Step::FillDisk => self.fill_disk(),
             Step::Stick => self.stick(at),
@@ -172,7 +175,10 @@ impl World {
             return Ok(());
         };
         front.sessions().try_for_each(|(device, grant)| self.model.check_session(device, grant))?;
-        self.model.check_woken()
+        match front.halted() {
+            Some(_) => Ok(()),
+            None => self.model.check_woken(),
+        }
     }
 
     fn draw(&mut self) -> Step {
