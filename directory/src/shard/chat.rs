@@ -22,21 +22,27 @@ pub(crate) struct Chat {
     pub(crate) deleted_up_to: Position,
     /// Where the newest receipt of each kind and device lies in the inbox.
     pub(crate) receipts: Vec<Receipt>,
-    /// Of a group's chat: where the newest word on members who do not get one of the user's
-    /// messages lies, the latest messages last.
-    pub(crate) failures: Vec<(DeviceId, Sequence, Position)>,
     /// The other user's devices that sent here, in the order of their rows: what is decided for
     /// several of them must not depend on whether they were read again.
     pub(crate) senders: Vec<Sender>,
-    /// How the user has it treated.
-    pub(crate) settings: ChatSettings,
-    /// Of `waiting`, those that are withheld, and the bytes that they had.
-    pub(crate) withheld_count: u32,
-    pub(crate) withheld_bytes: u64,
-    /// `last_accepted_ms`, `waiting`, `deleted_up_to`, `receipts`, `settings`, since the last checkpoint.
+    rare: Option<Box<Rare>>,
+    /// All of this but the senders, since the last checkpoint.
     pub(crate) changed: bool,
     /// Since the last look at what may leave the memory.
     pub(crate) used: bool,
+}
+
+/// What hardly any chat has.
+#[derive(Debug, Default)]
+struct Rare {
+    /// How the user has it treated.
+    settings: ChatSettings,
+    /// Of those that wait, the ones that are withheld, and the bytes that they had.
+    withheld_count: u32,
+    withheld_bytes: u64,
+    /// Of a group's chat: where the newest word on members who do not get one of the user's
+    /// messages lies, the latest messages last.
+    failures: Vec<(DeviceId, Sequence, Position)>,
 }
 
 /// What a receipt says, as far as a newer one contains it.
@@ -146,9 +152,37 @@ impl Chat {
         self.senders.iter().any(|sender| !sender.parked.is_empty())
     }
 
+    /// How the user has it treated.
+    #[inline]
+    pub(crate) fn settings(&self) -> ChatSettings {
+        self.rare.as_ref().map_or_else(ChatSettings::default, |rare| rare.settings)
+    }
+
+    /// From now on so.
+    pub(crate) fn set_settings(&mut self, settings: ChatSettings) {
+        self.rare_mut().settings = settings;
+        self.changed = true;
+    }
+
+    /// What of it is withheld: messages and bytes.
+    pub(crate) fn withheld(&self) -> (u32, u64) {
+        let rare = self.rare.as_ref();
+        rare.map_or((0, 0), |rare| (rare.withheld_count, rare.withheld_bytes))
+    }
+
+    /// Of a group's chat: where words on members who do not get a message lie.
+    pub(crate) fn failures(&self) -> &[(DeviceId, Sequence, Position)] {
+        self.rare.as_ref().map_or(&[], |rare| &rare.failures)
+    }
+
+    fn rare_mut(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_default()
+    }
+
     /// Whether either end is told what the other has read.
     pub(crate) fn tells_reads(&self) -> bool {
-        !self.settings.is_blocked() && !self.settings.hides_reads()
+        let settings = self.settings();
+        !settings.is_blocked() && !settings.hides_reads()
     }
 
     /// A message of a device is withheld: it counts as one that waits.
@@ -158,8 +192,9 @@ impl Chat {
         sequence: Sequence,
         message: WithheldMessage,
     ) {
-        self.withheld_count += 1;
-        self.withheld_bytes += u64::from(message.bytes);
+        let rare = self.rare_mut();
+        rare.withheld_count += 1;
+        rare.withheld_bytes += u64::from(message.bytes);
         self.changed = true;
         let sender = self.sender_or_new(device);
         sender.withheld.insert(sequence, message);
@@ -171,8 +206,9 @@ impl Chat {
         let Some(sender) = self.sender_mut(device) else { return false };
         let Some(ended) = sender.withheld.remove(sequence) else { return false };
         sender.changed = true;
-        self.withheld_count -= 1;
-        self.withheld_bytes -= u64::from(ended.bytes);
+        let rare = self.rare_mut();
+        rare.withheld_count -= 1;
+        rare.withheld_bytes -= u64::from(ended.bytes);
         self.waiting -= 1;
         self.changed = true;
         true
@@ -180,7 +216,7 @@ impl Chat {
 
     /// When the first of the withheld messages ends.
     pub(crate) fn withheld_due_ms(&self) -> Option<u64> {
-        if self.withheld_count == 0 {
+        if self.withheld().0 == 0 {
             return None;
         }
         self.senders.iter().filter_map(|sender| sender.withheld.due_ms()).min()
@@ -224,7 +260,7 @@ impl Chat {
 
     /// Where the newest word lies on members who do not get a message.
     pub(crate) fn failure(&self, device: DeviceId, sequence: Sequence) -> Option<Position> {
-        let mut known = self.failures.iter();
+        let mut known = self.failures().iter();
         let found = known.find(|(of, number, _)| *of == device && *number == sequence);
         found.map(|(.., position)| *position)
     }
@@ -236,16 +272,19 @@ impl Chat {
         sequence: Sequence,
         position: Position,
     ) {
-        self.failures.retain(|(of, number, _)| *of != device || *number != sequence);
-        self.failures.push((device, sequence, position));
-        let excess = self.failures.len().saturating_sub(GROUP_FAILURES_FOLDED_MAX);
-        self.failures.drain(..excess);
+        let failures = &mut self.rare_mut().failures;
+        failures.retain(|(of, number, _)| *of != device || *number != sequence);
+        failures.push((device, sequence, position));
+        let excess = failures.len().saturating_sub(GROUP_FAILURES_FOLDED_MAX);
+        failures.drain(..excess);
         self.changed = true;
     }
 
     /// What lies up to a position has left: nothing is folded into it any more.
     pub(crate) fn forget_failures(&mut self, left_up_to: Position) {
-        self.failures.retain(|(.., position)| *position > left_up_to);
+        if let Some(rare) = &mut self.rare {
+            rare.failures.retain(|(.., position)| *position > left_up_to);
+        }
     }
 
     /// A checkpoint has all of it.

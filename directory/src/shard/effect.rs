@@ -483,7 +483,7 @@ pub enum Mail {
     /// A part of the numbered queue: what of the own messages that covers, as marks.
     Erased(ErasedPart, Bytes),
     /// A part of the numbered queue: a group's word, for these members.
-    Group(GroupPart, Arc<[UserId]>, Bytes),
+    Group(Box<GroupPart>, Arc<[UserId]>, Bytes),
     /// A part of the numbered queue: members that a message will not be delivered to.
     GroupFailed(GroupFailedPart, Arc<[(UserId, u16)]>),
     /// A part of the numbered queue: members of a group do not exist.

@@ -134,15 +134,22 @@ impl Inbox {
         queue.note_left(position);
     }
 
-    /// All entries in `(after, up_to]` leave, which is known; returns how many there were.
-    pub(crate) fn leave(&mut self, after: Position, up_to: Position) -> u32 {
+    /// All entries in `(after, up_to]` leave, which is known, and are handed to `left`; returns how
+    /// many there were.
+    pub(crate) fn leave(
+        &mut self,
+        after: Position,
+        up_to: Position,
+        mut left: impl FnMut(&InboxEntry),
+    ) -> u32 {
         let Some(queue) = &mut self.queue else { return 0 };
         let (stored_below, is_read) = (queue.stored_below, queue.reads > 0);
         let mut removed = std::mem::take(&mut queue.removed);
         let mut left_during_reads = std::mem::take(&mut queue.left_during_reads);
         let mut count = 0;
-        for (position, _) in self.known(after, up_to) {
+        for (position, entry) in self.known(after, up_to) {
             count += 1;
+            left(entry);
             removed.extend((position < stored_below).then_some(position));
             left_during_reads.extend(is_read.then_some(position));
         }

@@ -59,7 +59,7 @@ fn merged(user: &User, behind: UserId, page: &ChatsPage) -> ChatsPage {
     if behind < end {
         let range = (Bound::Excluded(behind), Bound::Included(end));
         for (peer, chat) in user.chats.range(range) {
-            chats.insert(*peer, chat.settings);
+            chats.insert(*peer, chat.settings());
         }
     }
     chats.retain(|_, settings| !settings.is_default());
@@ -89,8 +89,9 @@ pub(super) fn read_set_chats(
     reader.range(Table::Chat, &from, &end, &mut |key, value| {
         let row = rows::peer_of(key).zip(rows::read_chat(value));
         let (peer, (chat, _)) = row.ok_or_else(|| unreadable(Table::Chat, partition))?;
-        if !chat.settings.is_default() {
-            page.listed.push(ListedChat { peer, settings: chat.settings });
+        let settings = chat.settings();
+        if !settings.is_default() {
+            page.listed.push(ListedChat { peer, settings });
         }
         walked += 1;
         if walked >= CHATS_WALKED_MAX || page.listed.len() >= CHATS_PER_PAGE_MAX {

@@ -24,8 +24,8 @@ impl Shard {
             Mail::Erased(part, marks) => self.take_part(&part, part.source, &marks, part.user),
             Mail::Group(part, members, payload) => {
                 let listed = list_users(&members);
-                if self.is_new_part(part.source, PartNumbers::from(&part)) {
-                    self.builder().push_joined(&part, &listed, &payload);
+                if self.is_new_part(part.source, PartNumbers::from(&*part)) {
+                    self.builder().push_joined(&*part, &listed, &payload);
                     for member in members.iter() {
                         self.preload_chat(*member, UserId(part.group));
                     }

@@ -421,7 +421,7 @@ impl PartBody {
             }
             Self::Group { word, members, flags } => {
                 let part = word.to_part(PartitionId(source), numbers, *flags, members.len());
-                Mail::Group(part, Arc::clone(members), word.payload.clone())
+                Mail::Group(Box::new(part), Arc::clone(members), word.payload.clone())
             }
             Self::GroupFailed { sequence, members, .. } => {
                 let (group, sequence) = (peer, *sequence);

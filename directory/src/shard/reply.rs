@@ -109,6 +109,9 @@ pub fn append_entry(out: &mut Vec<u8>, entry: &Entry) {
                 delivered_at_ms: *delivered_at_ms,
                 except_count: 0,
             };
+            if except.is_empty() {
+                return append_frame(out, address, &delivered, &[], &[]);
+            }
             let appended = delivered.append(out, address, except);
             debug_assert_eq!(appended, Ok(()), "{except:?} below {up_to}");
         }

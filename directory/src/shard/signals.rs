@@ -41,7 +41,7 @@ impl Shard {
         let known = self.state.users.get(user).filter(|known| known.set_chats() > 0);
         let Some(known) = known.filter(|_| !planted!(BlockIgnored)) else { return true };
         match known.chats.get(&peer) {
-            Some(chat) => !chat.settings.is_blocked(),
+            Some(chat) => !chat.settings().is_blocked(),
             None => {
                 self.load(Wanted::Chat(user, peer));
                 false

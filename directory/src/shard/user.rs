@@ -324,7 +324,7 @@ impl User {
     pub(crate) fn withheld_of(&self, peer: UserId) -> (u32, u64) {
         let has_any = self.rare.as_ref().is_some_and(|rare| !rare.withheld.is_empty());
         let chat = self.chats.get(&peer).filter(|_| has_any);
-        chat.map_or((0, 0), |chat| (chat.withheld_count, chat.withheld_bytes))
+        chat.map_or((0, 0), Chat::withheld)
     }
 
     /// The group that this is, where it is one.

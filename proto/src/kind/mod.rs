@@ -88,6 +88,32 @@ pub trait Envelope: Sized {
     fn check(&self) -> Result<(), Code>;
 }
 
+/// Above the number of every kind.
+const NUMBERS_END: usize = 0x200;
+
+/// What is fixed for each kind.
+#[derive(Clone, Copy)]
+struct Rule {
+    kind: Option<Kind>,
+    from: From,
+    tag: Tag,
+    carries_payload: bool,
+    envelope_bytes: u16,
+}
+
+impl Rule {
+    const NONE: Self = Self {
+        kind: None,
+        from: From::Either,
+        tag: Tag::None,
+        carries_payload: false,
+        envelope_bytes: 0,
+    };
+}
+
+/// By number: each frame asks for it several times, and kinds are many.
+static RULES: [Rule; NUMBERS_END] = Kind::rules();
+
 macro_rules! kinds {
     ($($(#[$doc:meta])* $name:ident = $number:literal, $from:ident, $tag:ident;)*) => {
         /// A kind of frame; its number on the wire.
@@ -101,21 +127,6 @@ macro_rules! kinds {
             /// All kinds, by number.
             pub const ALL: &[Self] = &[$(Self::$name,)*];
 
-            /// The kind with this number.
-            #[inline]
-            pub fn from_number(number: u16) -> Option<Self> {
-                match number {
-                    $($number => Some(Self::$name),)*
-                    _ => None,
-                }
-            }
-
-            /// The number on the wire.
-            #[inline]
-            pub fn number(self) -> u16 {
-                self as u16
-            }
-
             /// The name used in documents and vectors.
             pub fn name(self) -> &'static str {
                 match self {
@@ -123,44 +134,26 @@ macro_rules! kinds {
                 }
             }
 
-            /// Who may send it.
-            pub fn from(self) -> From {
-                match self {
-                    $(Self::$name => From::$from,)*
-                }
-            }
-
-            /// Whether it carries a tag.
-            pub fn tag(self) -> Tag {
-                match self {
-                    $(Self::$name => Tag::$tag,)*
-                }
-            }
-
-            /// Whether a frame of this kind may carry a payload.
-            pub fn carries_payload(self) -> bool {
-                matches!(
-                    self,
-                    Self::Send
-                        | Self::Recall
-                        | Self::GroupSend
-                        | Self::Deliver
-                        | Self::Copied
-                        | Self::GroupDeliver
-                )
-            }
-
-            /// Whether it is a signal: shown now or never, and sent by a server only to a client
-            /// that said in `Hello` that it understands it. A session needs none of them.
-            pub fn is_signal(self) -> bool {
-                matches!(self, Self::Typing)
-            }
-
-            /// Bytes of the fixed part of its envelope.
-            pub fn envelope_bytes(self) -> usize {
-                match self {
-                    $(Self::$name => <$name as Envelope>::BYTES,)*
-                }
+            const fn rules() -> [Rule; NUMBERS_END] {
+                let mut rules = [Rule::NONE; NUMBERS_END];
+                $(
+                    rules[$number] = Rule {
+                        kind: Some(Self::$name),
+                        from: From::$from,
+                        tag: Tag::$tag,
+                        carries_payload: matches!(
+                            Self::$name,
+                            Self::Send
+                                | Self::Recall
+                                | Self::GroupSend
+                                | Self::Deliver
+                                | Self::Copied
+                                | Self::GroupDeliver
+                        ),
+                        envelope_bytes: <$name as Envelope>::BYTES as u16,
+                    };
+                )*
+                rules
             }
         }
     };
@@ -282,6 +275,53 @@ kinds! {
 }
 
 impl Kind {
+    /// The kind with this number.
+    #[inline]
+    pub fn from_number(number: u16) -> Option<Self> {
+        RULES.get(usize::from(number))?.kind
+    }
+
+    /// The number on the wire.
+    #[inline]
+    pub fn number(self) -> u16 {
+        self as u16
+    }
+
+    /// Who may send it.
+    #[inline]
+    pub fn from(self) -> From {
+        self.rule().from
+    }
+
+    /// Whether it carries a tag.
+    #[inline]
+    pub fn tag(self) -> Tag {
+        self.rule().tag
+    }
+
+    /// Whether a frame of this kind may carry a payload.
+    #[inline]
+    pub fn carries_payload(self) -> bool {
+        self.rule().carries_payload
+    }
+
+    /// Bytes of the fixed part of its envelope.
+    #[inline]
+    pub fn envelope_bytes(self) -> usize {
+        usize::from(self.rule().envelope_bytes)
+    }
+
+    /// Whether it is a signal: shown now or never, and sent by a server only to a client
+    /// that said in `Hello` that it understands it. A session needs none of them.
+    pub fn is_signal(self) -> bool {
+        matches!(self, Self::Typing)
+    }
+
+    #[inline]
+    fn rule(self) -> &'static Rule {
+        RULES.get(usize::from(self.number())).unwrap_or(&Rule::NONE)
+    }
+
     /// Whether it is a request about the acting user's own things, which goes to the user's own
     /// home and is refused by a `Declined`.
     pub fn is_about_own(self) -> bool {

@@ -254,23 +254,23 @@ pub(crate) fn read_device(key: &[u8], value: &[u8]) -> Option<Device> {
 /// A chat without senders, and what of it lies in other tables.
 pub(crate) fn read_chat(value: &[u8]) -> Option<(Chat, Besides)> {
     let mut value = Fields(value);
-    let mut chat = Chat {
-        last_accepted_ms: value.u64()?,
-        waiting: value.u32()?,
-        used: true,
-        ..Chat::default()
-    };
+    let (last_accepted_ms, waiting) = (value.u64()?, value.u32()?);
+    let mut chat = Chat::default();
+    (chat.last_accepted_ms, chat.waiting, chat.used) = (last_accepted_ms, waiting, true);
     let flags = value.u8()?;
     let has = |flag: u8| flags & flag != 0;
     let besides = Besides { parked: has(HAS_PARKED), withheld: has(HAS_WITHHELD) };
     if has(HAS_SETTINGS) {
-        chat.settings = ChatSettings { flags: value.u16()?, muted_until_ms: value.u64()? };
+        let (flags, muted_until_ms) = (value.u16()?, value.u64()?);
+        chat.set_settings(ChatSettings { flags, muted_until_ms });
+        chat.changed = false;
     }
     while !value.is_empty() {
         let kind = match value.u8()? {
             GROUP_FAILED => {
                 let (device, sequence) = (DeviceId(value.u128()?), Sequence(value.u64()?));
-                chat.failures.push((device, sequence, Position(value.u64()?)));
+                chat.note_failure(device, sequence, Position(value.u64()?));
+                chat.changed = false;
                 continue;
             }
             1 => ReceiptKind::Delivered,

@@ -181,13 +181,14 @@ impl Writer {
         let peer = peer.0.to_be_bytes();
         if chat.is_changed() {
             self.key(&[user, &peer]).u64(chat.last_accepted_ms).u32(chat.waiting);
-            let has_settings = !chat.settings.is_default() && !planted!(ChatSettingsNotPersisted);
+            let settings = chat.settings();
+            let has_settings = !settings.is_default() && !planted!(ChatSettingsNotPersisted);
             let flag = |is_set: bool, flag: u8| if is_set { flag } else { 0 };
             self.u8(flag(chat.has_gap(), HAS_PARKED)
-                | flag(chat.withheld_count > 0, HAS_WITHHELD)
+                | flag(chat.withheld().0 > 0, HAS_WITHHELD)
                 | flag(has_settings, HAS_SETTINGS));
             if has_settings {
-                self.u16(chat.settings.flags).u64(chat.settings.muted_until_ms);
+                self.u16(settings.flags).u64(settings.muted_until_ms);
             }
             if chat.deleted_up_to.0 > 0 && !planted!(MarksNotPersisted) {
                 self.u8(DELETED_UP_TO).u64(chat.deleted_up_to.0);
@@ -195,7 +196,7 @@ impl Writer {
             for receipt in &chat.receipts {
                 self.u8(receipt.kind as u8).u128(receipt.device.0).u64(receipt.position.0);
             }
-            for (device, sequence, position) in &chat.failures {
+            for (device, sequence, position) in chat.failures() {
                 self.u8(GROUP_FAILED).u128(device.0).u64(sequence.0).u64(position.0);
             }
             self.put(Table::Chat);

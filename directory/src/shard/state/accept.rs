@@ -57,7 +57,7 @@ impl State {
         // Most users have no chat set, and it is not looked up for that.
         if posted.flags & CAME_BLOCKED != 0
             || user.set_chats() > 0
-                && chat_of(user, sender)?.settings.is_blocked()
+                && chat_of(user, sender)?.settings().is_blocked()
                 && !planted!(BlockIgnored)
         {
             return self.withhold(posted, payload);
@@ -70,7 +70,7 @@ impl State {
         }
         let chat = chat_of(user, sender)?;
         let at_ms = stamp(chat, posted, now_ms);
-        let is_muted = chat.settings.muted_until_ms > now_ms;
+        let is_muted = chat.settings().muted_until_ms > now_ms;
         let life_ms = u64::from(posted.life_s) * 1000;
         let entry = InboxEntry {
             peer: sender,

@@ -112,12 +112,11 @@ impl State {
         let cursors = user.devices.iter().map(|device| device.cursor);
         user.floor = cursors.max().map_or(user.floor, |greatest| greatest.max(user.floor));
         let up_to = user.left_up_to();
-        for (_, entry) in user.inbox.known(left_before, up_to) {
+        user.live -= user.inbox.leave(left_before, up_to, |entry| {
             if let Some(word) = entry.body.word() {
                 self.bodies.release(word.place, acting);
             }
-        }
-        user.live -= user.inbox.leave(left_before, up_to);
+        });
         if user.live == 0 && user.gaps().is_empty() {
             user.due_ms = user.withheld_due_ms().unwrap_or(NEVER);
         }

@@ -26,7 +26,7 @@ impl State {
             return Ok(declined(Code::UnknownUser));
         }
         let chat = chat_of(user, peer)?;
-        let before = chat.settings;
+        let before = chat.settings();
         let settings = before.with(record.changes, record.flags, record.muted_until_ms);
         if settings == before {
             return done;
@@ -34,8 +34,7 @@ impl State {
         if before.is_default() && set_chats >= SET_CHATS_MAX {
             return Ok(declined(Code::ListFull));
         }
-        chat.settings = settings;
-        chat.changed = true;
+        chat.set_settings(settings);
         let set_chats = set_chats + u16::from(before.is_default());
         user.note_set_chats(set_chats - u16::from(settings.is_default()));
         self.list(acting);

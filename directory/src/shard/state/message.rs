@@ -255,7 +255,7 @@ impl State {
         let (now_ms, gap_ms) = (self.clock_ms, u64::from(self.settings.gap_s) * 1000);
         let Some(user) = self.users.get_mut(recipient) else { return };
         let Some(chat) = user.chats.get_mut(&sender) else { return };
-        let came_blocked = if chat.settings.is_blocked() { CAME_BLOCKED } else { 0 };
+        let came_blocked = if chat.settings().is_blocked() { CAME_BLOCKED } else { 0 };
         let known = chat.sender_or_new(device);
         known.changed = true;
         if known.parked.is_empty() {
