@@ -4,13 +4,17 @@
 use std::fmt::Write;
 use std::path::Path;
 
-use answerback_directory::limits::{OPEN_BYTES_MAX, SET_CHATS_MAX, UNDECIDED_RECORDS_MAX};
+use answerback_directory::limits::{
+    GROUP_PART_BYTES_MAX, GROUP_PARTS_MAX, OPEN_BYTES_MAX, SET_CHATS_MAX, UNDECIDED_RECORDS_MAX,
+};
 use answerback_gateway::{
     CLOSING_MS, OUT_BYTES_MAX, PROXY_HEADER_BYTES_MAX, REQUESTS_UNANSWERED_MAX,
     SESSION_CREDIT_BYTES_MAX, Stats,
 };
 use answerback_proto::code::Code;
-use answerback_proto::limits::{FRAME_BYTES_BEFORE_AUTH_MAX, FRAME_BYTES_HARD_MAX, UNDECIDED_MAX};
+use answerback_proto::limits::{
+    FRAME_BYTES_BEFORE_AUTH_MAX, FRAME_BYTES_HARD_MAX, GROUP_MEMBERS_MAX, UNDECIDED_MAX,
+};
 
 use super::{encode, families};
 use crate::admin::{Phase, listener};
@@ -163,6 +167,13 @@ fn of_requests() -> Vec<Limit> {
             Fixed(u64::from(SET_CHATS_MAX)),
             Code::ListFull,
         ),
+        refusing("members of a group", Fixed(GROUP_MEMBERS_MAX as u64), Code::GroupFull),
+        refusing(
+            "words of groups that wait for one partition of members",
+            Fixed(GROUP_PARTS_MAX as u64),
+            Code::Busy,
+        ),
+        refusing("bytes of them", Fixed(GROUP_PART_BYTES_MAX as u64), Code::Busy),
         (
             "entries that a device owes",
             Setting("apply.device_lag_max"),
