@@ -40,6 +40,7 @@ KINDS = {
                     "name_length:2:1:256"),
     "ChangeMembers": (0x0033, "client", "request", "action:2:1:3 role:2:0:2 members_count:2:1:1024"),
     "RenameGroup": (0x0034, "client", "request", "name_length:2:1:256"),
+    "DescribeGroup": (0x0035, "client", "request", "version:4"),
     "Typing": (0x0040, "either", "none", "state:2"),
     "SetChat": (0x0023, "client", "request", "peer:16:1 changes:2:1:7 flags:2:0:3 " + MUTED),
     "ListChats": (0x0024, "client", "request", "behind:16"),
@@ -76,6 +77,7 @@ KINDS = {
     "GroupChanged": (0x0142, "server", "none", "position:8 after:8 actor:16 at_ms:8 version:4:1 "
                      "change:2:1:6 members_count:2:0:1024 name_length:2:0:256"),
     "GroupFailed": (0x0143, "server", "none", ENTRY + " sequence:8:1 members_count:2:1:1024"),
+    "GroupDescribed": (0x0144, "server", "answer", "version:4:1 members_count:2:1:1024 name_length:2:1:256"),
 }
 NAMES = {number: name for name, (number, *_) in KINDS.items()}
 LISTED = struct.Struct("<16sQHHH")  # of a device: id, last login, standing, whether online, bytes of name
@@ -84,7 +86,7 @@ SECRETS = {"Hello": "token", "Renew": "token", "Resume": "ticket", "Welcome": "t
 WITH_PAYLOAD = ("Send", "Recall", "GroupSend", "Deliver", "Copied", "GroupDeliver")
 # Lists of users: the bytes and the bounds of the number beside each, where there is one.
 MEMBERS = {"CreateGroup": (0, 0, 0), "ChangeMembers": (0, 0, 0), "GroupChanged": (2, 0, 2),
-           "GroupFailed": (2, 1000, 6999)}
+           "GroupDescribed": (2, 0, 2), "GroupFailed": (2, 1000, 6999)}
 FIRST_WORDS = ("Delivered", "ReadBy", "Failed")  # entries whose position may be 0
 
 
@@ -243,7 +245,7 @@ def decode_chats(count, next_behind, tail):
     listed = [(int.from_bytes(peer, "little"), until, flags) for peer, until, flags in LISTED_CHAT.iter_unpack(tail)]
     peers = [0] + [peer for peer, *_ in listed]
     need(all(one < next for one, next in zip(peers, peers[1:])) and (not next_behind or peers[-1] <= next_behind))
-    need(all(until <= 253402300799999 and flags <= 3 for _, until, flags in listed))
+    need(all(until <= 253402300799999 and flags & ~11 == 0 for _, until, flags in listed))
     return listed
 
 

@@ -174,6 +174,25 @@ fn what_is_refused_changes_nothing() {
 }
 
 #[test]
+fn a_device_that_is_new_learns_which_groups_its_user_is_in() {
+    let at = Round::new();
+    let group = at.create(&["2"]);
+    at.change(1, "rename", &group, &["runners"]);
+    assert!(at.send(1, &group, "from before").status.success());
+    assert_eq!(at.receive(2, 1)[0][2], "from before");
+    let info = || json_lines(&at.group(2, "info", &["--device", "9"]));
+    let told = info();
+    assert_eq!(told.len(), 1, "{told:?}");
+    let member_count = told[0]["members"].as_array().unwrap().len();
+    let expected = (Some(group.as_str()), Some("runners"), 2);
+    assert_eq!((told[0]["group"].as_str(), told[0]["name"].as_str(), member_count), expected);
+    at.change(1, "remove", &group, &["2"]);
+    assert_eq!(info()[0]["is_member"], false);
+    let newer = json_lines(&at.group(2, "info", &["--device", "10"]));
+    assert_eq!(newer.len(), 0, "{newer:?}");
+}
+
+#[test]
 fn a_member_of_whom_the_box_has_never_heard_is_named_and_taken_out() {
     let at = Round::new();
     let group = at.create(&["2", "77"]);

@@ -80,9 +80,11 @@ impl PartitionTable {
         envelope: &[u8],
     ) -> PartitionId {
         match kind {
-            Kind::GroupSend | Kind::GroupSkip | Kind::ChangeMembers | Kind::RenameGroup => {
-                self.home_of_group(target)
-            }
+            Kind::GroupSend
+            | Kind::GroupSkip
+            | Kind::ChangeMembers
+            | Kind::RenameGroup
+            | Kind::DescribeGroup => self.home_of_group(target),
             Kind::CreateGroup => CreateGroup::read(envelope).map_or(PartitionId(0), |create| {
                 self.home_of_group(self.group_of(asking, create.0.nonce).as_peer())
             }),

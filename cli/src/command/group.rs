@@ -222,7 +222,10 @@ fn settle(
 /// What the device was told, once all that waited for it is here.
 fn tell(arguments: &InfoArguments) -> Result<(), Failure> {
     let client = arguments.device.connect()?;
-    wait_for(&client, &arguments.wait, || Ok(client.is_caught_up()?.then_some(())))?;
+    let is_all_here = || -> Result<bool, answerback_sdk::Error> {
+        Ok(client.is_caught_up()? && client.knows_groups()?)
+    };
+    wait_for(&client, &arguments.wait, || Ok(is_all_here()?.then_some(())))?;
     let groups = match arguments.group {
         Some(group) => vec![group],
         None => client.groups()?,

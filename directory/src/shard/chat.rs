@@ -26,6 +26,8 @@ pub(crate) struct Chat {
     /// several of them must not depend on whether they were read again.
     pub(crate) senders: Vec<Sender>,
     rare: Option<Box<Rare>>,
+    /// The other end is a group, and the user one of its members.
+    pub(crate) in_group: bool,
     /// All of this but the senders, since the last checkpoint.
     pub(crate) changed: bool,
     /// Since the last look at what may leave the memory.

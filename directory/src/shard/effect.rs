@@ -6,7 +6,7 @@ use answerback_proto::code::Code;
 use answerback_proto::id::{
     DeviceId, Generation, PartNumber, PartitionId, Position, Sequence, UserId,
 };
-use answerback_proto::kind::{ChatSettings, Kind, ListedChat, ListedDevice, SequenceRange};
+use answerback_proto::kind::{ChatSettings, Kind, SequenceRange};
 use answerback_proto::record::{
     CopyPart, DeliveredButPart, DeliveredPart, ErasePart, ErasedPart, FailedPart, GroupFailedPart,
     GroupGonePart, GroupPart, ReadPart,
@@ -16,6 +16,7 @@ use bytes::Bytes;
 use super::grant::Grant;
 use super::group::GroupWord;
 use super::load::Load;
+pub use super::pages::{ChatsPage, DescribedGroup, DevicesPage};
 use super::reported::Reported;
 use super::signals::Signal;
 use super::wakes::Wake;
@@ -102,6 +103,17 @@ pub enum Effect {
         user: UserId,
         /// The page.
         page: ChatsPage,
+    },
+    /// Answer a `DescribeGroup`.
+    GroupDescribed {
+        /// Whose request.
+        to: SessionRef,
+        /// The request's tag.
+        tag: u32,
+        /// The group, the header's target.
+        group: UserId,
+        /// What there is to tell.
+        described: DescribedGroup,
     },
     /// Answer a `Hello`.
     Opened {
@@ -315,24 +327,6 @@ pub enum Answer {
         /// When it was made.
         at_ms: u64,
     },
-}
-
-/// Devices of a user, by id.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DevicesPage {
-    /// As many as a page holds.
-    pub listed: Vec<ListedDevice>,
-    /// More follow.
-    pub has_more: bool,
-}
-
-/// Chats of a user that are treated otherwise than at first, by the other end.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ChatsPage {
-    /// As many as were found, up to a page.
-    pub listed: Vec<ListedChat>,
-    /// What the next page lies behind; 0 where there is none.
-    pub next_behind: UserId,
 }
 
 /// What `Welcome` says of the inbox.

@@ -30,6 +30,7 @@ impl Shard {
             Kind::GroupSend => self.handle_group_send(origin, target, envelope, payload),
             Kind::GroupSkip => self.handle_group_skip(origin, target, envelope),
             Kind::CreateGroup => self.handle_create_group(origin, envelope),
+            Kind::DescribeGroup => self.describe_group(origin, target, envelope),
             Kind::ChangeMembers => self.handle_change_members(origin, target, envelope),
             _ => self.handle_rename_group(origin, target, envelope),
         };
@@ -210,7 +211,7 @@ impl Shard {
         }
     }
 
-    fn decline_group(&mut self, origin: Origin, peer: UserId, code: Code) {
+    pub(super) fn decline_group(&mut self, origin: Origin, peer: UserId, code: Code) {
         let retry_after_ms = if code == Code::Busy { BUSY_RETRY_AFTER_MS } else { 0 };
         let answer = Answer::Declined { code, retry_after_ms };
         let (to, tag) = (origin.session, origin.tag);

@@ -1,4 +1,5 @@
-//! Which of a user's chats are treated otherwise than at first: for a device that is new.
+//! Which of a user's chats are treated otherwise than at first, or groups: for a device that is
+//! new. And who is in one of those.
 //!
 //! Chats have rows, few of them settings, and no other row names those: a page is found by
 //! walking over rows on the disk. What changed since the last checkpoint is in memory, and
@@ -10,15 +11,16 @@ use std::ops::{Bound, ControlFlow};
 use answerback_proto::access;
 use answerback_proto::code::Code;
 use answerback_proto::id::{PartitionId, UserId};
-use answerback_proto::kind::{ChatSettings, ListChats, ListedChat};
+use answerback_proto::kind::{DescribeGroup, ListChats, ListedChat};
 use answerback_proto::limits::CHATS_PER_PAGE_MAX;
 
+use super::chat::Chat;
 use super::checkpoint::Table;
-use super::effect::ChatsPage;
+use super::effect::{ChatsPage, DescribedGroup};
 use super::load::{Wanted, unreadable};
 use super::rows;
 use super::user::User;
-use super::{Effect, Origin, Shard};
+use super::{Answer, Effect, Origin, Shard};
 use crate::limits::{CHATS_WALKED_MAX, LISTINGS_MAX};
 use crate::ports::{StateReader, StorageFault};
 
@@ -51,25 +53,88 @@ impl Shard {
     }
 }
 
+impl Shard {
+    /// Who is in a group of this partition: answered from what is applied, and so is durable,
+    /// once the group is in memory.
+    pub(super) fn describe_group(
+        &mut self,
+        origin: Origin,
+        group: UserId,
+        envelope: &[u8],
+    ) -> Result<(), Code> {
+        let DescribeGroup { version } = access::read(envelope)?;
+        if self.state.users.get(group).is_some() {
+            self.tell_group(origin, group, version);
+        } else if self.is_busy() || self.descriptions.len() >= LISTINGS_MAX {
+            self.decline_group(origin, group, Code::Busy);
+        } else {
+            self.descriptions.push((origin, group, version));
+            self.load(Wanted::Head(group));
+        }
+        Ok(())
+    }
+
+    /// A group, or a user, is read: whoever waits for it is answered.
+    pub(super) fn answer_descriptions(&mut self, group: UserId) {
+        if self.descriptions.is_empty() {
+            return;
+        }
+        let is_it = |asked: &mut (Origin, UserId, u32)| asked.1 == group;
+        let asked: Vec<_> = self.descriptions.extract_if(.., is_it).collect();
+        for (origin, group, version) in asked {
+            self.tell_group(origin, group, version);
+        }
+    }
+
+    fn tell_group(&mut self, origin: Origin, group: UserId, version: u32) {
+        let known = self.state.users.get(group).and_then(User::group);
+        let role = known.and_then(|known| known.role(origin.user));
+        let (Some(known), Some(_)) = (known, role) else {
+            let code = if known.is_some() { Code::NotMember } else { Code::UnknownGroup };
+            return self.decline_group(origin, group, code);
+        };
+        let (to, tag, peer) = (origin.session, origin.tag, group);
+        if known.version <= version {
+            let answer = Answer::Done { at_ms: self.state.clock_ms };
+            return self.effects.push_back(Effect::Answer { to, tag, peer, answer });
+        }
+        let described = DescribedGroup {
+            version: known.version,
+            members_count: known.members().len() as u16,
+            roles: known.roles(),
+            name: known.name.clone(),
+        };
+        self.effects.push_back(Effect::GroupDescribed { to, tag, group, described });
+    }
+}
+
 /// A page as memory corrects it.
 fn merged(user: &User, behind: UserId, page: &ChatsPage) -> ChatsPage {
     let end = if page.next_behind == UserId(0) { UserId(u128::MAX) } else { page.next_behind };
-    let mut chats: BTreeMap<UserId, ChatSettings> =
-        page.listed.iter().map(|chat| (chat.peer, chat.settings)).collect();
+    let mut chats: BTreeMap<UserId, ListedChat> =
+        page.listed.iter().map(|chat| (chat.peer, *chat)).collect();
     if behind < end {
         let range = (Bound::Excluded(behind), Bound::Included(end));
         for (peer, chat) in user.chats.range(range) {
-            chats.insert(*peer, chat.settings());
+            chats.insert(*peer, listed(*peer, chat));
         }
     }
-    chats.retain(|_, settings| !settings.is_default());
-    let listed = chats.into_iter().map(|(peer, settings)| ListedChat { peer, settings });
-    let mut merged = ChatsPage { listed: listed.collect(), next_behind: page.next_behind };
+    chats.retain(|_, chat| is_listed(chat));
+    let listed = chats.into_values().collect();
+    let mut merged = ChatsPage { listed, next_behind: page.next_behind };
     if merged.listed.len() > CHATS_PER_PAGE_MAX {
         merged.listed.truncate(CHATS_PER_PAGE_MAX);
         merged.next_behind = merged.listed.last().map_or(UserId(0), |last| last.peer);
     }
     merged
+}
+
+fn listed(peer: UserId, chat: &Chat) -> ListedChat {
+    ListedChat { peer, settings: chat.settings(), is_group: chat.in_group }
+}
+
+fn is_listed(chat: &ListedChat) -> bool {
+    chat.is_group || !chat.settings.is_default()
 }
 
 /// Walks over the chats of a user behind one.
@@ -89,10 +154,7 @@ pub(super) fn read_set_chats(
     reader.range(Table::Chat, &from, &end, &mut |key, value| {
         let row = rows::peer_of(key).zip(rows::read_chat(value));
         let (peer, (chat, _)) = row.ok_or_else(|| unreadable(Table::Chat, partition))?;
-        let settings = chat.settings();
-        if !settings.is_default() {
-            page.listed.push(ListedChat { peer, settings });
-        }
+        page.listed.extend(Some(listed(peer, &chat)).filter(is_listed));
         walked += 1;
         if walked >= CHATS_WALKED_MAX || page.listed.len() >= CHATS_PER_PAGE_MAX {
             page.next_behind = peer;

@@ -37,6 +37,7 @@ mod load;
 mod mail;
 mod outstanding;
 mod own;
+mod pages;
 mod parts;
 mod purges;
 mod push;
@@ -134,6 +135,8 @@ pub struct Shard {
     loading: BTreeSet<Wanted>,
     /// Who waits for what of that.
     listings: Vec<(Origin, Wanted)>,
+    /// Who asked for groups that are being read, and the versions that they have.
+    descriptions: Vec<(Origin, UserId, u32)>,
     /// Users whose inbox's heads were read for records of the batch that is applied.
     heads_of: Vec<UserId>,
     /// Records of the journal that are applied as rejections.
@@ -198,6 +201,7 @@ impl Shard {
             freezing: None,
             loading: BTreeSet::new(),
             listings: Vec::new(),
+            descriptions: Vec::new(),
             heads_of: Vec::new(),
             repaired: BTreeSet::new(),
             purges: Purges::default(),

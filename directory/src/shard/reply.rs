@@ -4,11 +4,11 @@ use answerback_proto::encode::{Address, append_frame};
 use answerback_proto::id::{Position, UserId};
 use answerback_proto::kind::{
     Accepted, CaughtUp, ChatDeleted, ChatSet, Chats, Copied, Declined, Deliver, Delivered,
-    DeviceMark, Devices, Done, Failed, GroupChanged, GroupCreated, GroupDeliver, GroupFailed,
-    OutOfOrder, ReadBy, ReadElsewhere, ReadNoted, Refused, Skipped, Typing,
+    DeviceMark, Devices, Done, Failed, GroupChanged, GroupCreated, GroupDeliver, GroupDescribed,
+    GroupFailed, OutOfOrder, ReadBy, ReadElsewhere, ReadNoted, Refused, Skipped, Typing,
 };
 
-use super::effect::{Answer, ChatsPage, DevicesPage, Entry, EntryBody};
+use super::effect::{Answer, ChatsPage, DescribedGroup, DevicesPage, Entry, EntryBody};
 use super::group::{GroupWord, Said, list_numbered};
 use super::signals::Signal;
 
@@ -186,6 +186,14 @@ pub fn append_chats(out: &mut Vec<u8>, tag: u32, user: UserId, page: &ChatsPage)
     let chats = Chats { count: 0, next_behind: page.next_behind.0 };
     let appended = chats.append(out, Address { flags: 0, tag, target: user.0 }, &page.listed);
     debug_assert_eq!(appended, Ok(()), "{page:?}");
+}
+
+/// Appends what a group is now.
+pub fn append_described(out: &mut Vec<u8>, tag: u32, group: UserId, of: &DescribedGroup) {
+    let (version, members_count) = (of.version, of.members_count);
+    let described = GroupDescribed { version, members_count, name_length: of.name.len() as u16 };
+    let tail = [of.roles.as_slice(), &of.name].concat();
+    append_frame(out, Address { flags: 0, tag, target: group.0 }, &described, &tail, &[]);
 }
 
 /// Appends that all entries are sent that waited at `Hello`.

@@ -184,6 +184,7 @@ impl Shard {
                     Wanted::Head(user) => {
                         self.handle_read_for_wake(user);
                         self.handle_read_for_reports(user);
+                        self.answer_descriptions(user);
                     }
                     _ => {}
                 }

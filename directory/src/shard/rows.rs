@@ -44,10 +44,12 @@ const PURGED: u8 = 2;
 const TOKENS: u8 = 3;
 const OWN: u8 = 4;
 
-/// Of the flags in a chat's row: something is parked, something withheld, settings follow.
+/// Of the flags in a chat's row: something is parked, something withheld, settings follow, the
+/// user is a member of the group.
 const HAS_PARKED: u8 = 1;
 const HAS_WITHHELD: u8 = 2;
 const HAS_SETTINGS: u8 = 4;
+const IN_GROUP: u8 = 8;
 
 /// Beside a device's standing: its last login and its name follow.
 const WITH_LOGIN: u8 = 0x80;

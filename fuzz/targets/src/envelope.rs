@@ -64,6 +64,8 @@ fn check(kind: Kind, envelope: &[u8]) {
         Kind::RenameGroup => groups::rename(envelope),
         Kind::GroupChanged => groups::changed(envelope),
         Kind::GroupFailed => groups::failed(envelope),
+        Kind::GroupDescribed => groups::described(envelope),
+        Kind::DescribeGroup => plain::<DescribeGroup>(envelope, |_| true),
         Kind::GroupSend => {
             plain::<GroupSend>(envelope, |send| send.sequence > 0 && is_life(send.life_s));
         }

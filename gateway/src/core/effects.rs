@@ -1,7 +1,7 @@
 //! What shards want done.
 
 use answerback_directory::shard::reply::{
-    append_answer, append_caught_up, append_chats, append_devices, append_entry,
+    append_answer, append_caught_up, append_chats, append_described, append_devices, append_entry,
 };
 use answerback_directory::shard::{Answer, Effect, Entry, Mail, SessionRef};
 use answerback_proto::code::Code;
@@ -41,6 +41,19 @@ impl Core {
                 if let Some(key) = self.key_of(to) {
                     self.connections.append(key, |out| append_chats(out, tag, user, &page));
                     self.handle_answered(key);
+                }
+            }
+            Effect::GroupDescribed { to, tag, group, described } => {
+                let append = |out: &mut Vec<u8>| append_described(out, tag, group, &described);
+                match self.key_of(to) {
+                    Some(key) => {
+                        self.connections.append(key, append);
+                        self.handle_answered(key);
+                    }
+                    None => {
+                        self.shards.handle_answered(home, to.core);
+                        self.mesh.answer(to, false, append);
+                    }
                 }
             }
             Effect::Entry { to, entry } => self.push(to, &entry),

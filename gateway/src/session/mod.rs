@@ -172,9 +172,11 @@ impl Session {
             Kind::Recall => Ok(Request::Recall),
             Kind::Typing => Ok(Request::Typing),
             Kind::Report => Ok(Request::Report),
-            Kind::GroupSend | Kind::GroupSkip | Kind::ChangeMembers | Kind::RenameGroup => {
-                Ok(Request::Group(kind))
-            }
+            Kind::GroupSend
+            | Kind::GroupSkip
+            | Kind::ChangeMembers
+            | Kind::RenameGroup
+            | Kind::DescribeGroup => Ok(Request::Group(kind)),
             Kind::CreateGroup => self.require_own(&frame.header).map(|()| Request::Group(kind)),
             Kind::Read => self.require_own(&frame.header).map(|()| Request::Read),
             Kind::Ack => self.require_own(&frame.header).map(|()| Request::Ack),

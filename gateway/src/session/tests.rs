@@ -65,7 +65,8 @@ fn an_open_session_takes_what_a_client_may_send() {
             | Kind::GroupSkip
             | Kind::CreateGroup
             | Kind::ChangeMembers
-            | Kind::RenameGroup => Ok(Request::Group(kind)),
+            | Kind::RenameGroup
+            | Kind::DescribeGroup => Ok(Request::Group(kind)),
             Kind::Read => Ok(Request::Read),
             Kind::Ack => Ok(Request::Ack),
             Kind::Resync => Ok(Request::Resync),

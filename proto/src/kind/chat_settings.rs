@@ -4,7 +4,8 @@
 //! Chats  count × (u128 peer, u64 muted_until_ms, u16 flags)
 //! ```
 //! `flags`: bit 0, the user's reads are not told to the peer, nor the peer's to the user; bit
-//! 1, the peer is blocked. `changes` has those bits, and bit 2 for `muted_until_ms`.
+//! 1, the peer is blocked. `changes` has those bits, and bit 2 for `muted_until_ms`. In a `Chats`
+//! bit 3 says that the peer is a group, and the user one of its members.
 
 use rkyv::{Archive, Serialize};
 
@@ -22,6 +23,9 @@ pub const HIDES_READS: u16 = 1;
 pub const BLOCKED: u16 = 2;
 /// Bit of `changes`: until when the chat is muted.
 pub const MUTED: u16 = 4;
+
+/// Bit of `flags` in a `Chats`: the peer is a group of which the user is a member.
+const IN_GROUP: u16 = 8;
 
 const FLAGS: u16 = HIDES_READS | BLOCKED;
 const CHANGES: u16 = FLAGS | MUTED;
@@ -56,8 +60,8 @@ pub struct ChatSet {
 }
 envelope!(ChatSet, ArchivedChatSet, { position, after, flags, muted_until_ms }, check_ranges);
 
-/// Asks for the chats that are treated otherwise than at first, page by page. Target: the
-/// acting user. No payload.
+/// Asks for the chats that are treated otherwise than at first, and for the user's groups, page
+/// by page. Target: the acting user. No payload.
 #[derive(Archive, Serialize, Clone, Debug, PartialEq, Eq)]
 pub struct ListChats {
     /// Those whose other end's id is greater; 0 for the first page.
@@ -91,6 +95,8 @@ pub struct ListedChat {
     pub peer: UserId,
     /// How it is treated.
     pub settings: ChatSettings,
+    /// It is a group, and the user is one of its members.
+    pub is_group: bool,
 }
 
 const LISTED_BYTES: usize = 16 + 8 + 2;
@@ -173,11 +179,12 @@ impl Chats {
         self.count = count(listed.len())?;
         require(self.fits(listed))?;
         let mut tail = Vec::new();
-        for ListedChat { peer, settings } in listed {
+        for ListedChat { peer, settings, is_group } in listed {
             settings.check()?;
+            let flags = settings.flags | if *is_group { IN_GROUP } else { 0 };
             tail.extend_from_slice(&peer.0.to_le_bytes());
             tail.extend_from_slice(&settings.muted_until_ms.to_le_bytes());
-            tail.extend_from_slice(&settings.flags.to_le_bytes());
+            tail.extend_from_slice(&flags.to_le_bytes());
         }
         append_checked(out, address, &self, &tail)
     }
@@ -199,8 +206,9 @@ impl ListedChat {
         let flags = rest.first_chunk().ok_or(Code::FrameMalformed)?;
         let (flags, muted_until_ms) =
             (u16::from_le_bytes(*flags), u64::from_le_bytes(*muted_until_ms));
-        let settings = ChatSettings { flags, muted_until_ms };
+        let is_group = flags & IN_GROUP != 0;
+        let settings = ChatSettings { flags: flags & !IN_GROUP, muted_until_ms };
         settings.check()?;
-        Ok(Self { peer: UserId(u128::from_le_bytes(*peer)), settings })
+        Ok(Self { peer: UserId(u128::from_le_bytes(*peer)), settings, is_group })
     }
 }

@@ -108,6 +108,29 @@ pub struct RenameGroup {
 }
 envelope!(RenameGroup, ArchivedRenameGroup, { name_length }, check_ranges);
 
+/// Asks who is in a group, as a device does that is new. Target: the group. No payload.
+#[derive(Archive, Serialize, Clone, Debug, PartialEq, Eq)]
+pub struct DescribeGroup {
+    /// The version of the list of members that the device has, 0 for none.
+    pub version: u32,
+}
+envelope!(DescribeGroup, ArchivedDescribeGroup, { version });
+
+/// The group as it is now. Target: the group. Tail: `members_count` × (u128 user, u16 role),
+/// ascending; then the name. No payload.
+#[derive(Archive, Serialize, Clone, Debug, PartialEq, Eq)]
+pub struct GroupDescribed {
+    /// Of the list of members.
+    pub version: u32,
+    /// Members in the tail.
+    pub members_count: u16,
+    /// Bytes of the name.
+    pub name_length: u16,
+}
+envelope!(GroupDescribed, ArchivedGroupDescribed, {
+    version, members_count, name_length,
+}, check_ranges);
+
 /// The group is there. Target: the acting user. No payload.
 #[derive(Archive, Serialize, Clone, Debug, PartialEq, Eq)]
 pub struct GroupCreated {
@@ -242,6 +265,14 @@ impl GroupChanged {
         require((change::CREATED..=change::RENAMED).contains(&self.change))?;
         require(usize::from(self.members_count) <= GROUP_MEMBERS_MAX)?;
         require(usize::from(self.name_length) <= GROUP_NAME_BYTES_MAX)
+    }
+}
+
+impl GroupDescribed {
+    fn check_ranges(&self) -> Result<(), Code> {
+        require(self.version >= 1)?;
+        require((1..=GROUP_MEMBERS_MAX).contains(&usize::from(self.members_count)))?;
+        require_name(self.name_length)
     }
 }
 

@@ -5,12 +5,15 @@
 //! ChangeMembers  members_count × u128 user
 //! RenameGroup    name_length bytes of name
 //! GroupChanged   members_count × (u128 user, u16 role), then name_length bytes of name
+//! GroupDescribed members_count × (u128 user, u16 role), then name_length bytes of name
 //! GroupFailed    members_count × (u128 user, u16 code)
 //! ```
 //! Users stand in ascending order, each once, and none is 0.
 
 use super::tail::{append_checked, count, read_fixed};
-use super::{ChangeMembers, CreateGroup, GroupChanged, GroupFailed, RenameGroup, role};
+use super::{
+    ChangeMembers, CreateGroup, GroupChanged, GroupDescribed, GroupFailed, RenameGroup, role,
+};
 use crate::code::{Class, Code};
 use crate::encode::Address;
 use crate::id::UserId;
@@ -166,10 +169,22 @@ impl GroupChanged {
         let (changed, tail) = read_fixed::<Self>(envelope)?;
         let (members, name) = NumberedUsers::read(tail, changed.members_count)?;
         require_length(name, changed.name_length)?;
-        if members.iter().any(|(_, number)| number > role::OWNER) {
-            return Err(Code::FrameMalformed);
-        }
+        require_roles(members)?;
         Ok((changed, members, name))
+    }
+}
+
+impl GroupDescribed {
+    /// A `GroupDescribed`, members with roles, and the name, all checked.
+    ///
+    /// # Errors
+    /// As for `CreateGroup`.
+    pub fn read(envelope: &[u8]) -> Result<(Self, NumberedUsers<'_>, &[u8]), Code> {
+        let (described, tail) = read_fixed::<Self>(envelope)?;
+        let (members, name) = NumberedUsers::read(tail, described.members_count)?;
+        require_length(name, described.name_length)?;
+        require_roles(members)?;
+        Ok((described, members, name))
     }
 }
 
@@ -187,6 +202,11 @@ impl GroupFailed {
         }
         Ok((failed, members))
     }
+}
+
+fn require_roles(members: NumberedUsers<'_>) -> Result<(), Code> {
+    let is_role = |(_, number)| number <= role::OWNER;
+    if members.iter().all(is_role) { Ok(()) } else { Err(Code::FrameMalformed) }
 }
 
 fn user_tail(users: &[UserId]) -> Result<Vec<u8>, Code> {

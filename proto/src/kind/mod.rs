@@ -210,6 +210,8 @@ kinds! {
     ChangeMembers = 0x0033, Client, Request;
     /// Gives a group another name.
     RenameGroup = 0x0034, Client, Request;
+    /// Asks who is in a group.
+    DescribeGroup = 0x0035, Client, Request;
 
     /// What a user does in a chat just now; shown or lost.
     Typing = 0x0040, Either, None;
@@ -272,6 +274,8 @@ kinds! {
     GroupChanged = 0x0142, Server, None;
     /// An entry: members that a message to a group will not be delivered to.
     GroupFailed = 0x0143, Server, None;
+    /// The group as it is now.
+    GroupDescribed = 0x0144, Server, Answer;
 }
 
 impl Kind {
@@ -356,6 +360,7 @@ impl Kind {
                 | Self::CreateGroup
                 | Self::ChangeMembers
                 | Self::RenameGroup
+                | Self::DescribeGroup
         )
     }
 

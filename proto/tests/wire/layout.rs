@@ -119,6 +119,10 @@ layouts! {
     CreateGroup / ArchivedCreateGroup, CreateGroup::read, { nonce, members_count, name_length };
     ChangeMembers / ArchivedChangeMembers, ChangeMembers::read, { action, role, members_count };
     RenameGroup / ArchivedRenameGroup, RenameGroup::read, { name_length };
+    DescribeGroup / ArchivedDescribeGroup, access::read::<DescribeGroup>, { version };
+    GroupDescribed / ArchivedGroupDescribed, GroupDescribed::read, {
+        version, members_count, name_length,
+    };
     GroupCreated / ArchivedGroupCreated, access::read::<GroupCreated>, { group, at_ms };
     GroupDeliver / ArchivedGroupDeliver, access::read::<GroupDeliver>, {
         position, after, device, sender, sequence, accepted_at_ms, version, content_type,

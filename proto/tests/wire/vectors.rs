@@ -10,9 +10,9 @@ use answerback_proto::frame_buffer::{Frame, FrameBuffer};
 use answerback_proto::id::{DeviceId, Sequence};
 use answerback_proto::kind::{
     ChangeMembers, ChatDeleted, Chats, CreateGroup, DeleteChat, Delivered, DeviceMarks, Devices,
-    End, Envelope, GroupChanged, GroupFailed, Hello, Kind, ListedChat, ListedDevice, NameDevice,
-    NumberedUsers, RenameGroup, Renew, Renewed, Report, Resume, SequenceRange, SessionTail,
-    UserList, Welcome,
+    End, Envelope, GroupChanged, GroupDescribed, GroupFailed, Hello, Kind, ListedChat,
+    ListedDevice, NameDevice, NumberedUsers, RenameGroup, Renew, Renewed, Report, Resume,
+    SequenceRange, SessionTail, UserList, Welcome,
 };
 use answerback_proto::limits::FRAME_BYTES_HARD_MAX;
 use serde_json::{Value, json};
@@ -121,8 +121,9 @@ fn tail(envelope: &[u8], kind: Kind) -> Value {
         Kind::Chats => {
             let listed = Chats::read(envelope).expect("a good tail").1;
             let row = |chat: &ListedChat| {
-                let ListedChat { peer, settings } = chat;
-                json!([peer.to_string(), settings.muted_until_ms.to_string(), settings.flags])
+                let ListedChat { peer, settings, is_group } = chat;
+                let flags = settings.flags | if *is_group { 8 } else { 0 };
+                json!([peer.to_string(), settings.muted_until_ms.to_string(), flags])
             };
             json!({ "chats": listed.iter().map(row).collect::<Vec<_>>() })
         }
@@ -160,6 +161,10 @@ fn group_tail(envelope: &[u8], kind: Kind) -> Value {
         }
         Kind::GroupChanged => {
             let (_, members, name) = GroupChanged::read(envelope).expect("a good tail");
+            json!({ "members": numbered(members), "name": hexadecimal(name) })
+        }
+        Kind::GroupDescribed => {
+            let (_, members, name) = GroupDescribed::read(envelope).expect("a good tail");
             json!({ "members": numbered(members), "name": hexadecimal(name) })
         }
         Kind::GroupFailed => {

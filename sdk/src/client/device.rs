@@ -34,6 +34,7 @@ pub struct Statistics {
 pub(super) struct Device {
     pub(super) storage: Storage,
     pub(super) link: Link,
+    pub(super) mode: Mode,
     pub(super) events: EventQueue,
     pub(super) statistics: Statistics,
     pub(super) signals: Signals,
@@ -49,6 +50,8 @@ pub(super) struct Device {
     /// Of what was asked of groups, by ticket.
     pub(super) group_answers: BTreeMap<u64, Result<Option<GroupId>, u16>>,
     last_ticket: u64,
+    /// Groups of which this device has asked who is in them, by ticket.
+    pub(super) describing: BTreeMap<u64, GroupId>,
 }
 
 impl Device {
@@ -71,7 +74,7 @@ impl Device {
         }
         let mut changing = BTreeMap::new();
         if options.mode != Mode::Fetch {
-            if is_new {
+            if is_new || storage.lacks_groups()? {
                 session.ask_for(Ask::Chats);
             }
             for change in storage.unsaid_changes()? {
@@ -82,6 +85,7 @@ impl Device {
             storage,
             changing,
             link: Link::new(session, options.mode, seed),
+            mode: options.mode,
             events: EventQueue::default(),
             statistics: Statistics::default(),
             signals: Signals::default(),
@@ -91,6 +95,7 @@ impl Device {
             told: None,
             group_answers: BTreeMap::new(),
             last_ticket: 0,
+            describing: BTreeMap::new(),
         })
     }
 
@@ -187,6 +192,7 @@ impl Device {
                 self.storage.take_chat(chat.peer, chat.settings)?;
                 self.tell_of_chat(chat.peer);
             }
+            self.ask_who_is_in(listed)?;
         }
         Ok(())
     }
@@ -211,6 +217,14 @@ impl Device {
             }
             if let Event::Answered { ask, outcome } = event {
                 self.take_answer(*ask, outcome)?;
+            }
+            if let Event::Opened { lapsed: true, .. } = event {
+                self.handle_lapsed()?;
+            }
+            if let Event::GroupAnswered { ticket, answer } = event
+                && self.take_description(*ticket, *answer)?
+            {
+                continue;
             }
             self.tell(event);
         }
@@ -265,7 +279,8 @@ impl Device {
                 let (ask, outcome) = (*ask, outcome.clone());
                 self.events.push(ClientEvent::Answered { ask, outcome });
             }
-            Event::ReadNoted { .. }
+            Event::GroupDescribed { .. }
+            | Event::ReadNoted { .. }
             | Event::DeletionNoted { .. }
             | Event::Ticket(_)
             | Event::Renewed

@@ -122,6 +122,15 @@ impl Client {
         self.shared().with(|device| Ok(device.is_caught_up))
     }
 
+    /// Whether this device knows which groups the user is in: one that is new, or has lapsed,
+    /// has to ask first.
+    ///
+    /// # Errors
+    /// `Storage`.
+    pub fn knows_groups(&self) -> Result<bool, Error> {
+        self.shared().with(|device| Ok(!device.storage.lacks_groups()?))
+    }
+
     /// All groups that this device knows, by number.
     ///
     /// # Errors

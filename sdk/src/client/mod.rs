@@ -10,6 +10,7 @@ mod fetch;
 mod groups;
 mod message;
 mod options;
+mod rosters;
 mod shared;
 mod signals;
 mod worker;

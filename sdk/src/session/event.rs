@@ -76,6 +76,18 @@ pub enum Event {
         /// As it was given.
         number: i64,
     },
+    /// A group as it is now, for a device that asked: of use where it is newer than what the
+    /// device has.
+    GroupDescribed {
+        /// Which.
+        group: GroupId,
+        /// Of the list of members.
+        version: u32,
+        /// All members, each with his role.
+        members: Vec<(UserId, u16)>,
+        /// What it is called.
+        name: String,
+    },
     /// What was asked of a group is done, or will not be.
     GroupAnswered {
         /// What was asked.

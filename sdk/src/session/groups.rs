@@ -5,13 +5,13 @@ use std::collections::VecDeque;
 
 use answerback_proto::access::read;
 use answerback_proto::code::{Class, Code};
-use answerback_proto::encode::Address;
+use answerback_proto::encode::{Address, append_frame};
 use answerback_proto::frame_buffer::Frame;
 use answerback_proto::header::USER_ACTION;
 use answerback_proto::id::{DeviceId, GroupId, Sequence, UserId};
 use answerback_proto::kind::{
-    ChangeMembers, CreateGroup, Declined, Done, GroupChanged, GroupCreated, GroupDeliver,
-    GroupFailed, RenameGroup,
+    ChangeMembers, CreateGroup, Declined, DescribeGroup, Done, GroupChanged, GroupCreated,
+    GroupDeliver, GroupDescribed, GroupFailed, RenameGroup,
 };
 
 use super::chat::Request;
@@ -46,6 +46,14 @@ pub enum GroupRequest {
         group: GroupId,
         /// Of 1 to 256 bytes.
         name: String,
+    },
+    /// Say who is in it: [`Event::GroupDescribed`] comes before the answer, where there is
+    /// anything newer.
+    Describe {
+        /// Which group.
+        group: GroupId,
+        /// The version of the list of members that this device has, 0 for none.
+        version: u32,
     },
 }
 
@@ -91,6 +99,11 @@ impl GroupRequest {
             Self::Change { group, action, role, members } => {
                 let change = ChangeMembers { action: *action, role: *role, members_count: 0 };
                 change.append(out, of(group.0), &sorted(members))
+            }
+            Self::Describe { group, version } => {
+                let address = Address { flags: 0, tag, target: group.0 };
+                append_frame(out, address, &DescribeGroup { version: *version }, &[], &[]);
+                Ok(())
             }
             Self::Rename { group, name } => RenameGroup::append(out, of(group.0), name.as_bytes()),
         }
@@ -146,6 +159,19 @@ impl ClientSession {
         let created: GroupCreated = read(frame.envelope)?;
         let ticket = self.take_group_request(frame)?;
         self.answer_group(ticket, Ok(Some(GroupId(created.group))));
+        Ok(())
+    }
+
+    pub(super) fn handle_group_described(&mut self, frame: Frame<'_>) -> Result<(), SessionError> {
+        let (described, members, name) = GroupDescribed::read(frame.envelope)?;
+        let ticket = self.take_group_request(frame)?;
+        self.events.push_back(Event::GroupDescribed {
+            group: GroupId(frame.header.target),
+            version: described.version,
+            members: members.iter().collect(),
+            name: String::from_utf8_lossy(name).into_owned(),
+        });
+        self.answer_group(ticket, Ok(None));
         Ok(())
     }
 

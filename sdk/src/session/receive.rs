@@ -79,6 +79,7 @@ impl ClientSession {
             Kind::ChatDeleted if is_open => self.handle_chat_deleted(frame),
             Kind::Typing if is_open => self.handle_typing(frame),
             Kind::GroupCreated if is_open => self.handle_group_created(frame),
+            Kind::GroupDescribed if is_open => self.handle_group_described(frame),
             Kind::GroupDeliver if is_open => self.handle_group_deliver(frame),
             Kind::GroupChanged if is_open => self.handle_group_changed(frame),
             Kind::GroupFailed if is_open => self.handle_group_failed(frame),

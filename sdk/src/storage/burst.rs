@@ -96,6 +96,9 @@ impl<'a> Burst<'a> {
             }
             &Event::DeletionNoted { number } => deletion::note(&self.transaction, number)?,
             Event::Entry(entry) => self.record_entry(entry)?,
+            Event::GroupDescribed { group, version, members, name } => {
+                self.take_group(*group, *version, members, name)?;
+            }
             _ => return Ok(()),
         }
         self.is_empty = false;

@@ -37,9 +37,7 @@ impl Burst<'_> {
     /// Stores what an entry of a group says.
     pub(super) fn record_group_entry(&mut self, entry: &Entry) -> Result<(), StorageError> {
         let peer = entry.peer;
-        let note = "INSERT INTO chat (peer, last_sequence, seen_ms, is_group) VALUES (?1, 0, 0, 1)
-                    ON CONFLICT (peer) DO UPDATE SET is_group = 1";
-        self.execute(note, params![Id(peer.0)])?;
+        self.note_group(peer)?;
         match &entry.body {
             &EntryBody::GroupMessage {
                 sender,
@@ -65,6 +63,25 @@ impl Burst<'_> {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Stores a group as it is now.
+    pub(super) fn take_group(
+        &self,
+        group: GroupId,
+        version: u32,
+        members: &[(UserId, u16)],
+        name: &str,
+    ) -> Result<(), StorageError> {
+        self.note_group(group.as_peer())?;
+        self.change_group(group.as_peer(), version, change::JOINED, members, name)
+    }
+
+    fn note_group(&self, peer: UserId) -> Result<(), StorageError> {
+        let note = "INSERT INTO chat (peer, last_sequence, seen_ms, is_group) VALUES (?1, 0, 0, 1)
+                    ON CONFLICT (peer) DO UPDATE SET is_group = 1";
+        self.execute(note, params![Id(peer.0)])?;
+        Ok(())
     }
 
     /// A change that came before says nothing new.
@@ -161,6 +178,47 @@ impl Storage {
         let mut statement = self.connection.prepare_cached(select)?;
         let rows = statement.query_map([], |row| Ok(GroupId(row.get::<_, Id>(0)?.0)))?;
         Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Which groups the user is a member of, as far as this device knows, and the version of
+    /// what it knows.
+    ///
+    /// # Errors
+    /// Where the file cannot be read.
+    pub fn own_groups(&self) -> Result<Vec<(GroupId, u32)>, StorageError> {
+        let select = "SELECT peer, version FROM member_list WHERE is_member = 1 ORDER BY peer";
+        let mut statement = self.connection.prepare_cached(select)?;
+        let rows =
+            statement.query_map([], |row| Ok((GroupId(row.get::<_, Id>(0)?.0), row.get(1)?)))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// The user is no member of a group any more, and this device was not told when.
+    ///
+    /// # Errors
+    /// Where the file cannot be written.
+    pub fn leave_group(&mut self, group: GroupId) -> Result<(), StorageError> {
+        let update = "UPDATE member_list SET is_member = 0 WHERE peer = ?1";
+        self.connection.execute(update, [Id(group.0)])?;
+        Ok(())
+    }
+
+    /// Whether the device is to ask which groups the user is in: it is new, or has lapsed, and
+    /// has not been answered.
+    ///
+    /// # Errors
+    /// Where the file cannot be read.
+    pub fn lacks_groups(&self) -> Result<bool, StorageError> {
+        Ok(self.connection.query_row("SELECT lacks_groups FROM device", [], |row| row.get(0))?)
+    }
+
+    /// Notes that.
+    ///
+    /// # Errors
+    /// Where the file cannot be written.
+    pub fn set_lacks_groups(&mut self, lacks: bool) -> Result<(), StorageError> {
+        self.connection.execute("UPDATE device SET lacks_groups = ?1", [lacks])?;
+        Ok(())
     }
 
     /// Whether a chat is a group's.

@@ -152,6 +152,8 @@ const VERSION_5: &str = "
 ";
 
 const VERSION_6: &str = "
+    -- lacks_groups: the device does not know which groups its user is in.
+    ALTER TABLE device ADD COLUMN lacks_groups INTEGER NOT NULL DEFAULT 1;
     ALTER TABLE chat ADD COLUMN is_group INTEGER NOT NULL DEFAULT 0;
     ALTER TABLE inbound RENAME TO inbound_5;
     DROP INDEX inbound_open;

@@ -110,6 +110,7 @@ impl Client {
             | Event::GoAway { .. }
             | Event::Ticket(_)
             | Event::Renewed
+            | Event::GroupDescribed { .. }
             | Event::GroupAnswered { .. } => Ok(()),
         }
     }

@@ -47,6 +47,10 @@ impl Front {
                 reply::append_chats(out, tag, user, &page);
                 self.end_said(to, false);
             }
+            Effect::GroupDescribed { to, tag, group, described } => {
+                reply::append_described(out, tag, group, &described);
+                self.end_said(to, false);
+            }
             Effect::Opened { to, tag, user, opened } => {
                 append_welcome(out, tag, user, &opened);
                 self.set_copies(to, opened.copies);
@@ -146,6 +150,7 @@ fn append_welcome(out: &mut Vec<u8>, tag: u32, user: UserId, opened: &Opened) {
         Kind::CreateGroup,
         Kind::ChangeMembers,
         Kind::RenameGroup,
+        Kind::DescribeGroup,
         Kind::Typing,
         Kind::SetChat,
         Kind::ListChats,

@@ -1,6 +1,7 @@
 //! What members of a group are sent: a message, or what changed.
 
 use answerback_proto::id::{DeviceId, PartitionId, Sequence, UserId};
+use answerback_proto::kind::{NUMBERED_USER_BYTES, change};
 use answerback_proto::record::GroupPart;
 use bytes::Bytes;
 
@@ -78,6 +79,21 @@ impl GroupWord {
         match self.said {
             Said::Message { device, sequence, .. } => (device, sequence),
             Said::Change { .. } => (DeviceId(0), Sequence(0)),
+        }
+    }
+
+    /// What becomes of a user's membership by it; nothing where none is said.
+    pub(crate) fn membership_of(&self, user: UserId) -> Option<bool> {
+        let Said::Change { change: told, members_count, .. } = self.said else { return None };
+        match told {
+            change::CREATED | change::JOINED => Some(true),
+            change::REMOVED => {
+                let length = usize::from(members_count) * NUMBERED_USER_BYTES;
+                let pairs = self.payload.get(..length)?.chunks_exact(NUMBERED_USER_BYTES);
+                let id = user.0.to_le_bytes();
+                pairs.into_iter().any(|pair| pair.starts_with(&id)).then_some(false)
+            }
+            _ => None,
         }
     }
 

@@ -21,8 +21,8 @@ use super::super::user::{Attempts, Device, Existence, Standing, User};
 use super::super::withheld::WithheldMessage;
 use super::{
     CHAT_DELETED, CHAT_SET, COPIED, DELETED_UP_TO, DELIVERED, ERASE, ERASED, ERASED_UP_TO, FAILED,
-    GROUP, GROUP_FAILED, HAS_PARKED, HAS_SETTINGS, HAS_WITHHELD, MESSAGE, OWN, PURGED, PURGING,
-    READ_BY, READ_ELSEWHERE, TOKENS, WITH_LOGIN, group,
+    GROUP, GROUP_FAILED, HAS_PARKED, HAS_SETTINGS, HAS_WITHHELD, IN_GROUP, MESSAGE, OWN, PURGED,
+    PURGING, READ_BY, READ_ELSEWHERE, TOKENS, WITH_LOGIN, group,
 };
 use crate::ports::StorageFault;
 
@@ -260,6 +260,7 @@ pub(crate) fn read_chat(value: &[u8]) -> Option<(Chat, Besides)> {
     let flags = value.u8()?;
     let has = |flag: u8| flags & flag != 0;
     let besides = Besides { parked: has(HAS_PARKED), withheld: has(HAS_WITHHELD) };
+    chat.in_group = has(IN_GROUP);
     if has(HAS_SETTINGS) {
         let (flags, muted_until_ms) = (value.u16()?, value.u64()?);
         chat.set_settings(ChatSettings { flags, muted_until_ms });

@@ -15,7 +15,8 @@ use super::super::withheld::Withheld;
 use super::{
     CHAT_DELETED, CHAT_SET, COPIED, DELETED_UP_TO, DELIVERED, ERASE, ERASED, ERASED_UP_TO, FAILED,
     GROUP, GROUP_CHANGED, GROUP_COPIED, GROUP_FAILED, GROUP_MESSAGE, HAS_PARKED, HAS_SETTINGS,
-    HAS_WITHHELD, MESSAGE, OWN, PURGED, PURGING, READ_BY, READ_ELSEWHERE, TOKENS, WITH_LOGIN,
+    HAS_WITHHELD, IN_GROUP, MESSAGE, OWN, PURGED, PURGING, READ_BY, READ_ELSEWHERE, TOKENS,
+    WITH_LOGIN,
 };
 
 /// Every row that changed since the last checkpoint, which it now is.
@@ -186,7 +187,8 @@ impl Writer {
             let flag = |is_set: bool, flag: u8| if is_set { flag } else { 0 };
             self.u8(flag(chat.has_gap(), HAS_PARKED)
                 | flag(chat.withheld().0 > 0, HAS_WITHHELD)
-                | flag(has_settings, HAS_SETTINGS));
+                | flag(has_settings, HAS_SETTINGS)
+                | flag(chat.in_group, IN_GROUP));
             if has_settings {
                 self.u16(settings.flags).u64(settings.muted_until_ms);
             }

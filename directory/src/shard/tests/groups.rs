@@ -10,22 +10,22 @@ use crate::limits::GROUP_PARTS_MAX;
 use crate::shard::parts::{About, PartBody};
 
 /// Users 1 to 8 are at more than one home.
-const C: UserId = UserId(3);
-const D: UserId = UserId(4);
+pub(super) const C: UserId = UserId(3);
+pub(super) const D: UserId = UserId(4);
 
 impl Box {
-    fn group_home(&mut self, group: UserId) -> &mut Shard {
+    pub(super) fn group_home(&mut self, group: UserId) -> &mut Shard {
         let home = self.table.home_of_group(group);
         &mut self.shards[usize::from(home.0)]
     }
 
-    fn ask(&mut self, kind: Kind, of: Origin, group: UserId, frame: &[u8]) {
+    pub(super) fn ask(&mut self, kind: Kind, of: Origin, group: UserId, frame: &[u8]) {
         let envelope = &frame[HEADER_BYTES..];
         self.group_home(group).handle_group_request(kind, of, group, envelope, &[]);
         self.settle();
     }
 
-    fn create(&mut self, of: Origin, nonce: u128, members: &[UserId]) -> UserId {
+    pub(super) fn create(&mut self, of: Origin, nonce: u128, members: &[UserId]) -> UserId {
         let mut frame = Vec::new();
         let create = CreateGroup { nonce, members_count: 0, name_length: 0 };
         create.append(&mut frame, Address::default(), members, b"a group").unwrap();
@@ -34,28 +34,35 @@ impl Box {
         group
     }
 
-    fn change(&mut self, of: Origin, group: UserId, action: u16, role: u16, users: &[UserId]) {
+    pub(super) fn change(
+        &mut self,
+        of: Origin,
+        group: UserId,
+        action: u16,
+        role: u16,
+        users: &[UserId],
+    ) {
         let mut frame = Vec::new();
         let change = ChangeMembers { action, role, members_count: 0 };
         change.append(&mut frame, Address::default(), users).unwrap();
         self.ask(Kind::ChangeMembers, of, group, &frame);
     }
 
-    fn add(&mut self, of: Origin, group: UserId, users: &[UserId]) {
+    pub(super) fn add(&mut self, of: Origin, group: UserId, users: &[UserId]) {
         self.change(of, group, action::ADD, role::MEMBER, users);
     }
 
-    fn remove(&mut self, of: Origin, group: UserId, users: &[UserId]) {
+    pub(super) fn remove(&mut self, of: Origin, group: UserId, users: &[UserId]) {
         self.change(of, group, action::REMOVE, role::MEMBER, users);
     }
 
-    fn rename(&mut self, of: Origin, group: UserId, name: &[u8]) {
+    pub(super) fn rename(&mut self, of: Origin, group: UserId, name: &[u8]) {
         let mut frame = Vec::new();
         RenameGroup::append(&mut frame, Address::default(), name).unwrap();
         self.ask(Kind::RenameGroup, of, group, &frame);
     }
 
-    fn post(&mut self, of: Origin, group: UserId, sequence: u64, life_s: u32) {
+    pub(super) fn post(&mut self, of: Origin, group: UserId, sequence: u64, life_s: u32) {
         let send = GroupSend { sequence, seen_ms: 0, life_s, content_type: 1 };
         let payload = format!("{}:{sequence}", of.user);
         let envelope = envelope(&send);
@@ -63,13 +70,13 @@ impl Box {
         home.handle_group_request(Kind::GroupSend, of, group, &envelope, payload.as_bytes());
     }
 
-    fn rows(&self, table: Table) -> usize {
+    pub(super) fn rows(&self, table: Table) -> usize {
         self.disk.rows.keys().filter(|(of, _)| *of == table).count()
     }
 }
 
 /// Four users who are online, and a group of the first three that nobody has heard of yet.
-fn group() -> (Box, [Origin; 4], UserId) {
+pub(super) fn group() -> (Box, [Origin; 4], UserId) {
     let mut at = Box::new();
     let all = [A, B, C, D].map(|user| at.connect(user, PHONE, 0));
     let group = at.create(all[0], 7, &[B, C]);
@@ -82,11 +89,11 @@ fn group() -> (Box, [Origin; 4], UserId) {
     (at, all, group)
 }
 
-fn declined(code: Code) -> Answer {
+pub(super) fn declined(code: Code) -> Answer {
     Answer::Declined { code, retry_after_ms: 0 }
 }
 
-fn done() -> Answer {
+pub(super) fn done() -> Answer {
     Answer::Done { at_ms: NOW_MS }
 }
 

@@ -14,6 +14,7 @@ mod quotas;
 mod reported;
 mod reports;
 mod restart;
+mod rosters;
 mod sessions;
 mod signals;
 mod time;

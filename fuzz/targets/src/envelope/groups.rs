@@ -3,7 +3,7 @@
 use answerback_proto::encode::Address;
 use answerback_proto::id::UserId;
 use answerback_proto::kind::{
-    ChangeMembers, CreateGroup, Envelope, GroupChanged, GroupFailed, RenameGroup,
+    ChangeMembers, CreateGroup, Envelope, GroupChanged, GroupDescribed, GroupFailed, RenameGroup,
 };
 
 use super::tails::{assert_wire, split};
@@ -72,6 +72,18 @@ pub(super) fn changed(envelope: &[u8]) {
         && tail.len() == cut + usize::from(fixed.name_length)
         && ids(tail, cut, 18).is_some_and(|numbers| numbers.iter().all(|role| *role <= 2));
     check::<GroupChanged>(&fixed, envelope, tail, GroupChanged::read(envelope).is_ok(), is_good);
+}
+
+pub(super) fn described(envelope: &[u8]) {
+    let Some((fixed, tail)) = split::<GroupDescribed>(envelope) else { return };
+    let cut = 18 * usize::from(fixed.members_count);
+    let is_good = fixed.version > 0
+        && (1..=1024).contains(&fixed.members_count)
+        && is_name(fixed.name_length)
+        && tail.len() == cut + usize::from(fixed.name_length)
+        && ids(tail, cut, 18).is_some_and(|numbers| numbers.iter().all(|role| *role <= 2));
+    let is_read = GroupDescribed::read(envelope).is_ok();
+    check::<GroupDescribed>(&fixed, envelope, tail, is_read, is_good);
 }
 
 pub(super) fn failed(envelope: &[u8]) {

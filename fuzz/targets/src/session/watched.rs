@@ -226,6 +226,7 @@ impl Watched {
                 | Event::CaughtUp
                 | Event::Ticket(_)
                 | Event::GroupAnswered { .. }
+                | Event::GroupDescribed { .. }
                 | Event::Renewed
                 | Event::Answered { .. }
                 | Event::ReadNoted { .. }

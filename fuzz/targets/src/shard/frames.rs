@@ -49,6 +49,7 @@ fn check_frame(frame: &Frame<'_>) -> Result<(), Code> {
         Some(Kind::GroupCreated) => read::<GroupCreated>(envelope).map(|_| ()),
         Some(Kind::GroupDeliver) => read::<GroupDeliver>(envelope).map(|_| ()),
         Some(Kind::GroupChanged) => GroupChanged::read(envelope).map(|_| ()),
+        Some(Kind::GroupDescribed) => GroupDescribed::read(envelope).map(|_| ()),
         Some(Kind::GroupFailed) => GroupFailed::read(envelope).map(|_| ()),
         _ => Err(Code::UnknownKind),
     }

@@ -200,6 +200,7 @@ impl Watch {
             | Effect::Mail { .. }
             | Effect::Devices { .. }
             | Effect::Chats { .. }
+            | Effect::GroupDescribed { .. }
             | Effect::Report { .. } => {}
         }
         None

@@ -164,7 +164,7 @@ fn chats_come_page_by_page_also_where_one_is_empty() {
     let mut session = opened(0);
     let ask = session.ask_for(Ask::Chats);
     let settings = ChatSettings { flags: BLOCKED, muted_until_ms: 5 };
-    let chat = |peer| ListedChat { peer: UserId(peer), settings };
+    let chat = |peer| ListedChat { peer: UserId(peer), settings, is_group: peer == 4 };
     for (next_behind, listed) in [(9, vec![chat(4)]), (20, vec![]), (0, vec![chat(21)])] {
         let (tag, kind, _) = asked(&mut session).remove(0);
         assert_eq!(kind, Kind::ListChats);

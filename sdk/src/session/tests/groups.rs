@@ -2,8 +2,9 @@
 
 use answerback_proto::id::GroupId;
 use answerback_proto::kind::{
-    Accepted, ChangeMembers, CreateGroup, Declined, Done, GroupChanged, GroupCreated, GroupDeliver,
-    GroupFailed, GroupSend, GroupSkip, action, append_numbered_user, change,
+    Accepted, ChangeMembers, CreateGroup, Declined, DescribeGroup, Done, GroupChanged,
+    GroupCreated, GroupDeliver, GroupDescribed, GroupFailed, GroupSend, GroupSkip, action,
+    append_numbered_user, change,
 };
 
 use super::*;
@@ -102,6 +103,29 @@ fn what_is_declined_for_good_is_told() {
     session.handle_received(0, &answers).unwrap();
     let told = |ticket, answer| Event::GroupAnswered { ticket, answer };
     let expected = [told(2, Err(3001)), told(1, Err(3032)), told(3, Ok(None))];
+    assert_eq!(events(&mut session), expected);
+}
+
+#[test]
+fn a_group_is_described_where_there_is_anything_newer() {
+    let mut session = opened(0);
+    let group = GroupId(GROUP.0);
+    session.ask_group(1, GroupRequest::Describe { group, version: 3 });
+    session.ask_group(2, GroupRequest::Describe { group, version: 4 });
+    let out = asked(&mut session);
+    assert_eq!((out[0].0, out[0].2), (Kind::DescribeGroup, GROUP.0));
+    let read = answerback_proto::access::read::<DescribeGroup>(&out[0].3).unwrap();
+    assert_eq!(read.version, 3);
+    let mut tail = Vec::new();
+    append_numbered_user(&mut tail, UserId(4), 2);
+    tail.extend_from_slice(b"walkers");
+    let described = GroupDescribed { version: 4, members_count: 1, name_length: 7 };
+    let mut answers = answer(out[0].1, GROUP.0, &described, &tail);
+    answers.extend(answer(out[1].1, GROUP.0, &Done { at_ms: 1 }, &[]));
+    session.handle_received(0, &answers).unwrap();
+    let (members, name) = (vec![(UserId(4), 2)], "walkers".to_owned());
+    let told = |ticket| Event::GroupAnswered { ticket, answer: Ok(None) };
+    let expected = [Event::GroupDescribed { group, version: 4, members, name }, told(1), told(2)];
     assert_eq!(events(&mut session), expected);
 }
 

@@ -114,6 +114,32 @@ fn what_is_sent_to_a_group_goes_to_one() {
 }
 
 #[test]
+fn a_group_that_is_described_is_as_if_it_had_been_told() {
+    let file = File::new();
+    let mut storage = file.open();
+    assert!(storage.lacks_groups().unwrap(), "a new file");
+    let described = |version, name: &str| {
+        let members = vec![(ALICE, role::MEMBER), (BOB, role::OWNER)];
+        Event::GroupDescribed { group: GROUP, version, members, name: name.to_owned() }
+    };
+    record(&mut storage, &[described(4, "walkers")]);
+    assert_eq!(members(&storage), [(1, 0), (2, 2)]);
+    assert!(storage.is_group(GROUP.as_peer()).unwrap());
+    record(&mut storage, &[described(3, "an older answer")]);
+    record(&mut storage, &[changed(1, 4, change::ADDED, &[(9, 0)], "")]);
+    assert_eq!(members(&storage), [(1, 0), (2, 2)], "that change is in it");
+    record(&mut storage, &[changed(2, 5, change::ADDED, &[(9, 0)], "")]);
+    assert_eq!(members(&storage), [(1, 0), (2, 2), (9, 0)]);
+    assert_eq!(storage.group(GROUP).unwrap().unwrap().name, "walkers");
+    assert_eq!(storage.own_groups().unwrap(), [(GROUP, 5)]);
+    storage.leave_group(GROUP).unwrap();
+    storage.set_lacks_groups(false).unwrap();
+    drop(storage);
+    let storage = file.open();
+    assert_eq!((storage.own_groups().unwrap(), storage.lacks_groups().unwrap()), (vec![], false));
+}
+
+#[test]
 fn what_is_read_in_a_group_stays_here() {
     let file = File::new();
     let mut storage = file.open();

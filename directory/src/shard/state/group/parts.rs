@@ -80,6 +80,12 @@ impl State {
             outcome.failed.extend((!is_own).then_some((member, code.number())));
             return;
         }
+        if let Some(in_group) = word.membership_of(member)
+            && let Some(chat) = user.chats.get_mut(&word.group)
+        {
+            chat.in_group = in_group;
+            chat.changed = true;
+        }
         let is_counted = word.is_message() && !is_own;
         if is_counted {
             let length = word.payload.len();
