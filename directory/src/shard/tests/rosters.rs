@@ -1,6 +1,6 @@
 //! What a device that is new asks for: which groups its user is in, and who is in them.
 
-use answerback_proto::kind::{DescribeGroup, Kind, ListChats, action, role};
+use answerback_proto::kind::{DescribeGroup, Kind, ListChats, MUTED, SetChat, action, role};
 
 use super::groups::{C, D, declined, done, group};
 use super::*;
@@ -68,4 +68,33 @@ fn a_user_s_home_knows_the_groups_he_is_in() {
     assert_eq!((listed(&mut at, b), listed(&mut at, a)), (vec![], vec![group]));
     at.change(a, group, action::ADD, role::MEMBER, &[B]);
     assert_eq!(listed(&mut at, b), [group]);
+}
+
+#[test]
+fn who_has_muted_a_group_is_not_woken_for_it() {
+    let (mut at, [a, b, c, _], group) = group();
+    let muted_until_ms = NOW_MS + 3_600_000;
+    let set = SetChat { peer: group.0, changes: MUTED, flags: 0, muted_until_ms };
+    at.home(B).handle_own(Kind::SetChat, b, &envelope(&set));
+    at.settle();
+    at.forget_all();
+    at.close(b);
+    at.close(c);
+    let policy = WakePolicy { after_ms: 60_000, again_s: 600 };
+    at.shards.iter_mut().for_each(|shard| shard.handle_wake_policy(Some(policy)));
+    let woken = |at: &mut Box| {
+        at.wait(60_000);
+        let woken = at.said.iter().filter_map(|effect| match effect {
+            Effect::Wake(Wake { user, .. }) => Some(*user),
+            _ => None,
+        });
+        woken.collect::<Vec<_>>()
+    };
+    at.post(a, group, 1, 0);
+    at.settle();
+    assert_eq!(woken(&mut at), [C]);
+    at.now_ms = muted_until_ms;
+    at.post(a, group, 2, 0);
+    at.settle();
+    assert!(woken(&mut at).contains(&B), "it is over");
 }

@@ -87,6 +87,7 @@ impl State {
             chat.changed = true;
         }
         let is_counted = word.is_message() && !is_own;
+        let mut is_muted = false;
         if is_counted {
             let length = word.payload.len();
             if let Some(code) = over_quota(&self.settings, user, word.group, 0, length) {
@@ -96,6 +97,7 @@ impl State {
             if let Some(chat) = user.chats.get_mut(&word.group) {
                 chat.waiting += 1;
                 chat.changed = true;
+                is_muted = chat.settings().muted_until_ms > self.clock_ms;
             }
         }
         let word_of = Arc::clone(word);
@@ -108,7 +110,7 @@ impl State {
         list(user, &mut self.changed_users);
         self.digest.mix(position.0);
         consequences.touch(member);
-        if is_counted {
+        if is_counted && !is_muted {
             consequences.wait(member, position);
         }
         outcome.holders.push(member);
