@@ -45,6 +45,8 @@ KINDS = {
     "SetChat": (0x0023, "client", "request", "peer:16:1 changes:2:1:7 flags:2:0:3 " + MUTED),
     "ListChats": (0x0024, "client", "request", "behind:16"),
     "Report": (0x0028, "client", "request", "device:16 sequence:8 reason:2 excerpt_length:2:0:4096"),
+    "Watch": (0x0041, "client", "request", "once:2:0:1 users_count:2:0:256"),
+    "SetVisibility": (0x0042, "client", "request", "visibility:2:0:2"),
     "Welcome": (0x0101, "server", "answer", "version:2:1 kinds_count:2:0:256 ticket_length:2:0:1024 "
                 "lapsed:2:0:1 server_time_ms:8 session:8 generation:8:1 cursor:8 pending_count:8 "
                 "pending_bytes:8 frame_bytes_max:4:4096:983040 undecided_max:2:1:64 "
@@ -78,6 +80,7 @@ KINDS = {
                      "change:2:1:6 members_count:2:0:1024 name_length:2:0:256"),
     "GroupFailed": (0x0143, "server", "none", ENTRY + " sequence:8:1 members_count:2:1:1024"),
     "GroupDescribed": (0x0144, "server", "answer", "version:4:1 members_count:2:1:1024 name_length:2:1:256"),
+    "Presence": (0x0160, "server", "none", "last_action_ms:8 online_for_ms:4"),
 }
 NAMES = {number: name for name, (number, *_) in KINDS.items()}
 LISTED = struct.Struct("<16sQHHH")  # of a device: id, last login, standing, whether online, bytes of name
@@ -124,6 +127,7 @@ def encode(frame):
                          for device, up_to in tail.get("marks", []))
     envelope += b"".join(number.to_bytes(size, "little") for member in tail.get("members", [])
                          for number, size in member_numbers(member)) + bytes.fromhex(tail.get("name", ""))
+    envelope += b"".join(int(user).to_bytes(16, "little") for user in tail.get("users", []))
     target = int(frame.get("target", 0)).to_bytes(16, "little")
     return HEADER.pack(HEADER.size + len(envelope) + len(payload), KINDS[kind][0], len(envelope),
                        frame.get("flags", 0), 0, frame.get("tag", 0), target) + envelope + payload
@@ -182,6 +186,7 @@ def check(kind, f):
     need(kind != "SetChat" or f["flags"] & ~f["changes"] == 0 and (f["changes"] & 4 or f["muted_until_ms"] == 0))
     need(kind != "Recall" or f["recalled"] < f["sequence"])
     need(kind != "ChatDeleted" or f["up_to"] < f["position"])
+    need(kind != "Presence" or f["last_action_ms"] > 0 or f["online_for_ms"] == 0)
 
 
 def decode_group_tail(kind, f, tail):
@@ -221,7 +226,11 @@ def decode_tail(kind, f, tail):
         pairs = [[int.from_bytes(mark[part], "little") for part in (slice(16), slice(16, 24))] for mark in marks]
         need(all(device and up_to for device, up_to in pairs))
         return {"marks": pairs}
-    need(len(tail) == 16 * f.get("except_count", 0))
+    need(len(tail) == 16 * f.get("except_count", f.get("users_count", 0)))
+    if kind == "Watch":
+        users = [int.from_bytes(tail[at:at + 16], "little") for at in range(0, len(tail), 16)]
+        need(all(users))
+        return {"users": users}
     if kind != "Delivered":
         return {}
     ends = [0] + [int.from_bytes(tail[at:at + 8], "little") for at in range(0, len(tail), 8)]

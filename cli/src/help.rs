@@ -11,7 +11,10 @@ const GROUPS: [(&str, &[&str]); 5] = [
     ("Keep its data", &["backup", "restore", "scrub", "repair"]),
     (
         "Try it by hand",
-        &["dev-keys", "token", "pin", "chat", "chats", "send", "recv", "group", "account"],
+        &[
+            "dev-keys", "token", "pin", "chat", "chats", "send", "recv", "group", "presence",
+            "account",
+        ],
     ),
     ("Measure it", &["bench"]),
 ];

@@ -103,6 +103,8 @@ enum Command {
     /// Make groups, change them, look at them.
     #[command(subcommand)]
     Group(command::group::Command),
+    /// When another user was there; who may see when this one was.
+    Presence(command::presence::Arguments),
     /// Measure a box.
     ///
     /// Loads send more from each device than a box takes of a human: start it with
@@ -137,6 +139,7 @@ fn main() -> ExitCode {
         Command::Send(arguments) => command::send::run(&arguments),
         Command::Recv(arguments) => command::recv::run(&arguments),
         Command::Group(command) => command::group::run(&command),
+        Command::Presence(arguments) => command::presence::run(&arguments),
         Command::Bench(command) => bench::run(command),
     };
     match outcome {

@@ -54,6 +54,22 @@ fn users_come_and_go_again_and_again_beside_a_chat() {
     }
 }
 
+#[test]
+fn all_who_watch_each_other_go_and_come_back() {
+    let place = Place::new();
+    let server = Server::serve(&place, 2);
+    let mut command = answerback();
+    command.args(["bench", "presence", "--json", "--clients", "40", "--watched", "5"]);
+    command.args(["--addr", &server.address, "--server-pid", &server.child.id().to_string()]);
+    let output = command.args(["--settle", "1"]).arg("--keys").arg(place.keys()).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let report = &json_lines(&output)[0];
+    for told in ["told_at_first", "told"] {
+        let words = report[told].as_u64().unwrap();
+        assert!((200..=400).contains(&words), "of each who is watched once or twice: {report}");
+    }
+}
+
 /// Whatever becomes of those before.
 #[test]
 fn logins_are_offered_by_the_clock() {

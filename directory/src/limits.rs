@@ -18,6 +18,22 @@ pub const BUSY_RETRY_AFTER_MS: u32 = 50;
 /// When a sender should try again who has filled an inbox.
 pub const QUOTA_RETRY_AFTER_MS: u32 = 30_000;
 
+/// A session's list of watched users is told again so often, so that a lost word heals.
+pub const WATCH_RENEWED_MS: u64 = 300_000;
+/// One that does not come again is forgotten.
+pub const WATCH_FORGOTTEN_MS: u64 = 2 * WATCH_RENEWED_MS + 60_000;
+/// How often it is looked which of them those are.
+pub const WATCH_LOOK_PERIOD_MS: u64 = 30_000;
+/// Pairs of a watcher and one of a partition's users; further lists are dropped. A pair takes 44
+/// bytes in the two partitions together.
+pub const WATCHES_MAX: usize = 256 * 1024;
+/// Words about users of whom something has to be read first; further ones are dropped.
+pub const LOOKS_WAITING_MAX: usize = 256 * 1024;
+/// What one word between partitions says of users' presence.
+pub const SIGHTS_PER_MAIL_MAX: usize = 1024;
+/// Users at rest whose last action stays in memory: others' are read when they are asked for.
+pub const ACTS_AT_REST_MAX: usize = 16 * 1024;
+
 /// How long parts wait for newer ones to be folded into. Whoever is online was shown the
 /// receipt at once, so this costs nobody anything but a restart's repeat.
 pub const PART_ROUND_MS: u64 = 250;
@@ -121,5 +137,7 @@ pub const SETTINGS: Settings = Settings {
 pub const INBOX_SHARE_OF_A_SENDER: u32 = 4;
 
 const _: () = assert!(OPEN_BYTES_MAX + FRAME_BYTES_HARD_MAX as usize <= BATCH_BYTES_MAX);
+const _: () = assert!(WATCH_FORGOTTEN_MS > 2 * WATCH_RENEWED_MS);
+const _: () = assert!(WATCHES_MAX > 256);
 const _: () = assert!(PART_RESEND_MS >= 4 * PART_ROUND_MS);
 const _: () = assert!(DIGESTS_KEPT as u64 > 2 * BATCHES_PER_DIGEST);

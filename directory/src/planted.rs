@@ -88,6 +88,8 @@ pub enum Planted {
     BodyStays,
     /// A member who does not get a message is not named to its sender.
     MemberFailureUntold,
+    /// An acknowledgement counts as something that a person did.
+    AckActs,
 }
 
 thread_local! {

@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use answerback_directory::commit_policy::CommitPolicy;
 use answerback_directory::limits::SETTINGS;
-use answerback_directory::shard::WakePolicy;
+use answerback_directory::shard::{PresenceSettings, WakePolicy};
 use answerback_proto::limits::{
     FRAME_BYTES_BEFORE_AUTH_MAX, FRAME_BYTES_HARD_MAX, FRAME_BYTES_MAX,
 };
@@ -52,6 +52,8 @@ pub struct GatewayConfig {
     pub checkpoint_bytes: usize,
     /// And once it has changes of this age, ms.
     pub checkpoint_period_ms: u64,
+    /// What users see of each other's being there.
+    pub presence: PresenceSettings,
     /// What shards decide by; where the journal knows others, these take their place.
     pub settings: Settings,
     /// Threads that read the disk for the shards.
@@ -120,6 +122,7 @@ impl Default for GatewayConfig {
             commit: CommitPolicy::default(),
             checkpoint_bytes: 16 * 1024 * 1024,
             checkpoint_period_ms: CHECKPOINT_PERIOD_MS,
+            presence: PresenceSettings::default(),
             settings: SETTINGS,
             reader_threads: 1,
             cpus: Vec::new(),

@@ -78,6 +78,9 @@ pub(crate) const DRAINING_DELAY_MS: u32 = 1000;
 /// Sessions of a box that come back in a millisecond: half of what a core can log in.
 pub(crate) const RECONNECTS_PER_MS: u32 = 5;
 
+/// How often a session's actions are told to its user's home: a third of the shortest time for
+/// which anybody counts as there.
+pub(crate) const ACTION_PERIOD_S: u16 = 5;
 /// Of each session and chat one word goes on in so long a time that its user writes.
 pub(crate) const TYPING_PERIOD_MS: u64 = 2000;
 /// Sessions and chats of a core of which words went on lately; those of others are dropped.

@@ -191,6 +191,7 @@ pub fn serve<J: Journal + 'static, R: StateReader + 'static>(
     }
     let hooks = control.hooks().clone();
     for shard in &mut shards {
+        shard.set_presence(config.presence);
         shard.handle_started(Some(&config.settings));
         shard.handle_wake_policy(hooks.wakes().then_some(config.wake));
     }

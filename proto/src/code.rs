@@ -150,6 +150,8 @@ codes! {
     GroupFull = 3033,
     /// A user cannot add himself: he is a member, or somebody else adds him.
     AddsOneself = 3034,
+    /// What only a session in active mode may ask for.
+    NotActive = 3050,
 
     /// The token's signature, form or audience is wrong.
     TokenInvalid = 4001,

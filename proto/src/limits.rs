@@ -42,6 +42,11 @@ pub const MUTED_UNTIL_MS_MAX: u64 = 253_402_300_799_999;
 /// Bytes of what a reporter shows of a message in a `Report`.
 pub const EXCERPT_BYTES_MAX: usize = 4 * 1024;
 
+/// Users whom a session may watch.
+pub const WATCHED_MAX: usize = 256;
+/// The greatest visibility: 0 everybody, 1 contacts, 2 nobody.
+pub const VISIBILITY_MAX: u16 = 2;
+
 /// How long a message may wait: default and cap.
 pub const LIFE_MAX_S: u32 = 30 * 24 * 3600;
 /// The shortest life that may be asked for: a shorter one ends before a sleeping phone wakes.

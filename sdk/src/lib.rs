@@ -127,9 +127,9 @@ pub use answerback_proto::id::{DeviceId, GroupId, Sequence, UserId};
 pub use answerback_proto::kind::{ChatSettings, DeviceStanding, ListedChat, ListedDevice};
 pub use client::{
     ChatSummary, Client, ClientEvent, ConnectionState, Error, ErrorClass, Failure, Fetched,
-    GroupAnswer, Message, MessageId, MessageState, Options, Received, Statistics, TokenSource,
-    fetch_once,
+    GroupAnswer, Message, MessageId, MessageState, Options, Presence, Received, Statistics,
+    TokenSource, fetch_once,
 };
-pub use session::{Ask, AskId, Mode, Outcome};
+pub use session::{Ask, AskId, Mode, Outcome, Visibility};
 pub use storage::{Draft, GroupMember, StoredGroup};
 pub use transport::{Pin, Roots, Security, Tls};

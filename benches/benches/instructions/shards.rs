@@ -68,6 +68,7 @@ impl Core {
             cursor: Position(0),
             credit_frames: 1024,
             credit_bytes: 1 << 20,
+            takes_presence: false,
             takes_typing: false,
         });
     }

@@ -17,6 +17,7 @@ mod load;
 mod log;
 mod offline;
 mod pair;
+mod presence;
 mod progress;
 mod relay;
 mod soak;
@@ -43,6 +44,8 @@ pub(crate) enum Command {
     Idle(idle::Arguments),
     /// Everybody logs in: logins a second, and what those notice who are there.
     Storm(storm::Arguments),
+    /// Users who watch each other, and all come back at once: words, CPU.
+    Presence(presence::Arguments),
     /// A chat for a long time: what grows?
     Soak(soak::Arguments),
     /// A bare log with one sync at a time: the least that durable can cost.
@@ -59,6 +62,7 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
         Command::Fanout(arguments) => fanout::run(&arguments),
         Command::Idle(arguments) => idle::run(&arguments),
         Command::Storm(arguments) => storm::run(&arguments),
+        Command::Presence(arguments) => presence::run(&arguments),
         Command::Soak(arguments) => soak::run(&arguments),
         Command::Log(arguments) => log::run(&arguments),
         Command::Relay(arguments) => relay::run(&arguments),

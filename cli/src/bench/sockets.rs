@@ -2,7 +2,9 @@
 
 use answerback_proto::code::Code;
 use answerback_proto::encode::{Address, append_frame};
-use answerback_proto::kind::{Ack, End, Envelope, Hello, Kind, Resume, Resync};
+use answerback_proto::header::USER_ACTION;
+use answerback_proto::id::UserId;
+use answerback_proto::kind::{Ack, End, Envelope, Hello, Kind, Resume, Resync, Watch};
 use answerback_proto::limits::{CREDIT_BYTES_MAX, CREDIT_FRAMES_MAX};
 use answerback_proto::ticket::{SECRET_BYTES, proof_message};
 use aws_lc_rs::hmac;
@@ -47,6 +49,16 @@ impl Sockets {
     ) {
         if let Some(out) = self.out(at) {
             append_frame(out, address, envelope, &[], payload);
+        }
+    }
+
+    /// A person opens the app, and watches others from now on.
+    pub(super) fn watch(&mut self, at: usize, users: &[UserId]) {
+        let Some(target) = self.login(at).map(|login| login.user.0) else { return };
+        let address = Address { flags: USER_ACTION, tag: 2, target };
+        if let Some(out) = self.out(at) {
+            let appended = Watch { once: 0, users_count: 0 }.append(out, address, users);
+            debug_assert_eq!(appended, Ok(()));
         }
     }
 

@@ -13,6 +13,7 @@ mod tests;
 use std::collections::BTreeMap;
 
 use answerback_proto::id::{DeviceId, UserId};
+use answerback_sdk::Presence;
 use ratatui::layout::Size;
 
 use super::connection::Connection;
@@ -123,6 +124,8 @@ pub(super) struct Model {
     is_peer_writing: bool,
     /// How the open chat is treated.
     treatment: Treatment,
+    /// When the open chat's other end was there.
+    presence: Presence,
     size: Size,
 }
 
@@ -153,6 +156,7 @@ impl Model {
             is_looked_at: true,
             is_peer_writing: false,
             treatment: Treatment::default(),
+            presence: Presence::default(),
             size,
         }
     }
@@ -289,9 +293,9 @@ impl Model {
         }
     }
 
-    /// Whether the other end of the open chat writes just now.
-    pub(super) fn handle_peer_writing(&mut self, is_peer_writing: bool) {
-        self.is_peer_writing = is_peer_writing;
+    /// What the other end of the open chat does just now, and when it was there.
+    pub(super) fn handle_peer(&mut self, is_writing: bool, presence: Presence) {
+        (self.is_peer_writing, self.presence) = (is_writing, presence);
     }
 
     /// How the user has the open chat treated.
@@ -308,9 +312,17 @@ impl Model {
         }
     }
 
-    /// What the other end of the open chat does just now.
-    pub(super) fn doing(&self) -> Option<&'static str> {
-        (self.is_peer_writing && self.open.is_some()).then_some("typing…")
+    /// What the other end of the open chat does just now, or when it was there, in words.
+    pub(super) fn doing(&self) -> Option<String> {
+        self.open.as_ref()?;
+        if self.is_peer_writing {
+            return Some("typing…".to_owned());
+        }
+        if self.presence.is_online {
+            return Some("online".to_owned());
+        }
+        let last_seen_ms = self.presence.last_seen_ms?;
+        Some(format!("last seen {}", self.calendar.short(last_seen_ms)))
     }
 
     /// A text could not be stored: it is there again, to be sent later.

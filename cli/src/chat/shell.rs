@@ -82,6 +82,8 @@ struct Shell {
     life_s: u32,
     /// The last report, until it is answered.
     report: Option<AskId>,
+    /// Whom the client watches.
+    watched: Option<UserId>,
     /// The client knows more than the model.
     is_stale: bool,
 }
@@ -96,7 +98,8 @@ impl Shell {
         if let Some(peer) = to {
             model.open_chat(peer);
         }
-        Ok(Self { client, model, screen, life_s: 0, report: None, is_stale: true })
+        let (report, watched) = (None, None);
+        Ok(Self { client, model, screen, life_s: 0, report, watched, is_stale: true })
     }
 
     /// Shows the model what the client knows, and tells the client what the person has seen.
@@ -120,6 +123,7 @@ impl Shell {
         }
         self.model.handle_groups(groups);
         self.model.handle_chats(history::chats(self.client.chats()?));
+        self.watch()?;
         if let Some((peer, count)) = self.model.wanted() {
             let messages = self.client.chat(peer, count)?;
             let messages = match self.model.group(peer) {
@@ -127,13 +131,25 @@ impl Shell {
                 None => history::messages(messages),
             };
             self.model.handle_messages(peer, messages);
-            self.model.handle_peer_writing(self.client.typing(peer)? != 0);
+            let is_writing = self.client.typing(peer)? != 0;
+            self.model.handle_peer(is_writing, self.client.presence(peer)?);
             let settings = self.client.chat_settings(peer)?;
             let (is_blocked, is_muted) =
                 (settings.is_blocked(), settings.muted_until_ms > unix_ms());
             self.model.handle_treatment(Treatment { is_blocked, is_muted });
         }
         self.is_stale = false;
+        Ok(())
+    }
+
+    /// The user at the other end of the open chat is watched, and nobody else.
+    fn watch(&mut self) -> Result<(), Failure> {
+        let open = self.model.wanted().map(|(peer, _)| peer);
+        let open = open.filter(|peer| self.model.group(*peer).is_none());
+        if open != self.watched {
+            self.client.watch(open.as_slice())?;
+            self.watched = open;
+        }
         Ok(())
     }
 
@@ -178,8 +194,10 @@ impl Shell {
             ),
             ClientEvent::GroupAnswered { ticket } => self.handle_group_answer(ticket)?,
             ClientEvent::Answered { ask, outcome } => self.handle_answer(ask, &outcome),
+            ClientEvent::WatchRefused { error } => self.model.handle_notice(error.to_string()),
             ClientEvent::ChatChanged { .. }
             | ClientEvent::TypingChanged { .. }
+            | ClientEvent::PresenceChanged { .. }
             | ClientEvent::CaughtUp
             | ClientEvent::EverythingChanged => {}
         }

@@ -14,6 +14,7 @@ pub(crate) mod inspect;
 mod look;
 pub(crate) mod operate;
 pub(crate) mod pin;
+pub(crate) mod presence;
 pub(crate) mod recv;
 pub(crate) mod repair;
 pub(crate) mod restore;

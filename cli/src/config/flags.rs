@@ -69,6 +69,7 @@ fn heading(section: &str) -> &'static str {
     match section {
         "box" => "The box",
         "gateway" => "Connections",
+        "presence" => "What users see of each other",
         "commit" | "checkpoint" => "Commits and checkpoints",
         "admin" => "Operating",
         "log" => "Logs",

@@ -159,6 +159,12 @@ pub(crate) static KEYS: &[Key] = &[
         .means("How long clients have to leave when the box stops"),
     Key::new("gateway.reader_threads", Number(1, 64), |c| &mut c.gateway.reader_threads)
         .means("Threads that read the disk for users at rest"),
+    Key::new("presence.online_s", Number(10, 3600), |c| &mut c.gateway.presence.online_s)
+        .reloads()
+        .means("So long after the last thing that a user did others see that he is there"),
+    Key::new("presence.write_s", Number(10, DAY), |c| &mut c.gateway.presence.write_s)
+        .reloads()
+        .means("How often it is written when users were there last; a kill loses as much of it"),
     Key::new("commit.linger_us", Number(0, 1_000_000), |c| &mut c.gateway.commit.linger_us)
         .flag("linger-us", "MICROSECONDS")
         .reloads()

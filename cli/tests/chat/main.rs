@@ -65,13 +65,27 @@ fn a_message_is_accepted_delivered_and_read() {
 
     bob.press("Enter");
     alice.wait_for_row("hello", " ✓✓ read");
-    let screen = bob.wait_for("user 1\n");
+    let screen = bob.wait_for("user 1 ");
     assert!(has_row(&screen, "─ 1 unread ─", ""), "{screen}");
 
     bob.enter("hello yourself");
     alice.wait_for("hello yourself");
     let screen = bob.wait_for_row("hello yourself", " ✓✓ read");
     assert!(!screen.contains("unread"), "an answer ends it: {screen}");
+}
+
+#[test]
+fn the_header_says_who_writes_and_who_is_there() {
+    let (place, server) = start();
+    let mut alice = alice(&place, &server);
+    let mut bob = bob(&place, &server);
+    bob.enter("/to 1");
+    alice.write("x");
+    bob.wait_for("user 1  typing…");
+    alice.press("BSpace");
+    bob.wait_for("user 1  online");
+    alice.press("C-c");
+    bob.wait_for("user 1  last seen ");
 }
 
 #[test]
@@ -201,7 +215,7 @@ fn nothing_comes_of_who_is_blocked_and_who_is_muted_is_marked() {
         bob.press("BSpace");
     }
     bob.enter("/unblock");
-    bob.wait_for("user 1\n");
+    bob.wait_until("no more \"blocked\"", |screen| !screen.contains("  blocked"));
     bob.enter("/mute");
     bob.wait_for("user 1  muted");
     alice.enter("and this?");

@@ -126,6 +126,7 @@ impl Shard {
         }
         self.go_on_with_purges();
         self.look_after_wakes();
+        self.handle_presence_timeout(now_ms, wall_ms);
         if now_ms >= self.due_at_ms {
             self.due_at_ms = now_ms + DUE_PERIOD_MS;
             self.look_for_due(wall_ms);

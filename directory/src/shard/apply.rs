@@ -108,8 +108,15 @@ impl Shard {
         self.courier.hurry(self.consequences.hurried.drain(..));
         let alarms = self.consequences.alarms.drain(..);
         self.effects.extend(alarms.map(Effect::Alarm));
-        for (user, is_left) in self.consequences.purges.drain(..) {
+        for user in std::mem::take(&mut self.consequences.visibility) {
+            self.handle_visibility(user);
+        }
+        for (user, peer) in std::mem::take(&mut self.consequences.blocks) {
+            self.handle_block(user, peer);
+        }
+        for (user, is_left) in std::mem::take(&mut self.consequences.purges) {
             self.purges.handle_applied(user, is_left);
+            self.forget_presence(user);
         }
         self.go_on_with_purges();
     }

@@ -166,7 +166,8 @@ impl Shard {
         self.uncheckpointed_bytes =
             self.taken.iter().map(|taken| taken.batch.as_bytes().len()).sum();
         let users = std::mem::take(&mut self.state.changed_users);
-        let rows = rows::freeze(&mut self.state, &users);
+        let mut rows = rows::freeze(&mut self.state, &users);
+        self.write_actions(&mut rows);
         self.freezing = Some(users);
         Checkpoint { partition: self.state.partition, applied: self.state.applied, rows }
     }

@@ -57,6 +57,8 @@ tables! {
     /// partition, place → what members of a group were sent; partition, place, user → nothing:
     /// the user's inbox refers to it.
     Body = 13, "body";
+    /// partition, user → when the user was there last.
+    Presence = 14, "presence";
 }
 
 /// Rows put and deleted, one by one or by ranges, in one flat buffer. Keys begin with the partition, big-endian,

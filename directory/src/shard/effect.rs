@@ -3,19 +3,14 @@
 use std::sync::Arc;
 
 use answerback_proto::code::Code;
-use answerback_proto::id::{
-    DeviceId, Generation, PartNumber, PartitionId, Position, Sequence, UserId,
-};
+use answerback_proto::id::{DeviceId, Generation, PartitionId, Position, Sequence, UserId};
 use answerback_proto::kind::{ChatSettings, Kind, SequenceRange};
-use answerback_proto::record::{
-    CopyPart, DeliveredButPart, DeliveredPart, ErasePart, ErasedPart, FailedPart, GroupFailedPart,
-    GroupGonePart, GroupPart, ReadPart,
-};
 use bytes::Bytes;
 
 use super::grant::Grant;
 use super::group::GroupWord;
 use super::load::Load;
+use super::mail::Mail;
 pub use super::pages::{ChatsPage, DescribedGroup, DevicesPage};
 use super::reported::Reported;
 use super::signals::Signal;
@@ -64,6 +59,8 @@ pub struct Opening {
     pub credit_frames: u32,
     /// From the `Hello`, within limits.
     pub credit_bytes: u32,
+    /// Whether somebody may be looking who is to see when others are there.
+    pub takes_presence: bool,
     /// Whether somebody may be looking who is to see that others write.
     pub takes_typing: bool,
 }
@@ -457,63 +454,6 @@ pub enum EntryBody {
         /// Who, ascending, and why: a code's number.
         members: Arc<[(UserId, u16)]>,
     },
-}
-
-/// What one partition says to another, through memory: all of it may be lost.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Mail {
-    /// A part of the numbered queue: messages were delivered.
-    Delivered(DeliveredPart),
-    /// A part of the numbered queue: messages were delivered, but for some before them.
-    DeliveredBut(DeliveredButPart, Bytes),
-    /// A part of the numbered queue: messages were read.
-    Read(ReadPart),
-    /// A part of the numbered queue: a message will not be delivered.
-    Failed(FailedPart),
-    /// A part of the numbered queue: a message, for its sender's other devices.
-    Copy(CopyPart, Bytes),
-    /// A part of the numbered queue: the other user has deleted the chat, with marks.
-    Erase(ErasePart, Bytes),
-    /// A part of the numbered queue: what of the own messages that covers, as marks.
-    Erased(ErasedPart, Bytes),
-    /// A part of the numbered queue: a group's word, for these members.
-    Group(Box<GroupPart>, Arc<[UserId]>, Bytes),
-    /// A part of the numbered queue: members that a message will not be delivered to.
-    GroupFailed(GroupFailedPart, Arc<[(UserId, u16)]>),
-    /// A part of the numbered queue: members of a group do not exist.
-    GroupGone(GroupGonePart, Arc<[UserId]>),
-    /// The partition `by` has committed all parts up to a number.
-    Confirm {
-        /// Who has them.
-        by: PartitionId,
-        /// The greatest number.
-        up_to: PartNumber,
-    },
-    /// A first word to the sessions of a user; its durable entry follows as a part.
-    Show {
-        /// Whose sessions.
-        user: UserId,
-        /// The other end of the chat.
-        peer: UserId,
-        /// What to show.
-        body: EntryBody,
-    },
-    /// A signal to the sessions of a user.
-    Typing {
-        /// Whose sessions.
-        user: UserId,
-        /// Who writes.
-        peer: UserId,
-        /// What `peer` does.
-        state: u16,
-    },
-}
-
-impl Mail {
-    /// Whether it is dropped before anything else is.
-    pub fn is_signal(&self) -> bool {
-        matches!(self, Self::Typing { .. })
-    }
 }
 
 impl EntryBody {

@@ -42,6 +42,7 @@ impl Shard {
         if !self.sessions.has(user, session) {
             return self.forget_opening(session);
         }
+        self.end_watch(session);
         if let Some((device, up_to)) = self.sessions.close(user, session) {
             let record = Acknowledge { user: user.0, device: device.0, up_to: up_to.0 };
             self.builder().push(&record, &[]);

@@ -82,6 +82,8 @@ pub enum Wanted {
         /// Up to this.
         to: Position,
     },
+    /// When a user was there last.
+    Presence(UserId),
     /// Users whose time has come.
     Due {
         /// By this time.
@@ -113,6 +115,8 @@ pub(crate) enum Found {
     Entries(Span),
     /// Holders by place.
     Holders(Vec<(u64, Vec<UserId>)>),
+    /// When, ms since 1970; 0 where there is no row.
+    Presence(u64),
     /// Users, and whether there are more of them.
     Due(Vec<UserId>),
 }
@@ -154,6 +158,15 @@ impl Load {
             }
             Wanted::Holders { user, after, to } => {
                 Found::Holders(bodies::read_holders(reader, partition, user, (after, to))?)
+            }
+            Wanted::Presence(user) => {
+                let key = rows::key(partition, &[&user.0.to_be_bytes()]);
+                let row = reader.row(Table::Presence, &key)?;
+                let last_ms = row.map(|value| {
+                    rows::read_presence(&value)
+                        .ok_or_else(|| unreadable(Table::Presence, partition))
+                });
+                Found::Presence(last_ms.transpose()?.unwrap_or(0))
             }
             Wanted::Due { up_to_ms } => Found::Due(read_due(reader, partition, up_to_ms)?),
         };

@@ -1,13 +1,90 @@
-//! What other partitions say: parts of the numbered queues, confirmations, first words.
+//! What partitions say to each other: parts of the numbered queues, confirmations, first words.
+
+use std::sync::Arc;
 
 use answerback_proto::id::{PartNumber, PartitionId, UserId};
-use answerback_proto::record::FixedRecord;
+use answerback_proto::record::{
+    CopyPart, DeliveredButPart, DeliveredPart, ErasePart, ErasedPart, FailedPart, FixedRecord,
+    GroupFailedPart, GroupGonePart, GroupPart, ReadPart,
+};
+use bytes::Bytes;
 
 use super::chat::Chat;
 use super::group::{list_numbered, list_users};
 use super::parts::PartNumbers;
-use super::{Effect, EntryBody, Mail, Shard};
+use super::presence::Sight;
+use super::{Effect, EntryBody, SessionRef, Shard};
 use crate::limits::OPEN_BYTES_MAX;
+
+/// What one partition says to another, through memory: all of it may be lost.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Mail {
+    /// A part of the numbered queue: messages were delivered.
+    Delivered(DeliveredPart),
+    /// A part of the numbered queue: messages were delivered, but for some before them.
+    DeliveredBut(DeliveredButPart, Bytes),
+    /// A part of the numbered queue: messages were read.
+    Read(ReadPart),
+    /// A part of the numbered queue: a message will not be delivered.
+    Failed(FailedPart),
+    /// A part of the numbered queue: a message, for its sender's other devices.
+    Copy(CopyPart, Bytes),
+    /// A part of the numbered queue: the other user has deleted the chat, with marks.
+    Erase(ErasePart, Bytes),
+    /// A part of the numbered queue: what of the own messages that covers, as marks.
+    Erased(ErasedPart, Bytes),
+    /// A part of the numbered queue: a group's word, for these members.
+    Group(Box<GroupPart>, Arc<[UserId]>, Bytes),
+    /// A part of the numbered queue: members that a message will not be delivered to.
+    GroupFailed(GroupFailedPart, Arc<[(UserId, u16)]>),
+    /// A part of the numbered queue: members of a group do not exist.
+    GroupGone(GroupGonePart, Arc<[UserId]>),
+    /// The partition `by` has committed all parts up to a number.
+    Confirm {
+        /// Who has them.
+        by: PartitionId,
+        /// The greatest number.
+        up_to: PartNumber,
+    },
+    /// A first word to the sessions of a user; its durable entry follows as a part.
+    Show {
+        /// Whose sessions.
+        user: UserId,
+        /// The other end of the chat.
+        peer: UserId,
+        /// What to show.
+        body: EntryBody,
+    },
+    /// A signal to the sessions of a user.
+    Typing {
+        /// Whose sessions.
+        user: UserId,
+        /// Who writes.
+        peer: UserId,
+        /// What `peer` does.
+        state: u16,
+    },
+    /// A session watches users: its whole list of this partition's, or a single look at them.
+    Watch {
+        /// Whose session.
+        watcher: UserId,
+        /// Which.
+        session: SessionRef,
+        /// Whom; nobody ends it.
+        users: Box<[UserId]>,
+        /// Whether the list stays as it is.
+        once: bool,
+    },
+    /// What sessions are to see of users.
+    Sights(Box<[Sight]>),
+}
+
+impl Mail {
+    /// Whether it is dropped before anything else is.
+    pub fn is_signal(&self) -> bool {
+        matches!(self, Self::Typing { .. } | Self::Sights(_))
+    }
+}
 
 impl Shard {
     /// A word of another partition.
@@ -49,6 +126,10 @@ impl Shard {
                 }
             }
             Mail::Typing { user, peer, state } => self.show_typing(user, peer, state),
+            Mail::Watch { watcher, session, users, once } => {
+                self.take_watch(watcher, session, users, once);
+            }
+            Mail::Sights(sights) => self.show_sights(&sights),
         }
     }
 

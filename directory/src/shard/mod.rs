@@ -39,6 +39,7 @@ mod outstanding;
 mod own;
 mod pages;
 mod parts;
+mod presence;
 mod purges;
 mod push;
 pub mod reply;
@@ -69,6 +70,8 @@ pub use effect::*;
 pub use grant::Grant;
 pub use group::{GroupWord, Said};
 pub use load::{Load, Loaded, Wanted};
+pub use mail::Mail;
+pub use presence::{PresenceSettings, PresenceTotals, Sight};
 pub use report::{SessionReport, ShardReport, Totals};
 pub use reported::Reported;
 pub use residency::Residency;
@@ -79,6 +82,7 @@ pub use wakes::{Wake, WakePolicy};
 use crate::partition_table::PartitionTable;
 use crate::ports::Applied;
 use courier::Courier;
+use presence::Presence;
 use purges::Purges;
 use push::Sessions;
 use state::{Consequences, State};
@@ -117,6 +121,8 @@ pub struct Shard {
     sessions: Sessions,
     /// What is under way to and from other partitions.
     courier: Courier,
+    /// Who was there when, and who is told: decides nothing.
+    presence: Presence,
     /// Counts restores.
     generation: Generation,
     residency: Residency,
@@ -190,6 +196,7 @@ impl Shard {
             generation,
             sessions: Sessions::default(),
             courier: Courier::default(),
+            presence: Presence::default(),
             residency,
             open: BatchBuilder::default(),
             open_askers: VecDeque::new(),
@@ -225,7 +232,8 @@ impl Shard {
         while self.effects.is_empty() {
             let mut wanted = Vec::new();
             let (users, effects) = (&mut self.state.users, &mut self.effects);
-            if !self.sessions.push_next(users, effects, |what| wanted.push(what)) {
+            let is_pushed = self.sessions.push_next(users, effects, |what| wanted.push(what));
+            if !is_pushed && !self.flush_sights() {
                 return None;
             }
             wanted.into_iter().for_each(|what| self.load(what));

@@ -28,6 +28,8 @@ impl Shard {
             Kind::DeleteChat => self.delete_chat(origin, envelope),
             Kind::SetChat => self.set_chat(origin, envelope),
             Kind::ListChats => self.list_chats(origin, envelope),
+            Kind::Watch => self.watch(origin, envelope),
+            Kind::SetVisibility => self.set_visibility(origin, envelope),
             _ => Err(Code::KindNotAllowed),
         };
         if let Err(code) = handled {
@@ -121,6 +123,6 @@ impl Shard {
     }
 }
 
-fn asked(origin: Origin) -> Asked {
+pub(super) fn asked(origin: Origin) -> Asked {
     Asked::Request { origin, peer: origin.user }
 }

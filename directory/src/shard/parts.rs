@@ -17,8 +17,8 @@ use answerback_proto::record::{
 };
 use bytes::Bytes;
 
-use super::effect::Mail;
 use super::group::GroupWord;
+use super::mail::Mail;
 use crate::limits::{GROUP_PART_BYTES_MAX, GROUP_PARTS_MAX};
 
 /// What a part says, without its numbers.

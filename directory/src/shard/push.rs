@@ -241,6 +241,16 @@ impl Sessions {
         }
     }
 
+    /// The sessions of a user.
+    pub(crate) fn of(&self, user: UserId) -> impl Iterator<Item = SessionRef> {
+        self.live.of(user).map(|session| session.session)
+    }
+
+    /// Whether a session is live, and shown when others are there.
+    pub(crate) fn takes_presence(&self, user: UserId, session: SessionRef) -> bool {
+        self.live.of(user).any(|known| known.session == session && known.takes_presence)
+    }
+
     /// The sessions of a user that are shown who writes.
     pub(crate) fn that_take_typing(&self, user: UserId) -> impl Iterator<Item = SessionRef> {
         let takes = |session: &&Session| session.takes_typing || planted!(TypingToAll);

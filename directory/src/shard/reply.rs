@@ -5,7 +5,7 @@ use answerback_proto::id::{Position, UserId};
 use answerback_proto::kind::{
     Accepted, CaughtUp, ChatDeleted, ChatSet, Chats, Copied, Declined, Deliver, Delivered,
     DeviceMark, Devices, Done, Failed, GroupChanged, GroupCreated, GroupDeliver, GroupDescribed,
-    GroupFailed, OutOfOrder, ReadBy, ReadElsewhere, ReadNoted, Refused, Skipped, Typing,
+    GroupFailed, OutOfOrder, Presence, ReadBy, ReadElsewhere, ReadNoted, Refused, Skipped, Typing,
 };
 
 use super::effect::{Answer, ChatsPage, DescribedGroup, DevicesPage, Entry, EntryBody};
@@ -208,6 +208,10 @@ pub fn append_signal(out: &mut Vec<u8>, signal: &Signal) {
         Signal::Typing { peer, state } => {
             let address = Address { flags: 0, tag: 0, target: peer.0 };
             append_frame(out, address, &Typing { state }, &[], &[]);
+        }
+        Signal::Presence { peer, last_action_ms, online_for_ms } => {
+            let address = Address { flags: 0, tag: 0, target: peer.0 };
+            append_frame(out, address, &Presence { last_action_ms, online_for_ms }, &[], &[]);
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use answerback_proto::id::{DeviceId, Position, UserId};
 
-use super::{SessionRef, Shard};
+use super::{PresenceTotals, SessionRef, Shard};
 
 /// What became of messages and devices since the start. A replay does not count.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -22,6 +22,8 @@ pub struct Totals {
 pub struct ShardReport {
     /// Since the start.
     pub totals: Totals,
+    /// When users were there, and who is told.
+    pub presence: PresenceTotals,
     /// Users in memory.
     pub users: u64,
     /// Live sessions.
@@ -65,6 +67,7 @@ impl Shard {
         let undecided = self.taken.iter().map(|taken| taken.askers.len()).sum::<usize>();
         ShardReport {
             totals: self.state.totals,
+            presence: self.presence_totals(),
             users: self.state.users.len() as u64,
             sessions: self.sessions.count() as u64,
             undecided: (undecided + self.open_askers.len()) as u64,

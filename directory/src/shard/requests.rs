@@ -133,6 +133,9 @@ impl Shard {
 
     /// An `Ack` of a user of this partition.
     pub fn handle_ack(&mut self, origin: Origin, envelope: &[u8]) {
+        if planted!(AckActs) {
+            self.handle_action(origin.user, self.state.clock_ms);
+        }
         let acknowledged = access::read::<Ack>(envelope).and_then(|ack| {
             self.sessions.acknowledge(origin.user, origin.session, Position(ack.up_to))
         });

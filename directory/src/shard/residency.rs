@@ -176,6 +176,9 @@ impl Shard {
         match (loaded.load.what, loaded.found) {
             (Wanted::Due { up_to_ms }, Found::Due(users)) => self.handle_due(users, up_to_ms),
             (what, Found::SetChats(page)) => self.answer_listings(what, &page),
+            (Wanted::Presence(user), Found::Presence(last_ms)) => {
+                self.take_last_action(user, last_ms);
+            }
             (what, found) => {
                 self.state.handle_loaded(what, found);
                 match what {
@@ -185,7 +188,9 @@ impl Shard {
                         self.handle_read_for_wake(user);
                         self.handle_read_for_reports(user);
                         self.answer_descriptions(user);
+                        self.tell_who_waited(what);
                     }
+                    Wanted::Chat(..) => self.tell_who_waited(what),
                     _ => {}
                 }
             }

@@ -20,7 +20,9 @@ pub(crate) struct Session {
     /// More waited than there was room for, or than was in memory: an acknowledgement is the
     /// time to look again.
     pub(crate) is_held: bool,
-    /// Somebody may be looking who is to see that others write.
+    /// Who looks is to see when others are there.
+    pub(crate) takes_presence: bool,
+    /// Who looks is to see that others write.
     pub(crate) takes_typing: bool,
     pub(crate) watch: Watch,
     /// Attempts with the first entry in flight, as far as the pause between them goes.
@@ -89,6 +91,7 @@ impl Session {
             session: opening.origin.session,
             acknowledgement_waits: false,
             is_held: false,
+            takes_presence: opening.takes_presence,
             takes_typing: opening.takes_typing,
             watch: Watch::None,
             attempts: 0,

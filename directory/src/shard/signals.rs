@@ -18,6 +18,15 @@ pub enum Signal {
         /// What `peer` does, 0 for nothing any more.
         state: u16,
     },
+    /// When a user was there last.
+    Presence {
+        /// Who.
+        peer: UserId,
+        /// The last action, ms since 1970; 0 where none is known, or shown.
+        last_action_ms: u64,
+        /// How long the user counts as there from now on, ms.
+        online_for_ms: u32,
+    },
 }
 
 impl Shard {
@@ -34,10 +43,10 @@ impl Shard {
         self.effects.extend(who_look.into_iter().map(|to| Effect::Signal { to, signal }));
     }
 
-    /// Whether what `peer` does just now is for the eyes of a user of this partition. Most have
-    /// no chat set, and it is not looked up for that; one that is not in memory is read for the
-    /// next word.
-    fn may_show(&mut self, user: UserId, peer: UserId) -> bool {
+    /// Whether what `peer` does just now is for the eyes of a user of this partition, and what
+    /// that one does for the other's. Most have no chat set, and it is not looked up for that; one
+    /// that is not in memory is read for the next word.
+    pub fn may_show(&mut self, user: UserId, peer: UserId) -> bool {
         let known = self.state.users.get(user).filter(|known| known.set_chats() > 0);
         let Some(known) = known.filter(|_| !planted!(BlockIgnored)) else { return true };
         match known.chats.get(&peer) {

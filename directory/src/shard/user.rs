@@ -179,9 +179,37 @@ pub(crate) struct User {
     pub(crate) used: bool,
 }
 
+/// Who may see when a user was there; whom the user does not show himself to, he does not see.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Visibility {
+    #[default]
+    Everybody = 0,
+    Contacts = 1,
+    Nobody = 2,
+}
+
+impl Visibility {
+    /// By the number that frames, records and rows have.
+    pub(crate) fn of(number: u16) -> Option<Self> {
+        match number {
+            0 => Some(Self::Everybody),
+            1 => Some(Self::Contacts),
+            2 => Some(Self::Nobody),
+            _ => None,
+        }
+    }
+
+    /// Whether nobody has to be asked for.
+    pub(crate) fn is_everybody(self) -> bool {
+        self == Self::Everybody
+    }
+}
+
 /// What hardly any user has.
 #[derive(Debug, Default)]
 struct Rare {
+    visibility: Visibility,
     gaps: Box<[UserId]>,
     purged_up_to: Position,
     revocations: Revocations,
@@ -261,6 +289,18 @@ impl User {
     /// Of a user who is being purged.
     pub(crate) fn set_purged_up_to(&mut self, position: Position) {
         self.rare.get_or_insert_default().purged_up_to = position;
+    }
+
+    /// Who may see when the user was there.
+    pub(crate) fn visibility(&self) -> Visibility {
+        self.rare.as_ref().map_or(Visibility::default(), |rare| rare.visibility)
+    }
+
+    /// As above, from now on.
+    pub(crate) fn set_visibility(&mut self, visibility: Visibility) {
+        if visibility != self.visibility() {
+            self.rare.get_or_insert_default().visibility = visibility;
+        }
     }
 
     /// What is void of its tokens, where anything ever was.

@@ -84,6 +84,11 @@ fn check(kind: Kind, envelope: &[u8]) {
         Kind::Resync => plain::<Resync>(envelope, |_| true),
         Kind::ReadNoted => plain::<ReadNoted>(envelope, |_| true),
         Kind::Typing => plain::<Typing>(envelope, |_| true),
+        Kind::Watch => tails::watch(envelope),
+        Kind::SetVisibility => plain::<SetVisibility>(envelope, |set| set.visibility <= 2),
+        Kind::Presence => plain::<Presence>(envelope, |presence| {
+            presence.last_action_ms > 0 || presence.online_for_ms == 0
+        }),
         Kind::Done => plain::<Done>(envelope, |_| true),
         Kind::Declined => plain::<Declined>(envelope, |declined| has_class(declined.code)),
         Kind::CaughtUp => plain::<CaughtUp>(envelope, |_| true),

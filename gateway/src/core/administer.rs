@@ -153,6 +153,7 @@ impl Core {
             if let Some(shard) = self.shards.touch(partition) {
                 shard.handle_settings(&config.settings);
                 shard.handle_wake_policy(wakes.then_some(config.wake));
+                shard.set_presence(config.presence);
             }
         }
         self.config = config;

@@ -189,6 +189,9 @@ impl Core {
         request: Request,
     ) -> Result<(), Code> {
         let tag = frame.header.tag;
+        if frame.header.is_user_action() {
+            self.note_action(key, session, frame);
+        }
         let origin = Origin {
             session: self.session_ref(key),
             tag,

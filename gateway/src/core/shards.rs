@@ -165,8 +165,19 @@ impl Shards {
         let Some(shard) = &home.shard else { return };
         home.waiting = shard.pending();
         home.timeout_ms = shard.poll_timeout();
-        if shard.uncheckpointed_bytes() > 0 {
+        if shard.uncheckpointed_bytes() > 0 || shard.has_actions_to_write() {
             home.changed_since_ms.get_or_insert(now_ms);
+        }
+    }
+
+    /// The last checkpoints are made: what was put off is in them too.
+    pub(crate) fn handle_last_checkpoint(&mut self, now_ms: u64) {
+        for home in &mut self.homes {
+            let Some(shard) = home.shard.as_mut() else { continue };
+            shard.handle_last_checkpoint();
+            if shard.has_actions_to_write() {
+                home.changed_since_ms.get_or_insert(now_ms);
+            }
         }
     }
 

@@ -8,14 +8,15 @@ use answerback_directory::shard::{Mail, SessionRef, Signal, reply};
 use answerback_proto::code::Code;
 use answerback_proto::frame_buffer::Frame;
 use answerback_proto::id::UserId;
-use answerback_proto::kind::Typing;
+use answerback_proto::kind::{Kind, Typing};
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 
 use super::Core;
 use super::stop::Phase;
 use crate::admission::Sender;
-use crate::limits::{TYPING_PERIOD_MS, TYPISTS_MAX};
+use crate::clock::unix_ms;
+use crate::limits::{ACTION_PERIOD_S, TYPING_PERIOD_MS, TYPISTS_MAX};
 use crate::reactor::slot::SlotKey;
 use crate::session::Session;
 
@@ -46,11 +47,35 @@ impl Core {
         let peer = UserId(frame.header.target);
         if self.takes_signal(session, frame)
             && self.typists.admit(key, peer, state == 0, self.now_ms())
+            && self.shows_itself(session, peer)
         {
             let mail = Mail::Typing { user: peer, peer: session.user, state };
             self.mail(self.shared.table.partition_of(peer), mail);
         }
         Ok(())
+    }
+
+    /// Whether the user has not blocked the other, who is then told nothing of him.
+    fn shows_itself(&mut self, session: Session, peer: UserId) -> bool {
+        let home = self.shards.touch(self.home_of(session));
+        home.is_some_and(|shard| shard.may_show(session.user, peer))
+    }
+
+    /// A person did something, says a frame: the user's home is told, now and then. In other modes
+    /// nobody is there who could, and of frames that apps send by themselves the flag says nothing.
+    pub(super) fn note_action(&mut self, key: SlotKey, session: Session, frame: &Frame<'_>) {
+        let is_by_person = frame.header.kind().is_some_and(Kind::may_be_user_action);
+        let now_s = (self.now_us / 1_000_000) as u16;
+        let is_told = session.acted_s > 0 && now_s.wrapping_sub(session.acted_s) < ACTION_PERIOD_S;
+        if !session.is_active || !is_by_person || is_told {
+            return;
+        }
+        if let Some(connection) = self.connections.find(key) {
+            connection.session.acted_s = now_s.max(1);
+        }
+        if let Some(shard) = self.shards.touch(self.home_of(session)) {
+            shard.handle_action(session.user, unix_ms());
+        }
     }
 
     /// Whether a signal goes on. It counts as a message counts in what a device may send.
@@ -63,8 +88,15 @@ impl Core {
 
     /// Shows a signal to a session of this core, unless it reads more slowly than it is told.
     pub(super) fn show_signal(&mut self, to: SessionRef, signal: &Signal) {
-        if let Some(key) = self.key_of(to) {
-            self.connections.append_signal(key, |out| reply::append_signal(out, signal));
+        let Some(key) = self.key_of(to) else { return };
+        match signal {
+            Signal::Typing { .. } => {
+                self.connections.append_signal(key, |out| reply::append_signal(out, signal));
+            }
+            // Of a whole list many come at once, and nobody says them again.
+            Signal::Presence { .. } => {
+                self.connections.append_word(key, |out| reply::append_signal(out, signal));
+            }
         }
     }
 }

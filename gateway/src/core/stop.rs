@@ -56,6 +56,7 @@ impl Core {
         }
         if self.phase == Phase::LastCommit && !self.gate.is_in_flight() {
             self.phase = Phase::Checkpointing;
+            self.shards.handle_last_checkpoint(self.now_ms());
             self.freeze();
         }
         self.phase == Phase::Checkpointing

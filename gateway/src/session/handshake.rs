@@ -28,6 +28,9 @@ pub(crate) struct Greeting {
     cursor: Position,
     credit_frames: u32,
     credit_bytes: u32,
+    /// Somebody may be looking.
+    pub(crate) is_active: bool,
+    takes_presence: bool,
     takes_typing: bool,
 }
 
@@ -108,6 +111,8 @@ impl Greeting {
             cursor: Position(hello.cursor),
             credit_frames: hello.credit_frames,
             credit_bytes: hello.credit_bytes.min(SESSION_CREDIT_BYTES_MAX),
+            is_active: hello.mode == MODE_ACTIVE,
+            takes_presence: hello.mode == MODE_ACTIVE && tail.lists(Kind::Presence),
             takes_typing: hello.mode == MODE_ACTIVE && tail.lists(Kind::Typing),
         }
     }
@@ -123,6 +128,7 @@ impl Greeting {
             cursor: self.cursor,
             credit_frames: self.credit_frames,
             credit_bytes: self.credit_bytes,
+            takes_presence: self.takes_presence,
             takes_typing: self.takes_typing,
         }
     }

@@ -49,6 +49,11 @@ pub(crate) struct Session {
     pub(crate) is_probed: bool,
     /// It has sent a new token that is not yet checked.
     pub(crate) is_renewing: bool,
+    /// Its `Hello` said that somebody may be looking.
+    pub(crate) is_active: bool,
+    /// When its user's home was told last that a person did something on it: the low bits of
+    /// seconds, 0 for never.
+    pub(crate) acted_s: u16,
 }
 
 /// A frame that this connection may send now.
@@ -131,6 +136,8 @@ impl Session {
             copies: false,
             is_probed: false,
             is_renewing: false,
+            is_active: false,
+            acted_s: 0,
         }
     }
 

@@ -9,7 +9,7 @@ mod storage;
 
 use std::collections::BTreeMap;
 
-use answerback_directory::shard::{SessionReport, ShardReport, Totals};
+use answerback_directory::shard::{PresenceTotals, SessionReport, ShardReport, Totals};
 use answerback_proto::id::PartitionId;
 
 pub(crate) use self::core::{CoreCounts, CoreStats, Shed};
@@ -55,6 +55,8 @@ pub struct Stats {
     pub shed_total: BTreeMap<&'static str, u64>,
     /// What became of messages, and of devices that took none.
     pub messages: Totals,
+    /// When users were there, and who is told.
+    pub presence: PresenceTotals,
     /// Requests that were refused, by the name of the code.
     pub refused_total: BTreeMap<&'static str, u64>,
     /// Connections that were told why they are closed, by the name of the code.
@@ -161,6 +163,10 @@ impl Stats {
         self.messages.delivered += report.totals.delivered;
         self.messages.failed += report.totals.failed;
         self.messages.lapsed += report.totals.lapsed;
+        self.presence.told += report.presence.told;
+        self.presence.writes += report.presence.writes;
+        self.presence.rows += report.presence.rows;
+        self.presence.watches += report.presence.watches;
         self.undecided += report.undecided;
         self.loads += report.loads;
         self.uncheckpointed_bytes += report.uncheckpointed_bytes;

@@ -9,7 +9,7 @@ use crate::code::Class;
 use crate::limits::{
     CHAT_MARKS_MAX, CREDIT_BYTES_MAX, CREDIT_FRAMES_MAX, EXCEPT_RANGES_MAX,
     FRAME_BYTES_BEFORE_AUTH_MAX, FRAME_BYTES_HARD_MAX, KINDS_MAX, LIFE_MAX_S, MODE_MAX,
-    TICKET_BYTES_MAX, TOKEN_BYTES_MAX, UNDECIDED_MAX,
+    TICKET_BYTES_MAX, TOKEN_BYTES_MAX, UNDECIDED_MAX, VISIBILITY_MAX, WATCHED_MAX,
 };
 
 impl Hello {
@@ -92,6 +92,24 @@ impl Refused {
 impl Declined {
     pub(super) fn check_ranges(&self) -> Result<(), Code> {
         require_class(self.code)
+    }
+}
+
+impl Watch {
+    pub(super) fn check_ranges(&self) -> Result<(), Code> {
+        require(self.once <= 1 && usize::from(self.users_count) <= WATCHED_MAX)
+    }
+}
+
+impl SetVisibility {
+    pub(super) fn check_ranges(&self) -> Result<(), Code> {
+        require(self.visibility <= VISIBILITY_MAX)
+    }
+}
+
+impl Presence {
+    pub(super) fn check_ranges(&self) -> Result<(), Code> {
+        require(self.last_action_ms > 0 || self.online_for_ms == 0)
     }
 }
 

@@ -215,6 +215,10 @@ kinds! {
 
     /// What a user does in a chat just now; shown or lost.
     Typing = 0x0040, Either, None;
+    /// Whom the user wants to see being there.
+    Watch = 0x0041, Client, Request;
+    /// Who may see when the user was there.
+    SetVisibility = 0x0042, Client, Request;
 
     /// The session is open.
     Welcome = 0x0101, Server, Answer;
@@ -276,6 +280,9 @@ kinds! {
     GroupFailed = 0x0143, Server, None;
     /// The group as it is now.
     GroupDescribed = 0x0144, Server, Answer;
+
+    /// When a user was there last; shown or lost.
+    Presence = 0x0160, Server, None;
 }
 
 impl Kind {
@@ -318,7 +325,24 @@ impl Kind {
     /// Whether it is a signal: shown now or never, and sent by a server only to a client
     /// that said in `Hello` that it understands it. A session needs none of them.
     pub fn is_signal(self) -> bool {
-        matches!(self, Self::Typing)
+        matches!(self, Self::Typing | Self::Presence)
+    }
+
+    /// Whether a person may have caused a frame of this kind: of others, which apps send by
+    /// themselves, `USER_ACTION` says nothing.
+    pub fn may_be_user_action(self) -> bool {
+        let is_by_itself = matches!(
+            self,
+            Self::Hello
+                | Self::Resume
+                | Self::Renew
+                | Self::Ping
+                | Self::Pong
+                | Self::Ack
+                | Self::Resync
+                | Self::Read
+        );
+        self.is_sent_by(End::Client) && !is_by_itself
     }
 
     #[inline]
@@ -337,6 +361,8 @@ impl Kind {
                 | Self::RevokeDevice
                 | Self::SetChat
                 | Self::ListChats
+                | Self::Watch
+                | Self::SetVisibility
         )
     }
 

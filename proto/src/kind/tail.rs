@@ -7,14 +7,15 @@
 //! Welcome    kinds_count × u16 kind, then ticket_length bytes of resume ticket
 //! Renewed    ticket_length bytes of resume ticket
 //! Delivered  except_count × (u64 first, u64 last)
+//! Watch      users_count × u128 user
 //! ```
 //! The counts stand in the envelope, and what they count fills the tail exactly.
 
-use super::{Delivered, Envelope, Hello, Kind, Renew, Renewed, Resume, Welcome};
+use super::{Delivered, Envelope, Hello, Kind, Renew, Renewed, Resume, Watch, Welcome};
 use crate::access::access;
 use crate::code::Code;
 use crate::encode::{Address, append_frame};
-use crate::id::Sequence;
+use crate::id::{Sequence, UserId};
 
 /// The tail of a `Hello`, a `Resume` or a `Welcome`, in place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,6 +82,27 @@ impl<'a> ExceptRanges<'a> {
             let both = u128::from_le_bytes(*pair);
             SequenceRange { first: Sequence(both as u64), last: Sequence((both >> 64) as u64) }
         })
+    }
+}
+
+/// The tail of a `Watch`, in place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WatchedUsers<'a> {
+    users: &'a [[u8; 16]],
+}
+
+impl<'a> WatchedUsers<'a> {
+    fn read(tail: &'a [u8], count: u16) -> Result<Self, Code> {
+        let (users, []) = tail.as_chunks() else { return Err(Code::FrameMalformed) };
+        let users = Self { users };
+        let is_good =
+            users.users.len() == usize::from(count) && users.iter().all(|user| user.0 > 0);
+        if is_good { Ok(users) } else { Err(Code::FrameMalformed) }
+    }
+
+    /// The users, as they stand there.
+    pub fn iter(self) -> impl Iterator<Item = UserId> + 'a {
+        self.users.iter().map(|user| UserId(u128::from_le_bytes(*user)))
     }
 }
 
@@ -294,6 +316,36 @@ impl Delivered {
             .flat_map(|range| [range.first.0.to_le_bytes(), range.last.0.to_le_bytes()])
             .flatten()
             .collect();
+        append_checked(out, address, &self, &tail)
+    }
+}
+
+impl Watch {
+    /// A `Watch` and its users, all checked.
+    ///
+    /// # Errors
+    /// `FrameMalformed` for lengths that do not fit and fields outside their range.
+    pub fn read(envelope: &[u8]) -> Result<(Self, WatchedUsers<'_>), Code> {
+        let (watch, tail) = read_fixed::<Self>(envelope)?;
+        let users = WatchedUsers::read(tail, watch.users_count)?;
+        Ok((watch, users))
+    }
+
+    /// Appends a whole frame; the count is that of what is given.
+    ///
+    /// # Errors
+    /// `FrameMalformed` where the other end would have to refuse it; nothing is appended.
+    pub fn append(
+        mut self,
+        out: &mut Vec<u8>,
+        address: Address,
+        users: &[UserId],
+    ) -> Result<(), Code> {
+        self.users_count = count(users.len())?;
+        if users.contains(&UserId(0)) {
+            return Err(Code::FrameMalformed);
+        }
+        let tail: Vec<u8> = users.iter().flat_map(|user| user.0.to_le_bytes()).collect();
         append_checked(out, address, &self, &tail)
     }
 }

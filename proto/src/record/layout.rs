@@ -443,3 +443,13 @@ layout! {
         expires_s: u64,
     }
 }
+
+layout! {
+    /// Who may see when a user was there has changed.
+    VisibilityChange / ArchivedVisibilityChange {
+        /// Whose.
+        user: u128,
+        /// 0 everybody, 1 contacts, 2 nobody.
+        visibility: u16,
+    }
+}

@@ -185,6 +185,8 @@ records! {
     GroupFailedPart = 56,
     /// A part: members of a group do not exist.
     GroupGonePart = 57,
+    /// Who may see when a user was there.
+    VisibilityChange = 80,
 }
 
 /// The fixed part of a record.

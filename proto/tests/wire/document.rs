@@ -201,6 +201,7 @@ fn the_limits_are_those_of_the_code() {
         CHAT_MARKS_MAX,
         GROUP_MEMBERS_MAX,
         GROUP_NAME_BYTES_MAX,
+        WATCHED_MAX,
     ];
     let table = rows(section("## Limits"), |cell| cell.ends_with("_MAX") || cell.ends_with("_S"));
     let written: Vec<_> = table.iter().map(|cells| (cells[0], cells[1].to_owned())).collect();

@@ -110,6 +110,9 @@ layouts! {
     ListChats / ArchivedListChats, access::read::<ListChats>, { behind };
     Chats / ArchivedChats, Chats::read, { count, next_behind };
     Report / ArchivedReport, Report::read, { device, sequence, reason, excerpt_length };
+    Watch / ArchivedWatch, Watch::read, { once, users_count };
+    SetVisibility / ArchivedSetVisibility, access::read::<SetVisibility>, { visibility };
+    Presence / ArchivedPresence, access::read::<Presence>, { last_action_ms, online_for_ms };
     Done / ArchivedDone, access::read::<Done>, { at_ms };
     Declined / ArchivedDeclined, access::read::<Declined>, { retry_after_ms, code };
     GroupSend / ArchivedGroupSend, access::read::<GroupSend>, {

@@ -7,12 +7,12 @@ use answerback_proto::access::kind_of;
 use answerback_proto::code::Code;
 use answerback_proto::encode::Address;
 use answerback_proto::frame_buffer::{Frame, FrameBuffer};
-use answerback_proto::id::{DeviceId, Sequence};
+use answerback_proto::id::{DeviceId, Sequence, UserId};
 use answerback_proto::kind::{
     ChangeMembers, ChatDeleted, Chats, CreateGroup, DeleteChat, Delivered, DeviceMarks, Devices,
     End, Envelope, GroupChanged, GroupDescribed, GroupFailed, Hello, Kind, ListedChat,
     ListedDevice, NameDevice, NumberedUsers, RenameGroup, Renew, Renewed, Report, Resume,
-    SequenceRange, SessionTail, UserList, Welcome,
+    SequenceRange, SessionTail, UserList, Watch, Welcome,
 };
 use answerback_proto::limits::FRAME_BYTES_HARD_MAX;
 use serde_json::{Value, json};
@@ -137,11 +137,11 @@ fn tail(envelope: &[u8], kind: Kind) -> Value {
         }
         Kind::DeleteChat => marks(DeleteChat::read(envelope).expect("a good tail").1),
         Kind::ChatDeleted => marks(ChatDeleted::read(envelope).expect("a good tail").1),
-        _ => group_tail(envelope, kind),
+        _ => tail_of_users(envelope, kind),
     }
 }
 
-fn group_tail(envelope: &[u8], kind: Kind) -> Value {
+fn tail_of_users(envelope: &[u8], kind: Kind) -> Value {
     let listed =
         |users: UserList<'_>| users.iter().map(|user| user.to_string()).collect::<Vec<_>>();
     let numbered = |users: NumberedUsers<'_>| {
@@ -149,6 +149,10 @@ fn group_tail(envelope: &[u8], kind: Kind) -> Value {
         pairs.collect::<Vec<_>>()
     };
     match kind {
+        Kind::Watch => {
+            let users = Watch::read(envelope).expect("a good tail").1;
+            json!({ "users": users.iter().map(|user| user.to_string()).collect::<Vec<_>>() })
+        }
         Kind::CreateGroup => {
             let (_, members, name) = CreateGroup::read(envelope).expect("a good tail");
             json!({ "members": listed(members), "name": hexadecimal(name) })
@@ -321,6 +325,12 @@ fn tails_are_built_as_the_vectors_say() {
     let delivered = Delivered { except_count: 0, ..delivered };
     let except = [range(1, 1), range(4, 16)];
     assert_eq!(delivered.append(&mut out, address(&cut(&expected)), &except), Ok(()));
+    assert_eq!(std::mem::take(&mut out), expected);
+
+    let expected = bytes("watch");
+    let (watch, users) = Watch::read(cut(&expected).envelope).expect("good");
+    let (watch, users) = (Watch { users_count: 0, ..watch }, users.iter().collect::<Vec<_>>());
+    assert_eq!(watch.append(&mut out, address(&cut(&expected)), &users), Ok(()));
     assert_eq!(out, expected);
 }
 
@@ -366,6 +376,11 @@ fn tails_beyond_their_limits_are_not_built() {
     let (welcome, _) = Welcome::read(envelope_of(Kind::Welcome)).expect("good");
     assert_eq!(welcome.clone().append(&mut out, to, &[Kind::Ack; 257], b""), refused);
     assert_eq!(welcome.append(&mut out, to, &[], &[0; 1025]), refused);
+
+    let (watch, _) = Watch::read(envelope_of(Kind::Watch)).expect("good");
+    assert_eq!(watch.append(&mut out, to, &[UserId(1); 257]), refused);
+    assert_eq!(watch.append(&mut out, to, &[UserId(1), UserId(0)]), refused);
+    assert_eq!(Watch { once: 2, ..watch }.append(&mut out, to, &[]), refused);
 
     let (delivered, _) = Delivered::read(envelope_of(Kind::Delivered)).expect("good");
     let delivered = Delivered { up_to: 100, ..delivered };

@@ -279,6 +279,10 @@ impl Device {
                 let (ask, outcome) = (*ask, outcome.clone());
                 self.events.push(ClientEvent::Answered { ask, outcome });
             }
+            Event::WatchRefused { code } => {
+                let error = Error::of_code(*code);
+                self.events.push(ClientEvent::WatchRefused { error });
+            }
             Event::GroupDescribed { .. }
             | Event::ReadNoted { .. }
             | Event::DeletionNoted { .. }
@@ -287,6 +291,7 @@ impl Device {
             | Event::Missing { .. }
             | Event::Shown(_)
             | Event::Typing { .. }
+            | Event::Presence { .. }
             | Event::Silent
             | Event::GoAway { .. }
             | Event::Closed { .. } => {}

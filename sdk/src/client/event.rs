@@ -57,6 +57,16 @@ pub enum ClientEvent {
         /// The other end.
         peer: UserId,
     },
+    /// A user who is watched, or was looked at, is there, or no longer; see `presence`.
+    PresenceChanged {
+        /// Who.
+        peer: UserId,
+    },
+    /// The server does not say when those are there whom the user watches.
+    WatchRefused {
+        /// Why.
+        error: Error,
+    },
     /// Messages wait for `to_hand_over`.
     MessagesWaiting,
     /// Something that was asked of a group is answered: see
@@ -84,7 +94,10 @@ pub enum ClientEvent {
 impl ClientEvent {
     /// Whether "everything" says as much.
     fn is_of_one_chat(&self) -> bool {
-        matches!(self, Self::ChatChanged { .. } | Self::TypingChanged { .. })
+        matches!(
+            self,
+            Self::ChatChanged { .. } | Self::TypingChanged { .. } | Self::PresenceChanged { .. }
+        )
     }
 }
 

@@ -21,7 +21,7 @@ use std::thread;
 
 use answerback_proto::id::{Sequence, UserId};
 use answerback_proto::kind::{BLOCKED, ChatSettings, HIDES_READS, MUTED};
-use answerback_proto::limits::{FRAME_BYTES_HARD_MAX, MUTED_UNTIL_MS_MAX};
+use answerback_proto::limits::{FRAME_BYTES_HARD_MAX, MUTED_UNTIL_MS_MAX, WATCHED_MAX};
 
 pub use device::Statistics;
 pub use error::{Error, ErrorClass};
@@ -30,6 +30,7 @@ pub use fetch::{Fetched, fetch_once};
 pub use groups::GroupAnswer;
 pub use message::{ChatSummary, Failure, Message, MessageId, MessageState, Received};
 pub use options::{Options, TokenSource};
+pub use signals::Presence;
 
 use crate::session::{Ask, AskId, Mode, ReadMark};
 use crate::storage::{ChatMessage, Draft};
@@ -327,6 +328,43 @@ impl Client {
     pub fn typing(&self, peer: UserId) -> Result<u16, Error> {
         let now_ms = self.shared.clock.now_ms();
         self.shared.with(|device| Ok(device.signals.typing(peer, now_ms)))
+    }
+
+    /// The user wants to see when these others are there, in place of the earlier ones, as long as
+    /// the app is in the foreground: what stands in the chats that are on the screen.
+    ///
+    /// # Errors
+    /// `Usage`: more than 256, or a 0 among them; the client is closed.
+    pub fn watch(&self, peers: &[UserId]) -> Result<(), Error> {
+        if peers.len() > WATCHED_MAX || peers.contains(&UserId(0)) {
+            return Err(Error::usage("at most 256 users are watched, and none of them is 0"));
+        }
+        self.shared.with_wake(|device| {
+            device.signals.keep_seen(peers);
+            device.link.session().watch(peers.to_vec());
+            Ok(())
+        })
+    }
+
+    /// The user wants to see once when another was there: told by
+    /// [`ClientEvent::PresenceChanged`], where there is a session.
+    ///
+    /// # Errors
+    /// `Usage`: the client is closed.
+    pub fn look(&self, peer: UserId) -> Result<(), Error> {
+        self.shared.with_wake(|device| {
+            device.link.session().look(peer);
+            Ok(())
+        })
+    }
+
+    /// When another was there, as far as this client was told.
+    ///
+    /// # Errors
+    /// `Usage`: the client is closed.
+    pub fn presence(&self, peer: UserId) -> Result<Presence, Error> {
+        let now_ms = self.shared.clock.now_ms();
+        self.shared.with(|device| Ok(device.signals.presence(peer, now_ms)))
     }
 
     /// Waits until there is something to tell, at most `timeout_ms`; none then, and once the

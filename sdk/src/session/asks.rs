@@ -13,10 +13,11 @@ use answerback_proto::header::USER_ACTION;
 use answerback_proto::id::{DeviceId, Sequence, UserId};
 use answerback_proto::kind::{
     Chats, Declined, Devices, Done, Kind, ListChats, ListDevices, ListedChat, ListedDevice,
-    NameDevice, Report, RevokeDevice, SetChat,
+    NameDevice, Report, RevokeDevice, SetChat, SetVisibility,
 };
 
 use super::chat::Request;
+use super::presence::Visibility;
 use super::{ClientSession, Event, SessionError};
 use crate::storage::ChatChange;
 
@@ -55,6 +56,8 @@ pub enum Ask {
         /// What the user chose to show of it, at most 4096 bytes.
         excerpt: Vec<u8>,
     },
+    /// Who may see when the user was there; whom he does not show himself to, he does not see.
+    SetVisibility(Visibility),
 }
 
 /// Which request an answer answers: its number in this run of the app.
@@ -115,6 +118,7 @@ impl Ask {
             Self::SetChat(_) => Kind::SetChat,
             Self::Chats => Kind::ListChats,
             Self::Report { .. } => Kind::Report,
+            Self::SetVisibility(_) => Kind::SetVisibility,
         }
     }
 
@@ -132,7 +136,7 @@ impl Ask {
         let about = match self {
             Self::NameDevice { device, .. } | Self::RevokeDevice { device } => device.0,
             Self::SetChat(change) => change.peer.0,
-            Self::Devices | Self::Chats | Self::Report { .. } => 0,
+            Self::Devices | Self::Chats | Self::Report { .. } | Self::SetVisibility(_) => 0,
         };
         (self.kind(), about)
     }
@@ -160,6 +164,9 @@ impl Ask {
                 let (device, sequence, reason) = (device.0, sequence.0, *reason);
                 let report = Report { device, sequence, reason, excerpt_length: 0 };
                 report.append(out, by_user, excerpt)
+            }
+            Self::SetVisibility(visibility) => {
+                append_checked(out, by_user, &SetVisibility { visibility: visibility.number() })
             }
         }
     }

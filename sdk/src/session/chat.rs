@@ -29,6 +29,10 @@ pub(super) enum Request {
     Ping,
     Read(ReadMark),
     Ask(AskId),
+    /// A `Watch` with the list.
+    Watch,
+    /// A `Watch` that changes no list.
+    Look,
     DeleteChat,
     /// Something to be done with a group.
     Group {

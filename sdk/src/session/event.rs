@@ -118,6 +118,20 @@ pub enum Event {
         /// 1 writes, 0 has stopped; see the registry of the protocol's page.
         state: u16,
     },
+    /// When a user was there last, of whom this one wants to see it.
+    Presence {
+        /// Who.
+        peer: UserId,
+        /// The last action, ms since 1970 at the server; 0 where none is known, or shown.
+        last_action_ms: u64,
+        /// How long the user counts as there from now on, ms: nothing is said when it ends.
+        online_for_ms: u32,
+    },
+    /// The server tells of nobody.
+    WatchRefused {
+        /// Why not.
+        code: u16,
+    },
     /// All entries that waited at `Hello` were sent.
     CaughtUp,
     /// No answer to the last ping: connect again.

@@ -178,6 +178,7 @@ impl ClientSession {
     pub(super) fn begin(&mut self, connection_counter: u64) -> Hello {
         self.handle_disconnected();
         self.state = State::Opening;
+        self.told_mode = self.mode;
         Hello {
             version_min: super::VERSION,
             version_max: super::VERSION,

@@ -25,6 +25,7 @@ mod groups;
 mod heartbeat;
 mod inbox;
 mod mode;
+mod presence;
 mod reads;
 mod receive;
 #[cfg(test)]
@@ -53,6 +54,8 @@ use groups::GroupRequests;
 use heartbeat::{Beat, Heartbeat};
 use inbox::InboxCursor;
 pub use mode::Mode;
+pub use presence::Visibility;
+use presence::Watching;
 pub use reads::ReadMark;
 use reads::Reads;
 use typing::Typist;
@@ -140,6 +143,7 @@ struct Limits {
     takes_deletions: bool,
     takes_typing: bool,
     takes_groups: bool,
+    takes_watches: bool,
 }
 
 /// The device's end of its connections, one after the other.
@@ -149,6 +153,8 @@ pub struct ClientSession {
     device: DeviceId,
     app_build: u32,
     mode: Mode,
+    /// What the `Hello` of this connection said.
+    told_mode: Mode,
     credit: Credit,
     state: State,
     frames: FrameBuffer,
@@ -160,6 +166,7 @@ pub struct ClientSession {
     groups: GroupRequests,
     grant: Grant,
     typist: Typist,
+    watching: Watching,
     /// What was asked on this connection and not answered, by tag.
     requests: BTreeMap<u32, Request>,
     last_tag: u32,
@@ -179,6 +186,7 @@ impl ClientSession {
             device: device.device,
             app_build: 0,
             mode: Mode::Active,
+            told_mode: Mode::Active,
             credit: Credit::default(),
             state: State::Offline,
             frames: FrameBuffer::default(),
@@ -190,6 +198,7 @@ impl ClientSession {
             groups: GroupRequests::default(),
             grant: Grant::new(device.ticket),
             typist: Typist::default(),
+            watching: Watching::default(),
             requests: BTreeMap::new(),
             last_tag: 0,
             control: Vec::new(),
@@ -289,6 +298,7 @@ impl ClientSession {
         self.groups.forget_connection();
         self.grant.forget_connection();
         self.typist.forget_connection();
+        self.watching.forget_connection();
     }
 
     /// Takes what a socket gave, any cut of it. `now_ms` is any monotonic clock.
@@ -331,6 +341,7 @@ impl ClientSession {
                 self.transmit_asks(out);
                 self.transmit_deletions(limits, out);
                 self.transmit_groups(limits.takes_groups, out);
+                self.transmit_watches(limits, out);
                 self.transmit_chats(limits, start, out);
             }
         }
@@ -344,6 +355,7 @@ impl ClientSession {
         let held = held.chain(self.reads.held_until_ms()).chain(self.asks.held_until_ms());
         let held = held.chain(self.deletions.held_until_ms());
         let held = held.chain(self.groups.held_until_ms());
+        let held = held.chain(self.watching.held_until_ms());
         self.heartbeat.poll_timeout().into_iter().chain(held).min()
     }
 
@@ -355,6 +367,7 @@ impl ClientSession {
         self.reads.handle_timeout(now_ms);
         self.asks.handle_timeout(now_ms);
         self.deletions.handle_timeout(now_ms);
+        self.watching.handle_timeout(now_ms);
         match self.heartbeat.handle_timeout(now_ms) {
             Beat::Rest => {}
             Beat::Ping => {

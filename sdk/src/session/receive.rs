@@ -64,6 +64,9 @@ impl ClientSession {
             Kind::Declined if is_open && self.asks_of_group(header.tag) => {
                 self.handle_group_declined(frame)
             }
+            Kind::Done | Kind::Declined if is_open && self.is_watch(header.tag) => {
+                self.handle_watch_answer(kind, frame)
+            }
             Kind::Done if is_open => self.handle_done(frame),
             Kind::Declined if is_open => self.handle_declined(frame),
             Kind::Devices if is_open => self.handle_devices(frame),
@@ -83,6 +86,7 @@ impl ClientSession {
             Kind::GroupDeliver if is_open => self.handle_group_deliver(frame),
             Kind::GroupChanged if is_open => self.handle_group_changed(frame),
             Kind::GroupFailed if is_open => self.handle_group_failed(frame),
+            Kind::Presence if is_open => self.handle_presence(frame),
             Kind::CaughtUp if is_open => {
                 read::<CaughtUp>(frame.envelope)?;
                 self.reads.handle_caught_up();
@@ -108,6 +112,7 @@ impl ClientSession {
             takes_deletions: tail.lists(Kind::DeleteChat),
             takes_typing: tail.lists(Kind::Typing),
             takes_groups: tail.lists(Kind::GroupSend),
+            takes_watches: tail.lists(Kind::Watch),
         };
         self.state = State::Open(limits);
         self.asks.handle_welcome(tail.kind_numbers());
@@ -178,6 +183,8 @@ impl ClientSession {
             | Request::Renew
             | Request::Ping
             | Request::DeleteChat
+            | Request::Watch
+            | Request::Look
             | Request::Ask(_)
             | Request::Group { .. } => false,
         })?;

@@ -9,7 +9,9 @@ use answerback_directory::shard::Grant;
 use answerback_proto::id::{DeviceId, Sequence, UserId};
 use answerback_proto::kind::{BLOCKED, ChatSettings, HIDES_READS, MUTED};
 use answerback_proto::limits::{LIFE_MIN_S, MUTED_UNTIL_MS_MAX};
-use answerback_sdk::session::{Ask, ClientSession, Credit, GroupRequest, Mode, Outgoing};
+use answerback_sdk::session::{
+    Ask, ClientSession, Credit, GroupRequest, Mode, Outgoing, Visibility,
+};
 use answerback_sdk::storage::ChatChange;
 use fastrand::Rng;
 
@@ -182,6 +184,27 @@ impl Client {
         model.handle_typed(self.user, peer);
         self.session.typing(now_ms, peer, 1);
         self.is_stirred = true;
+    }
+
+    /// The user watches others, looks at one, or chooses who may see this; in words.
+    pub(crate) fn watch(&mut self, users: u128, random: &mut Rng) -> &'static str {
+        self.is_stirred = true;
+        match random.u8(..4) {
+            0 => {
+                self.session.look(UserId(random.u128(1..=users + 1)));
+                "looks at somebody"
+            }
+            1 => {
+                let all = [Visibility::Everybody, Visibility::Contacts, Visibility::Nobody];
+                self.session.ask_for(Ask::SetVisibility(all[random.usize(..all.len())]));
+                "chooses who may see this"
+            }
+            _ => {
+                let watched = (1..=users + 1).filter(|_| random.bool()).map(UserId).collect();
+                self.session.watch(watched);
+                "watches others"
+            }
+        }
     }
 
     /// The user reads all that came from one device of a peer.

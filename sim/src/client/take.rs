@@ -85,6 +85,12 @@ impl Client {
                 trace.say(format_args!("  device {device} is shown {}", told(&entry)));
                 model.handle_shown(self.user, &entry)
             }
+            Event::Presence { peer, last_action_ms, .. } => {
+                trace.say(format_args!(
+                    "  device {device} sees that user {peer} was there at {last_action_ms}"
+                ));
+                model.check_presence(peer, last_action_ms, self.is_in_background)
+            }
             Event::Typing { peer, .. } => {
                 trace.say(format_args!("  device {device} sees that user {peer} writes"));
                 model.check_typing(peer, self.user, self.is_in_background)
@@ -111,7 +117,8 @@ impl Client {
             | Event::Ticket(_)
             | Event::Renewed
             | Event::GroupDescribed { .. }
-            | Event::GroupAnswered { .. } => Ok(()),
+            | Event::GroupAnswered { .. }
+            | Event::WatchRefused { .. } => Ok(()),
         }
     }
 

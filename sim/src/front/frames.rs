@@ -21,7 +21,7 @@ impl Front {
         slot: u32,
         generation: u32,
         bytes: &[u8],
-        wall_s: u64,
+        wall_ms: u64,
     ) -> Result<(), Breach> {
         let broken = |code: Code| Breach(format!("a client broke the protocol: {}", code.name()));
         let Some(known) = self.slots.get_mut(slot as usize) else { return Ok(()) };
@@ -31,24 +31,29 @@ impl Front {
         let mut rest = bytes;
         let mut frames = std::mem::take(&mut known.frames);
         while let Some(frame) = frames.next_frame(&mut rest, FRAME_BYTES_MAX).map_err(broken)? {
-            self.frame(slot, &frame, wall_s).map_err(broken)?;
+            self.frame(slot, &frame, wall_ms).map_err(broken)?;
         }
         self.slots[slot as usize].frames = frames;
         Ok(())
     }
 
-    fn frame(&mut self, slot: u32, frame: &Frame<'_>, wall_s: u64) -> Result<(), Code> {
+    fn frame(&mut self, slot: u32, frame: &Frame<'_>, wall_ms: u64) -> Result<(), Code> {
         let Some(kind) = kind_of(&frame.header, End::Client)? else { return Ok(()) };
         let (tag, target) = (frame.header.tag, UserId(frame.header.target));
         if kind == Kind::Hello {
-            return self.hello(slot, frame, wall_s);
+            return self.hello(slot, frame, wall_ms);
         }
         let known = &mut self.slots[slot as usize];
         let (user, device) = known.owner.ok_or(Code::HelloExpected)?;
         let session = SessionRef { core: known.core, slot, generation: known.generation };
         let origin = Origin { session, tag, user, device, copies: known.copies };
+        let is_active = known.is_active;
         if std::mem::take(&mut known.is_probed) {
             self.home(user).handle_alive(user, session);
+        }
+        if is_active && frame.header.is_user_action() && kind.may_be_user_action() {
+            self.acted.push(user);
+            self.home(user).handle_action(user, wall_ms);
         }
         match kind {
             Kind::Send | Kind::Recall | Kind::GroupSend if self.is_disk_full => {
@@ -65,7 +70,9 @@ impl Front {
             Kind::Typing => {
                 let Typing { state } = read(frame.envelope)?;
                 let mail = Mail::Typing { user: target, peer: user, state };
-                self.mail.push((self.table.partition_of(target), mail));
+                if self.home(user).may_show(user, target) {
+                    self.mail.push((self.table.partition_of(target), mail));
+                }
             }
             Kind::Ping => self.pong(session, tag, frame)?,
             _ => {}
@@ -73,7 +80,7 @@ impl Front {
         Ok(())
     }
 
-    fn hello(&mut self, slot: u32, frame: &Frame<'_>, wall_s: u64) -> Result<(), Code> {
+    fn hello(&mut self, slot: u32, frame: &Frame<'_>, wall_ms: u64) -> Result<(), Code> {
         let (hello, tail) = Hello::read(frame.envelope)?;
         let (tag, user) = (frame.header.tag, UserId(frame.header.target));
         let grant = wallet::read(tail.secret()).ok_or(Code::TokenInvalid)?;
@@ -82,12 +89,13 @@ impl Front {
         let known = &mut self.slots[slot as usize];
         known.core = core;
         let session = SessionRef { core, slot, generation: known.generation };
-        if grant.expires_s <= wall_s {
+        if grant.expires_s <= wall_ms / 1000 {
             let code = Code::TokenExpired;
             self.say(Effect::Close { to: session, tag, kind: Some(Kind::Hello), code });
             return Ok(());
         }
         (known.owner, known.grant) = (Some((user, device)), grant);
+        known.is_active = hello.mode == MODE_ACTIVE;
         let opening = Opening {
             origin: Origin { session, tag, user, device, copies: false },
             grant,
@@ -96,6 +104,7 @@ impl Front {
             cursor: Position(hello.cursor),
             credit_frames: hello.credit_frames,
             credit_bytes: hello.credit_bytes,
+            takes_presence: hello.mode == MODE_ACTIVE && tail.lists(Kind::Presence),
             takes_typing: hello.mode == MODE_ACTIVE && tail.lists(Kind::Typing),
         };
         self.home(user).handle_opening(opening);

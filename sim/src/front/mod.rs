@@ -64,6 +64,8 @@ struct Slot {
     core: u16,
     /// Whether what it sends is copied to the user's other devices.
     copies: bool,
+    /// Whether somebody may be looking, as its `Hello` said.
+    is_active: bool,
     is_probed: bool,
     /// The last word was said to it.
     is_closing: bool,
@@ -120,6 +122,8 @@ pub(crate) struct Front {
     halted: Option<PartitionId>,
     /// Sends are refused.
     pub(crate) is_disk_full: bool,
+    /// Whose frames a person caused, since somebody looked.
+    pub(crate) acted: Vec<UserId>,
     pub(crate) said: Vec<Said>,
     pub(crate) said_bytes: Vec<u8>,
     /// Who has to be woken.
@@ -160,6 +164,7 @@ impl Front {
             mail: Vec::new(),
             halted: None,
             is_disk_full: false,
+            acted: Vec::new(),
             said: Vec::new(),
             said_bytes: Vec::new(),
             woken: Vec::new(),

@@ -154,6 +154,8 @@ fn append_welcome(out: &mut Vec<u8>, tag: u32, user: UserId, opened: &Opened) {
         Kind::Typing,
         Kind::SetChat,
         Kind::ListChats,
+        Kind::Watch,
+        Kind::SetVisibility,
         Kind::Ping,
         Kind::Pong,
     ];

@@ -141,7 +141,10 @@ impl Model {
                 let body = PartBody::Erased { about, marks };
                 return self.take_part(at, numbers!(part), body, about.user);
             }
-            Record::ApplyVersion(_) | Record::StateDigest(_) | Record::NewGeneration(_) => {}
+            Record::ApplyVersion(_)
+            | Record::StateDigest(_)
+            | Record::NewGeneration(_)
+            | Record::VisibilityChange(_) => {}
             Record::Message(_) | Record::Connect(_) | Record::Repair(_) => {
                 return Err(Breach(format!("a record that nobody writes: {:?}", placed.record)));
             }

@@ -89,6 +89,8 @@ pub struct Model {
     failures: Vec<Failures>,
     /// Members who do not exist, of each part that says so.
     gone: Vec<Vec<UserId>>,
+    /// When users acted: frames that a person caused, and nothing else.
+    acts: BTreeSet<(UserId, u64)>,
 }
 
 /// Groups of a world: each of these users may make one, under this number.
@@ -132,6 +134,7 @@ impl Model {
             words: Vec::new(),
             failures: Vec::new(),
             gone: Vec::new(),
+            acts: BTreeSet::new(),
         }
     }
 

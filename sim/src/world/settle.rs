@@ -72,7 +72,8 @@ impl World {
         let (mut by_lived, mut by_restored) = (self.disk.clone(), self.disk.clone());
         lived.checkpoint_all(&mut by_lived);
         restored.checkpoint_all(&mut by_restored);
-        for &table in Table::ALL {
+        // When users acted is in no journal: a restart may know less of it.
+        for &table in Table::ALL.iter().filter(|table| **table != Table::Presence) {
             compare(table, &by_lived, &by_restored)?;
         }
         self.model.check_devices(&by_lived, self.with.table)?;

@@ -13,6 +13,7 @@ use crate::model::Breach;
 pub(super) enum Step {
     Send,
     Type,
+    Watch,
     Read,
     Delete,
     Group,
@@ -77,6 +78,7 @@ const TROUBLE: &[(Step, u32)] = &[
     (Step::Delete, 6),
     (Step::Type, 10),
     (Step::Group, 8),
+    (Step::Watch, 6),
     (Step::Cut, 5),
     (Step::CrashClient, 2),
     (Step::CrashBox, 2),
@@ -123,6 +125,7 @@ impl World {
         match step {
             Step::Send => self.send(at),
             Step::Type => self.type_to(at),
+            Step::Watch => self.watch(at),
             Step::Read => self.read(at),
             Step::Delete => self.delete(at),
             Step::Group => self.ask_group(at),
@@ -220,6 +223,16 @@ impl World {
         }
     }
 
+    /// Somebody watches others, looks at one, or wants to be seen by others than before.
+    fn watch(&mut self, at: usize) {
+        let users = u128::from(self.settings.users);
+        let client = &mut self.clients[at];
+        if client.usage == Use::Living {
+            let (user, what) = (client.user, client.watch(users, &mut self.random));
+            self.trace.say(format_args!("user {user} {what}"));
+        }
+    }
+
     fn read(&mut self, at: usize) {
         let client = &mut self.clients[at];
         if self.is_settling || client.usage != Use::Living {
@@ -276,7 +289,11 @@ impl World {
             let (device, count) = (client.device, bytes.len());
             self.trace.say(format_args!("{count} bytes of device {device} reach the box"));
         }
-        front.receive(client.slot, client.connections, bytes, self.wall_ms / 1000)
+        front.receive(client.slot, client.connections, bytes, self.wall_ms)?;
+        for user in front.acted.drain(..) {
+            self.model.handle_acted(user, self.wall_ms);
+        }
+        Ok(())
     }
 
     fn arrive_at_client(&mut self, at: usize) -> Result<(), Breach> {
@@ -409,6 +426,7 @@ fn in_words(wanted: Wanted) -> String {
         Wanted::Holders { user, after, to } => {
             format!("holders of what user {user} has behind {after} to {to}")
         }
+        Wanted::Presence(user) => format!("when user {user} was there"),
         Wanted::Due { .. } => "users who are due".to_owned(),
     }
 }

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use answerback_directory::limits::{
     GROUP_PART_BYTES_MAX, GROUP_PARTS_MAX, OPEN_BYTES_MAX, SET_CHATS_MAX, UNDECIDED_RECORDS_MAX,
+    WATCHES_MAX,
 };
 use answerback_gateway::{
     CLOSING_MS, OUT_BYTES_MAX, PROXY_HEADER_BYTES_MAX, REQUESTS_UNANSWERED_MAX,
@@ -14,6 +15,7 @@ use answerback_gateway::{
 use answerback_proto::code::Code;
 use answerback_proto::limits::{
     FRAME_BYTES_BEFORE_AUTH_MAX, FRAME_BYTES_HARD_MAX, GROUP_MEMBERS_MAX, UNDECIDED_MAX,
+    WATCHED_MAX,
 };
 
 use super::{encode, families};
@@ -174,6 +176,18 @@ fn of_requests() -> Vec<Limit> {
             Code::Busy,
         ),
         refusing("bytes of them", Fixed(GROUP_PART_BYTES_MAX as u64), Code::Busy),
+        (
+            "users that a session watches",
+            Fixed(WATCHED_MAX as u64),
+            "answerback_closed_connections_total",
+            Told::Code(Code::FrameMalformed),
+        ),
+        (
+            "those pairs of a partition",
+            Fixed(WATCHES_MAX as u64),
+            "answerback_watches",
+            Nothing("its users are not seen"),
+        ),
         (
             "entries that a device owes",
             Setting("apply.device_lag_max"),

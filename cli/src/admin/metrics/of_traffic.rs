@@ -10,6 +10,7 @@ use super::Family;
 pub(super) fn families(stats: &Stats) -> Vec<Family> {
     let mut families = of_connections(stats);
     families.extend(of_messages(stats));
+    families.extend(of_presence(stats));
     families.extend(of_queues(stats));
     families.extend(of_storage(&stats.storage));
     families
@@ -132,6 +133,28 @@ fn of_messages(stats: &Stats) -> Vec<Family> {
             "For how long a living session has been offered something and taken nothing, at most.",
             stats.unacknowledged_ms as f64 / 1e3,
         ),
+    ]
+}
+
+fn of_presence(stats: &Stats) -> Vec<Family> {
+    let presence = stats.presence;
+    vec![
+        Family::count(
+            "answerback_watches",
+            "Pairs of a session that watches and a user whom it watches.",
+            presence.watches,
+        ),
+        total(
+            "answerback_presence_told",
+            "Words to sessions about when a user was there.",
+            presence.told,
+        ),
+        total(
+            "answerback_presence_writes",
+            "Checkpoints that had in them when users were there.",
+            presence.writes,
+        ),
+        total("answerback_presence_rows", "Users in those.", presence.rows),
     ]
 }
 

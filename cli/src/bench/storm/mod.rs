@@ -26,6 +26,7 @@ use load::{Counts, Plan, StormLoad};
 use pace::LoginPace;
 use report::{ChatBeside, StormReport};
 use roster::Roster;
+pub(super) use roster::again;
 
 const SECOND_NS: u64 = 1_000_000_000;
 /// Logins under way at once, unless something else is asked for.

@@ -47,7 +47,7 @@ impl Roster {
 }
 
 /// The next login of the same device.
-pub(super) fn again(login: Login) -> Login {
+pub(in crate::bench) fn again(login: Login) -> Login {
     Login { connection_counter: login.connection_counter + 1, ..login }
 }
 

@@ -40,11 +40,17 @@ fn the_other_end_hears_of_what_is_written_and_of_no_command() {
 }
 
 #[test]
-fn the_header_says_that_the_other_end_writes() {
+fn the_header_says_what_the_other_end_does() {
     let mut model = open(Vec::new());
     assert_eq!(model.doing(), None);
-    model.handle_peer_writing(true);
-    assert_eq!(model.doing(), Some("typing…"));
+    let seen = Presence { is_online: false, last_seen_ms: Some(NOW_MS - 60_000) };
+    model.handle_peer(false, seen);
+    let words = format!("last seen {}", model.calendar.time(NOW_MS - 60_000));
+    assert_eq!(model.doing(), Some(words));
+    model.handle_peer(false, Presence { is_online: true, ..seen });
+    assert_eq!(model.doing().as_deref(), Some("online"));
+    model.handle_peer(true, Presence { is_online: true, ..seen });
+    assert_eq!(model.doing().as_deref(), Some("typing…"));
     press(&mut model, KeyCode::Esc);
     assert_eq!(model.doing(), None);
 }

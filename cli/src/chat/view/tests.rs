@@ -123,7 +123,7 @@ fn a_new_chat_and_an_unread_line() {
 #[test]
 fn the_header_shows_who_writes() {
     let mut model = busy();
-    model.handle_peer_writing(true);
+    model.handle_peer(true, answerback_sdk::Presence::default());
     assert!(screen(&mut model, 96, 30).contains("user 2  typing…"));
     assert!(screen(&mut model, 44, 24).contains("user 2  typing…"));
     model.handle_treatment(Treatment { is_blocked: false, is_muted: true });

@@ -122,7 +122,7 @@ impl Acting {
     }
 }
 
-fn declined(number: u16) -> Failure {
+pub(super) fn declined(number: u16) -> Failure {
     Failure::new(why_declined(number))
 }
 

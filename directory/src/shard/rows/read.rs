@@ -17,7 +17,7 @@ use super::super::inbox::{Inbox, InboxEntry};
 use super::super::parts::{About, Incoming, Outgoing, PartBody};
 use super::super::sequence::Decisions;
 use super::super::state::State;
-use super::super::user::{Attempts, Device, Existence, Standing, User};
+use super::super::user::{Attempts, Device, Existence, Standing, User, Visibility};
 use super::super::withheld::WithheldMessage;
 use super::{
     CHAT_DELETED, CHAT_SET, COPIED, DELETED_UP_TO, DELIVERED, ERASE, ERASED, ERASED_UP_TO, FAILED,
@@ -194,7 +194,8 @@ pub(crate) fn read_head(id: UserId, value: &[u8]) -> Option<User> {
 }
 
 fn read_own(user: &mut User, value: &mut Fields<'_>) -> Option<()> {
-    let (_, set_chats, withheld) = (value.u8()?, value.u16()?, value.u16()?);
+    user.set_visibility(Visibility::of(value.u8()?.into())?);
+    let (set_chats, withheld) = (value.u16()?, value.u16()?);
     let (_, _) = (value.u16()?, value.u32()?);
     user.note_set_chats(set_chats);
     for _ in 0..withheld {
@@ -359,6 +360,13 @@ pub(crate) fn read_outstanding(value: &[u8]) -> Option<u32> {
     let mut value = Fields(value);
     let count = value.u32()?;
     value.is_empty().then_some(count)
+}
+
+/// When a user was there last.
+pub(crate) fn read_presence(value: &[u8]) -> Option<u64> {
+    let mut value = Fields(value);
+    let last_ms = value.u64()?;
+    value.is_empty().then_some(last_ms)
 }
 
 /// When whose time has come.

@@ -128,6 +128,9 @@ impl Writer {
         if let Some(group) = user.group().filter(|group| group.changed) {
             self.group(&id, group);
         }
+        if user.existence != Existence::Exists {
+            self.key(&[&id]).delete(Table::Presence);
+        }
         for device in user.devices.iter().filter(|device| device.changed) {
             self.device(&id, device);
         }
@@ -142,10 +145,16 @@ impl Writer {
     /// number of whole ids.
     fn own(&mut self, user: &User) {
         let withheld: Vec<_> = user.withheld().collect();
-        if user.set_chats() == 0 && withheld.is_empty() {
+        let visibility = user.visibility();
+        if user.set_chats() == 0 && withheld.is_empty() && visibility.is_everybody() {
             return;
         }
-        self.u8(OWN).u8(0).u16(user.set_chats()).u16(withheld.len() as u16).u16(0).u32(0);
+        self.u8(OWN)
+            .u8(visibility as u8)
+            .u16(user.set_chats())
+            .u16(withheld.len() as u16)
+            .u16(0)
+            .u32(0);
         for (peer, due_ms) in withheld {
             self.u128(peer.0).u64(due_ms);
         }

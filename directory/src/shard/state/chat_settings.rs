@@ -38,6 +38,9 @@ impl State {
         let set_chats = set_chats + u16::from(before.is_default());
         user.note_set_chats(set_chats - u16::from(settings.is_default()));
         self.list(acting);
+        if settings.is_blocked() != before.is_blocked() {
+            consequences.blocks.push((acting, peer));
+        }
         self.digest.mix(settings.muted_until_ms ^ u64::from(settings.flags) << 48);
         if has_others {
             let body = EntryBody::ChatSet { settings };

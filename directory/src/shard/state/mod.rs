@@ -23,6 +23,7 @@ mod purge;
 mod read;
 mod repair;
 mod tokens;
+mod visibility;
 mod withheld;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -107,6 +108,10 @@ pub(crate) struct Consequences {
     pub(crate) rechecked: Vec<UserId>,
     /// Users of whom a purge began or went on, and whether anything of them is left.
     pub(crate) purges: Vec<(UserId, bool)>,
+    /// Users who show themselves to others than before.
+    pub(crate) visibility: Vec<UserId>,
+    /// Who has blocked whom, or no longer does.
+    pub(crate) blocks: Vec<(UserId, UserId)>,
     /// For the operator.
     pub(crate) alarms: Vec<Alarm>,
     /// Partitions whose parts should not wait for the next round.
@@ -234,6 +239,7 @@ impl State {
             Record::Login(login) => self.login(login, consequences)?,
             Record::RevokeTokens(record) => self.revoke_tokens(record, consequences)?,
             Record::RevokeToken(record) => self.revoke_token(record, consequences)?,
+            Record::VisibilityChange(change) => self.set_visibility(change, consequences)?,
             Record::AddUser(add) => self.add_user(UserId(add.user))?,
             Record::Revoke(revoke) => self.revoke(revoke, consequences)?,
             Record::DeviceNamed(named) => self.name_device(named, payload)?,

@@ -14,7 +14,7 @@ use super::super::effect::Administered;
 use super::super::grant::Revocations;
 use super::super::inbox::InboxEntry;
 use super::super::sequence::Decision;
-use super::super::user::{ALWAYS, Existence, NEVER, User};
+use super::super::user::{ALWAYS, Existence, NEVER, User, Visibility};
 use super::{Consequences, Missing, State, Verdict, chat_of, require_range};
 use crate::limits::{PURGED_POSITIONS_MAX, WITHHELD_PER_STEP_MAX};
 
@@ -37,6 +37,7 @@ impl State {
         user.existence = Existence::Purging;
         user.due_ms = ALWAYS;
         user.revoke_all_devices();
+        user.set_visibility(Visibility::default());
         consequences.devices_changed.push(acting);
         consequences.purges.push((acting, true));
         self.digest.mix(acting.0 as u64);

@@ -121,6 +121,7 @@ fn what_leaves_while_it_is_read_does_not_come_back() {
         cursor: Position(0),
         credit_frames: 100,
         credit_bytes: 1000,
+        takes_presence: true,
         takes_typing: true,
     });
     let mut read = Vec::new();

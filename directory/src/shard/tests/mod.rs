@@ -9,6 +9,7 @@ mod devices;
 mod groups;
 mod messages;
 mod own;
+mod presence;
 mod purge;
 mod quotas;
 mod reported;
@@ -228,6 +229,7 @@ impl Box {
             cursor: Position(cursor),
             credit_frames,
             credit_bytes: 1 << 20,
+            takes_presence: is_looked_at,
             takes_typing: is_looked_at,
         });
         self.settle();

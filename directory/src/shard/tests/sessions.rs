@@ -119,6 +119,7 @@ fn a_counter_that_went_back_is_a_copied_device() {
         cursor: Position(0),
         credit_frames: 1,
         credit_bytes: 1,
+        takes_presence: true,
         takes_typing: true,
     });
     at.settle();
@@ -138,6 +139,7 @@ fn a_connection_that_went_before_its_login_committed_leaves_no_session() {
         cursor: Position(0),
         credit_frames: 1,
         credit_bytes: 1,
+        takes_presence: true,
         takes_typing: true,
     });
     at.journal();

@@ -32,6 +32,7 @@ impl Box {
             cursor: Position(0),
             credit_frames: 10,
             credit_bytes: 1 << 20,
+            takes_presence: true,
             takes_typing: true,
         });
         self.settle();

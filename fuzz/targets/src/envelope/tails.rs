@@ -6,7 +6,7 @@ use answerback_proto::encode::Address;
 use answerback_proto::header::HEADER_BYTES;
 use answerback_proto::kind::{
     ChatDeleted, Chats, DeleteChat, Delivered, DeviceMark, Devices, Envelope, Hello, Kind,
-    NameDevice, Renew, Renewed, Report, Resume, SequenceRange, SessionTail, Welcome,
+    NameDevice, Renew, Renewed, Report, Resume, SequenceRange, SessionTail, Watch, Welcome,
 };
 
 use super::{check_frame, is_place};
@@ -224,6 +224,25 @@ fn are_marks(tail: &[u8], count: u16) -> bool {
         device.iter().any(|byte| *byte != 0) && up_to.iter().any(|byte| *byte != 0)
     };
     count <= 10 && tail.len() == 24 * usize::from(count) && tail.chunks(24).all(is_mark)
+}
+
+pub(super) fn watch(envelope: &[u8]) {
+    let Some((fixed, tail)) = split::<Watch>(envelope) else { return };
+    let read = Watch::read(envelope);
+    let (ids, rest) = tail.as_chunks::<16>();
+    let is_good = fixed.once <= 1
+        && fixed.users_count <= 256
+        && rest.is_empty()
+        && ids.len() == usize::from(fixed.users_count)
+        && ids.iter().all(|id| *id != [0; 16]);
+    assert_eq!(read.is_ok(), is_good, "{fixed:?} with {} bytes", tail.len());
+    check_frame(&fixed, envelope, tail);
+    if let Ok((values, users)) = read {
+        let users: Vec<_> = users.iter().collect();
+        assert!(users.iter().map(|user| user.0.to_le_bytes()).eq(ids.iter().copied()));
+        let mut wire = Vec::new();
+        assert_wire(values.append(&mut wire, Address::default(), &users), &wire, envelope);
+    }
 }
 
 /// The fixed part and the tail, where the bytes are enough for the kind.

@@ -22,6 +22,10 @@ pub(super) fn append(wire: &mut Vec<u8>, words: Words, context: Context) {
     match kind {
         Kind::Probe => frame(wire, 0, 0, &Probe { echo: words.first.of(0) }),
         Kind::Typing => frame(wire, 0, 2, &Typing { state: code }),
+        Kind::Presence => {
+            let (last_action_ms, online_for_ms) = (words.first.of(context.taken), code.into());
+            frame(wire, 0, 2, &Presence { last_action_ms, online_for_ms });
+        }
         Kind::GoAway => frame(wire, 0, 0, &GoAway { code, delay_ms: 1 }),
         Kind::CaughtUp => {
             frame(wire, 0, 1, &CaughtUp { position: words.first.of(context.taken) });

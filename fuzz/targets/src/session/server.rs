@@ -81,6 +81,7 @@ fn check(
         Kind::Skip => read::<Skip>(frame.envelope).map(|skip| (skip.from, skip.to))?,
         Kind::Read => read::<Read>(frame.envelope).map(|read| (read.up_to, read.up_to))?,
         Kind::Ping => read::<Ping>(frame.envelope).map(|ping| (ping.echo, 0))?,
+        Kind::Watch => Watch::read(frame.envelope).map(|_| (0, 0))?,
         Kind::Pong => read::<Pong>(frame.envelope).map(|pong| (pong.echo, 0))?,
         Kind::Ack => {
             let up_to = read::<Ack>(frame.envelope)?.up_to;

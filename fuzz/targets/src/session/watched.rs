@@ -223,6 +223,8 @@ impl Watched {
                 Event::Missing { peer, from, to } => self.give_up(peer, from, to),
                 Event::Silent
                 | Event::Typing { .. }
+                | Event::Presence { .. }
+                | Event::WatchRefused { .. }
                 | Event::CaughtUp
                 | Event::Ticket(_)
                 | Event::GroupAnswered { .. }
@@ -288,11 +290,13 @@ impl Watched {
     }
 
     fn use_it(&mut self, choice: u8) {
-        match choice % 5 {
+        match choice % 7 {
             0 => self.session.set_mode(Mode::Active),
             1 => self.session.set_mode(Mode::Background),
             2 => self.session.set_mode(Mode::Fetch),
             3 => self.session.ask(),
+            4 => self.session.watch(vec![UserId(2), UserId(choice.into())]),
+            5 => self.session.look(UserId(2)),
             _ => self.session.forget_network(),
         }
     }

@@ -66,6 +66,7 @@ impl World {
             cursor: Position(cursor.of(device.cursor.0)),
             credit_frames: 1 + u32::from(credit >> 4) * 20,
             credit_bytes: 1 + u32::from(credit & 15) * 200,
+            takes_presence: credit & 2 == 0,
             takes_typing: credit & 1 == 0,
         };
         let is_current = opening.generation == current;

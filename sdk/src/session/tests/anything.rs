@@ -4,8 +4,8 @@
 use answerback_proto::code::Code;
 use answerback_proto::kind::{
     Accepted, CaughtUp, ChatDeleted, Copied, Declined, Delivered, DeviceMark, Done, Error, Failed,
-    GoAway, OutOfOrder, Probe, ReadBy, ReadElsewhere, ReadNoted, Refused, Renewed, SequenceRange,
-    Skipped,
+    GoAway, OutOfOrder, Presence, Probe, ReadBy, ReadElsewhere, ReadNoted, Refused, Renewed,
+    SequenceRange, Skipped,
 };
 use answerback_proto::ticket::Ticket;
 use proptest::prelude::*;
@@ -32,7 +32,8 @@ struct Asked {
     number: u64,
     is_read: bool,
     is_renewal: bool,
-    is_deletion: bool,
+    /// It is answered by `Done` or `Declined`.
+    is_own: bool,
 }
 
 impl Parts {
@@ -40,6 +41,9 @@ impl Parts {
     /// the tag, target and number of its request, and once.
     fn honest(self, taken: Position, asked: &mut Vec<Asked>) -> Self {
         let Self { kind, numbers: [first, second, third, fourth], .. } = self;
+        if kind == Kind::Presence {
+            return Self { tag: 0, ..self };
+        }
         let is_done = matches!(kind, Kind::Done | Kind::Declined);
         if kind.number() >= Kind::Deliver.number() && !is_done {
             let (position, after) = (taken.0.saturating_add(1 + first % 3), taken.0.min(second));
@@ -50,9 +54,9 @@ impl Parts {
         }
         // A refusal answers a message or a read.
         let is_answered = |one: &Asked| match kind {
-            Kind::Refused => !one.is_renewal && !one.is_deletion,
+            Kind::Refused => !one.is_renewal && !one.is_own,
             _ => {
-                (one.is_read, one.is_renewal, one.is_deletion)
+                (one.is_read, one.is_renewal, one.is_own)
                     == (kind == Kind::ReadNoted, kind == Kind::Renewed, is_done)
             }
         };
@@ -77,6 +81,10 @@ impl Parts {
                 self.frame_of_connection()
             }
             Kind::Done | Kind::Declined => self.answer(),
+            Kind::Presence => self.of(&Presence {
+                last_action_ms: self.numbers[0],
+                online_for_ms: u32::from(self.code),
+            }),
             kind if kind.number() < Kind::Deliver.number() => self.answer(),
             _ => self.entry(),
         }
@@ -215,6 +223,8 @@ enum Step {
     Read { device: u64, up_to: u64 },
     Delete { cursor: u64, generation: u64 },
     Type(u16),
+    Watch(Vec<u128>),
+    Look(u128),
     Stored(u64),
     Timeout(u64),
     Transmit,
@@ -235,6 +245,8 @@ fn any_step() -> impl Strategy<Value = Step> {
         1 => (any_number(), 0..3_u64)
             .prop_map(|(cursor, generation)| Step::Delete { cursor, generation }),
         1 => (0..2_u16).prop_map(Step::Type),
+        1 => proptest::collection::vec(0..4_u128, 0..3).prop_map(Step::Watch),
+        1 => (0..4_u128).prop_map(Step::Look),
         2 => any_number().prop_map(Step::Stored),
         2 => (0..100_000_u64).prop_map(Step::Timeout),
         4 => Just(Step::Transmit),
@@ -344,6 +356,10 @@ impl Watched {
                     marks: vec![mark],
                 });
             }
+            Step::Watch(users) => self.session.watch(users.into_iter().map(UserId).collect()),
+            Step::Look(user) => {
+                self.session.look(UserId(user));
+            }
             Step::Type(state) => self.session.typing(self.now_ms, BOB, state),
             Step::Stored(position) => self.session.handle_stored(Position(position)),
             Step::Timeout(after_ms) => {
@@ -374,7 +390,9 @@ impl Watched {
                 | Written::Own { .. }
                 | Written::Ping { .. }
                 | Written::Pong { .. }
-                | Written::Typing { .. } => true,
+                | Written::Typing { .. }
+                | Written::Watch { .. }
+                | Written::SetVisibility { .. } => true,
             };
             assert!(is_good, "{frame:?}, taken up to {}", self.taken);
             self.asked.extend(asked(&frame));
@@ -385,16 +403,18 @@ impl Watched {
 fn asked(frame: &Written) -> Option<Asked> {
     let (is_read, is_renewal) =
         (matches!(frame, Written::Read { .. }), matches!(frame, Written::Renew { .. }));
-    let is_deletion = matches!(frame, Written::DeleteChat { .. });
     let (tag, target, number) = match frame {
         Written::Send { tag, peer, send, .. } => (*tag, *peer, send.sequence),
         Written::Recall { tag, peer, recall, .. } => (*tag, *peer, recall.sequence),
         Written::Skip { tag, peer, skip } => (*tag, *peer, skip.from),
         Written::Read { tag, read } => (*tag, ALICE, read.up_to),
-        Written::Renew { tag, .. } | Written::DeleteChat { tag, .. } => (*tag, ALICE, 0),
+        Written::Renew { tag, .. }
+        | Written::DeleteChat { tag, .. }
+        | Written::Watch { tag, .. } => (*tag, ALICE, 0),
         _ => return None,
     };
-    Some(Asked { tag, target, number, is_read, is_renewal, is_deletion })
+    let is_own = matches!(frame, Written::DeleteChat { .. } | Written::Watch { .. });
+    Some(Asked { tag, target, number, is_read, is_renewal, is_own })
 }
 
 proptest! {

@@ -6,6 +6,7 @@ mod codes;
 mod deletions;
 mod exchange;
 mod groups;
+mod presence;
 mod reads;
 mod recall;
 mod reports;
@@ -19,7 +20,7 @@ use answerback_proto::frame_buffer::FrameBuffer;
 use answerback_proto::id::{DeviceId, Generation, Position, Sequence, UserId};
 use answerback_proto::kind::{
     Ack, DeleteChat, Deliver, DeviceMark, End, Envelope, Hello, Kind, Ping, Pong, Read, Recall,
-    Renew, Resume, Resync, Send, Skip, Typing, Welcome,
+    Renew, Resume, Resync, Send, SetVisibility, Skip, Typing, Watch, Welcome,
 };
 use answerback_proto::limits::FRAME_BYTES_HARD_MAX;
 
@@ -47,6 +48,8 @@ enum Written {
     Ping { tag: u32, echo: u64 },
     Pong { tag: u32, echo: u64 },
     Typing { peer: UserId, state: u16, is_user_action: bool },
+    Watch { tag: u32, once: u16, users: Vec<u128>, is_user_action: bool },
+    SetVisibility { tag: u32, visibility: u16, is_user_action: bool },
 }
 
 /// Cuts written bytes into frames.
@@ -92,6 +95,18 @@ fn read_frames(buffer: &mut FrameBuffer, mut bytes: &[u8]) -> Vec<Written> {
             Kind::Skip => {
                 Written::Skip { tag, peer: target, skip: decode(frame.envelope).unwrap() }
             }
+            Kind::Watch => {
+                let (watch, users) = Watch::read(frame.envelope).unwrap();
+                assert_eq!(target, ALICE);
+                let users = users.iter().map(|user| user.0).collect();
+                let is_user_action = frame.header.is_user_action();
+                Written::Watch { tag, once: watch.once, users, is_user_action }
+            }
+            Kind::SetVisibility => Written::SetVisibility {
+                tag,
+                visibility: decode::<SetVisibility>(frame.envelope).unwrap().visibility,
+                is_user_action: frame.header.is_user_action(),
+            },
             kind if kind.is_about_own() => {
                 assert_eq!(target, ALICE);
                 Written::Own { tag, kind, envelope: frame.envelope.to_vec() }
