@@ -6,7 +6,7 @@ mod common;
 
 use std::process::Output;
 
-use common::{Place, Server, failure, json_lines};
+use common::{Place, Server, exchange, failure, json_lines};
 use serde_json::Value;
 
 /// A box, and the users 1 to 4 of whom it has heard.
@@ -171,6 +171,29 @@ fn what_is_refused_changes_nothing() {
     assert_eq!(nobody.status.code(), Some(2), "0 is no id");
     let nowhere = failure(&at.group(3, "info", &["--group", &group])).1;
     assert!(nowhere.contains("knows no group"), "{nowhere}");
+}
+
+#[test]
+fn a_home_of_members_that_hears_nothing_gets_it_later() {
+    let at = Round::new();
+    let group = at.create(&["2"]);
+    assert_eq!(at.info(2, &group).0, "walkers");
+    let hold = |partitions: &[u16], for_ms: u64| {
+        let request = serde_json::json!({
+            "request": "hold_partitions", "partitions": partitions, "for_ms": for_ms
+        });
+        let line = format!("{request}\n");
+        exchange(&at.place.path("data").join("control.sock"), line.as_bytes())
+    };
+    assert!(hold(&[0], 60_001).get("error").is_some(), "not for longer than a minute");
+    let all: Vec<u16> = (0..16).collect();
+    assert!(hold(&all, 60_000).get("done").is_some());
+    assert!(at.send(1, &group, "hello").status.success(), "the group's home goes on");
+    let mut receiving = at.place.client("recv", &at.server.address, 2);
+    let nothing = receiving.args(["--count", "1", "--timeout", "1"]).output().unwrap();
+    assert_eq!((nothing.status.code(), nothing.stdout.len()), (Some(3), 0));
+    assert!(hold(&[], 0).get("done").is_some());
+    assert_eq!(at.receive(2, 1)[0][2], "hello");
 }
 
 #[test]

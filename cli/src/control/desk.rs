@@ -6,9 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use answerback_directory::shard::view::MessageName;
 use answerback_gateway::{Command, Control, StopHandle};
-use answerback_proto::id::Sequence;
+use answerback_proto::id::{PartitionId, Sequence};
 use answerback_store::Store;
 use serde_json::{Value, json};
+use tracing::warn;
 
 use super::administration::{Administration, parse_device, parse_token, parse_user};
 use super::status::Status;
@@ -19,6 +20,9 @@ use crate::exit::Failure;
 use crate::inspection;
 use crate::users::UserPage;
 use crate::watch::WatchView;
+
+/// Partitions are held for so long at most, ms.
+const HELD_MS_MAX: u64 = 60_000;
 
 /// What requests are answered from.
 #[derive(Debug)]
@@ -72,6 +76,7 @@ impl Desk {
             Request::PurgeUser { user } => self.purge_user(&user),
             Request::ListUsers { after, count } => self.list_users(after.as_deref(), count),
             Request::ConfirmClock {} => self.administer(Command::ConfirmClock),
+            Request::HoldPartitions { partitions, for_ms } => self.hold(&partitions, for_ms),
         };
         match done {
             Ok(value) => Answer::Done(value),
@@ -123,6 +128,16 @@ impl Desk {
         }
         self.store.backup(to)?;
         Ok(json!({ "to": to }))
+    }
+
+    fn hold(&self, partitions: &[u16], for_ms: u64) -> Result<Value, Failure> {
+        if for_ms > HELD_MS_MAX {
+            return Err(Failure::new(format_args!("at most {HELD_MS_MAX} ms")));
+        }
+        warn!("{partitions:?} hear nothing for {for_ms} ms, as asked");
+        let partitions: Vec<_> = partitions.iter().copied().map(PartitionId).collect();
+        self.shards.hold(&partitions, for_ms)?;
+        Ok(json!({}))
     }
 
     fn drain(&self) -> Result<Value, Failure> {

@@ -71,6 +71,9 @@ pub(crate) enum Request {
     ListUsers { after: Option<String>, count: usize },
     /// To trust the clock again.
     ConfirmClock {},
+    /// To have partitions hear nothing of others for a while, at most a minute: a fault, for tests
+    /// of what goes on beside it. No command asks for it.
+    HoldPartitions { partitions: Vec<u16>, for_ms: u64 },
 }
 
 impl Request {

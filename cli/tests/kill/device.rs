@@ -1,11 +1,12 @@
 //! A device of the SDK that sends at random, and checks what it hears.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use answerback_proto::id::{DeviceId, Sequence, UserId};
 use answerback_sdk::{
-    Client, ConnectionState, Draft, MessageId, MessageState, Options, Statistics, TokenSource,
+    Client, ConnectionState, Draft, GroupAnswer, GroupId, MessageId, MessageState, Options,
+    Statistics, TokenSource,
 };
 use fastrand::Rng;
 
@@ -30,7 +31,9 @@ pub(crate) struct Device {
     random: Rng,
     /// None only between two processes.
     client: Option<Client>,
-    /// By recipient: the last number sent.
+    /// A group of all users.
+    group: GroupId,
+    /// By recipient, a user or the group: the last number sent.
     sent: BTreeMap<UserId, Sequence>,
     /// What was decided and what came, when that was last looked at.
     decided: u64,
@@ -70,6 +73,7 @@ impl Device {
             token,
             random,
             client,
+            group: GroupId(0),
             sent: BTreeMap::new(),
             decided: 0,
             received: 0,
@@ -81,6 +85,26 @@ impl Device {
         new
     }
 
+    /// Makes a group of all, who have all logged in.
+    pub(crate) fn make_group(&self) -> GroupId {
+        let users: BTreeSet<_> = DEVICES.iter().map(|(user, _)| UserId((*user).into())).collect();
+        let others = users.into_iter().filter(|user| *user != self.options.user);
+        let ticket = self.client().create_group("all", others.collect()).unwrap();
+        loop {
+            self.wait();
+            match self.client().group_answer(ticket).unwrap() {
+                Some(GroupAnswer::Created(group)) => return group,
+                Some(other) => panic!("no group: {other:?}"),
+                None => {}
+            }
+        }
+    }
+
+    /// Writes to that from now on, too.
+    pub(crate) fn join(&mut self, group: GroupId) {
+        self.group = group;
+    }
+
     /// Stores and sends some messages to somebody, unless much is undecided.
     pub(crate) fn send_some(&mut self) {
         if self.client().pending_count().unwrap() > UNDECIDED_MAX {
@@ -89,13 +113,17 @@ impl Device {
         let (user, id) = (self.options.user, self.options.device);
         let (to, _) = self.random.choice(DEVICES).unwrap();
         let to = UserId(to.into());
-        if to == user {
-            return;
-        }
+        // Whoever would write to himself writes to all.
+        let (to, is_group) = if to == user { (self.group.as_peer(), true) } else { (to, false) };
         let last = self.sent.get(&to).copied().unwrap_or_default();
         let count = self.random.usize(1..=BATCH_MAX) as u64;
-        let drafts = (last.0 + 1..=last.0 + count)
-            .map(|sequence| Draft::new(to, TEXT, text(user, id, to, sequence)));
+        let drafts = (last.0 + 1..=last.0 + count).map(|sequence| {
+            let text = text(user, id, to, sequence);
+            match is_group {
+                true => Draft::to_group(self.group, TEXT, text),
+                false => Draft::new(to, TEXT, text),
+            }
+        });
         let sent = self.client().send_all(drafts.collect()).unwrap();
         let last = Sequence(last.0 + count);
         assert_eq!(sent.last().unwrap().sequence, last);
@@ -133,16 +161,25 @@ impl Device {
         self.options.user
     }
 
-    /// How many messages went to whom.
+    /// How many messages went to whom: of a group to each of its other members.
     pub(crate) fn sent_to(&self) -> impl Iterator<Item = (UserId, u64)> {
-        self.sent.iter().map(|(to, last)| (*to, last.0))
+        let users: BTreeSet<_> = DEVICES.iter().map(|(user, _)| UserId((*user).into())).collect();
+        let others = users.into_iter().filter(|user| *user != self.options.user);
+        let of_group = self.sent.get(&self.group.as_peer()).copied().unwrap_or_default();
+        let to_users = self.sent.iter().filter(|(to, _)| **to != self.group.as_peer());
+        let to_users: Vec<_> = to_users.map(|(to, last)| (*to, last.0)).collect();
+        to_users.into_iter().chain(others.map(move |user| (user, of_group.0)))
     }
 
-    /// Whether as many came, and all that was sent is known as delivered: numbers have no
-    /// gaps, so the last one of each chat says it.
+    /// Whether as many came, and all that was sent is known as delivered, or accepted where
+    /// nobody is told more: numbers have no gaps, so the last one of each chat says it.
     pub(crate) fn has_everything(&self, count: u64) -> bool {
-        let is_delivered = |(_, _, state): &_| *state == Some(MessageState::Delivered);
-        self.last_states().iter().all(is_delivered) && self.received() >= count
+        let is_told = |(to, _, state): &(UserId, Sequence, _)| {
+            let is_group = *to == self.group.as_peer();
+            let told = if is_group { MessageState::Accepted } else { MessageState::Delivered };
+            *state == Some(told)
+        };
+        self.last_states().iter().all(is_told) && self.received() >= count
     }
 
     /// What is only in memory is gone.

@@ -10,14 +10,20 @@ use std::time::Duration;
 use fastrand::Rng;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, Signal, kill_process};
+use serde_json::json;
 
-use crate::common::{Place, Server};
+use crate::common::{Place, Server, exchange};
 use crate::stage::Stage;
 
 /// Restarts in a row, at most.
 const IN_A_ROW_MAX: u32 = 3;
 /// Shorter than anybody's patience.
 const PAUSE_MS: (u64, u64) = (1, 300);
+/// Of a box that says nothing else when it is made.
+const PARTITIONS: u16 = 16;
+/// How long partitions hear nothing, and how many messages are accepted before the kill, at most.
+const HELD_MS: (u64, u64) = (50, 1_500);
+const HELD_ACCEPTED_MAX: u64 = 100;
 /// About what a drain takes where clients do not leave.
 const DRAIN_MS: u64 = 400;
 /// Longer than the 10 s after which a box offers an entry again, and after which a client
@@ -39,6 +45,9 @@ pub(crate) enum Fault {
     KillWhileDraining,
     /// Another process takes the port and the data over.
     TakeOver,
+    /// Half of the partitions hear nothing of the others for a while, so that what goes to a
+    /// group comes to some of its members; SIGKILL meanwhile, or a while later.
+    KillWhileHeld,
     /// SIGSTOP, and SIGCONT while all still wait.
     Pause,
     /// SIGSTOP, and SIGCONT when nobody waits any more.
@@ -46,11 +55,12 @@ pub(crate) enum Fault {
 }
 
 /// What happens before anything happens again, and how often.
-const DECK: [(Fault, usize); 7] = [
+const DECK: [(Fault, usize); 8] = [
     (Fault::Kill, 5),
     (Fault::KillInARow, 2),
     (Fault::KillWhileStarting, 3),
     (Fault::KillWhileDraining, 3),
+    (Fault::KillWhileHeld, 3),
     (Fault::Stop, 1),
     (Fault::TakeOver, 1),
     (Fault::Pause, 2),
@@ -75,6 +85,7 @@ pub(crate) struct Victim<'a> {
     pub(crate) kills: u32,
     kills_while_starting: u32,
     kills_while_draining: u32,
+    kills_while_held: u32,
     stops: u32,
     take_overs: u32,
     pauses: u32,
@@ -94,6 +105,7 @@ impl<'a> Victim<'a> {
             kills: 0,
             kills_while_starting: 0,
             kills_while_draining: 0,
+            kills_while_held: 0,
             stops: 0,
             take_overs: 0,
             pauses: 0,
@@ -117,6 +129,7 @@ impl<'a> Victim<'a> {
                 self.start();
             }
             Fault::KillWhileDraining => self.kill_while_draining(stage),
+            Fault::KillWhileHeld => self.kill_while_held(stage),
             Fault::TakeOver => self.take_over(),
             Fault::Pause => self.pause(PAUSE_MS, stage),
             Fault::LongPause => self.pause(LONG_PAUSE_MS, stage),
@@ -165,6 +178,23 @@ impl<'a> Victim<'a> {
         self.start();
     }
 
+    /// A kill comes so many messages later: among them are some to the group.
+    fn kill_while_held(&mut self, stage: &Stage) {
+        let mut partitions: Vec<u16> = (0..PARTITIONS).collect();
+        self.random.shuffle(&mut partitions);
+        partitions.truncate(usize::from(PARTITIONS / 2));
+        let for_ms = self.random.u64(HELD_MS.0..HELD_MS.1);
+        let request = json!({
+            "request": "hold_partitions", "partitions": partitions, "for_ms": for_ms
+        });
+        let line = format!("{request}\n");
+        let answer = exchange(&self.place.path("data").join("control.sock"), line.as_bytes());
+        assert!(answer.get("done").is_some(), "{answer}");
+        stage.wait_for_accepted(self.random.u64(1..HELD_ACCEPTED_MAX));
+        self.kill();
+        self.kills_while_held += 1;
+    }
+
     /// The old box ends well while the new one listens already.
     fn take_over(&mut self) {
         let mut serve = serve(self.place, self.cores, self.address());
@@ -192,11 +222,12 @@ impl<'a> Victim<'a> {
 impl fmt::Display for Victim<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { cores, kills, kills_while_starting, kills_while_draining, .. } = self;
-        let Self { stops, take_overs, pauses, .. } = self;
+        let Self { kills_while_held, stops, take_overs, pauses, .. } = self;
         write!(
             f,
             "{kills} kills on {cores} cores, {kills_while_starting} of them while it started and \
-             {kills_while_draining} while it drained, {stops} stops, {take_overs} take-overs, \
+             {kills_while_draining} while it drained, {kills_while_held} while partitions were held, \
+             {stops} stops, {take_overs} take-overs, \
              {pauses} pauses"
         )
     }

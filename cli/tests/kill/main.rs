@@ -2,7 +2,8 @@
 //! in the end every message that was sent is in every store that it belongs to, once and
 //! in order.
 //!
-//! Devices are the SDK's, with their files; they send to each other, lose their connection
+//! Devices are the SDK's, with their files; they send to each other and to a group of all, lose
+//! their connection
 //! with the box, sometimes their own process, and come back. When something happens to the
 //! box is a matter of how much was accepted, never of time. `ANSWERBACK_SEED` repeats a
 //! run's choices, though not the order in which threads and kernel did their part; what else
@@ -23,6 +24,7 @@ mod stage;
 
 use std::thread;
 
+use answerback_sdk::GroupId;
 use common::Place;
 use device::Device;
 use fastrand::Rng;
@@ -56,11 +58,16 @@ fn run(settings: &Settings) {
     let place = Place::new();
     let mut victim = Victim::new(&place, settings.cores, Rng::with_seed(random.u64(..)));
     let stage = Stage::new(DEVICES.len());
+    let mut group = GroupId(0);
     thread::scope(|scope| {
         let _alarm = stage.alarm();
-        for (user, id) in DEVICES {
+        let devices = DEVICES.map(|(user, id)| {
             let random = Rng::with_seed(random.u64(..));
-            let device = Device::new(&place, victim.address(), user, id, random);
+            Device::new(&place, victim.address(), user, id, random)
+        });
+        group = devices[0].make_group();
+        for mut device in devices {
+            device.join(group);
             scope.spawn(|| stage.play(device));
         }
         while !settings.is_enough(victim.kills) {
@@ -75,7 +82,7 @@ fn run(settings: &Settings) {
         victim.suffer(Fault::Kill, &stage);
     });
     victim.stop();
-    let verdict = history::check(&place, &DEVICES);
+    let verdict = history::check(&place, &DEVICES, group);
     println!("{verdict}; {victim}");
     assert!(verdict.is_faultless(), "{settings}: {verdict}");
     assert!(verdict.sent > u64::from(victim.kills) * ACCEPTED_BETWEEN.0 / 2, "{verdict}");

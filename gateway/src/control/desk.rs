@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use answerback_directory::mailbox::Wake;
 use answerback_directory::shard::Administered;
-use answerback_proto::id::UserId;
+use answerback_proto::id::{PartitionId, UserId};
 
 use super::Command;
 use crate::auth::{SealingKeys, Verifier};
@@ -24,6 +24,8 @@ pub(crate) enum Asked {
     Report(Sender<CoreStats>),
     /// Who of a user is connected.
     Sessions { user: UserId, answer: Sender<Vec<SessionInfo>> },
+    /// To have partitions hear nothing of others for so long.
+    Hold { partitions: Arc<[PartitionId]>, for_ms: u64 },
     /// To answer a report.
     Reported(ReportAnswer),
     /// To go by other settings from now on.

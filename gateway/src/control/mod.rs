@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use answerback_directory::partition_table::PartitionTable;
 use answerback_directory::shard::Administered;
-use answerback_proto::id::{DeviceId, TokenId, UserId};
+use answerback_proto::id::{DeviceId, PartitionId, TokenId, UserId};
 
 use crate::auth::{SealingKeys, Verifier};
 use crate::config::GatewayConfig;
@@ -153,6 +153,20 @@ impl Control {
         }
         drop(answer);
         answers.recv_timeout(PATIENCE).map_err(|_| Unanswered)
+    }
+
+    /// Has partitions hear nothing of other partitions for a while: what the others tell them
+    /// in that time is lost, as any of it may be, and told again. A fault, for tests of what
+    /// goes on beside it and after it.
+    ///
+    /// # Errors
+    /// [`Unanswered`].
+    pub fn hold(&self, partitions: &[PartitionId], for_ms: u64) -> Result<(), Unanswered> {
+        let partitions: Arc<[_]> = partitions.into();
+        for desk in &self.inner()?.desks {
+            desk.put(Asked::Hold { partitions: Arc::clone(&partitions), for_ms });
+        }
+        Ok(())
     }
 
     /// Has a running box go by other settings: those that [`GatewayConfig::needs_restart`]

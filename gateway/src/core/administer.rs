@@ -37,6 +37,10 @@ impl Core {
                 Asked::Perform { command, answer } => self.perform_command(command, answer),
                 Asked::Report(answer) => drop(answer.send(self.report())),
                 Asked::Sessions { user, answer } => drop(answer.send(self.sessions_of(user))),
+                Asked::Hold { partitions, for_ms } => {
+                    let until_ms = self.now_ms().saturating_add(for_ms);
+                    self.shards.hold(partitions, until_ms);
+                }
                 Asked::Reported(told) => self.handle_reported(&told),
                 Asked::Reload(config) => self.reload(config),
                 Asked::Certificate(certificate) => self.set_certificate(&certificate),

@@ -148,8 +148,8 @@ impl Core {
         let core = self.shared.table.core_of(to);
         if core != self.core {
             self.mesh.mail(core, to, mail);
-        } else if let Some(shard) = self.shards.touch(to) {
-            shard.handle_mail(mail);
+        } else {
+            self.shards.take_mail(to, mail, self.now_ms());
         }
     }
 

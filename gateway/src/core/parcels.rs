@@ -39,9 +39,7 @@ impl Core {
             self.handle_forwarded(&origin, &frame);
         }
         for (partition, mail) in std::mem::take(&mut parcel.mail) {
-            if let Some(shard) = self.shards.touch(partition) {
-                shard.handle_mail(mail);
-            }
+            self.shards.take_mail(partition, mail, self.now_ms());
         }
         parcel.arrivals.drain(..).for_each(|arrival| self.handle_arrival(arrival));
     }

@@ -5,11 +5,12 @@
 //! tick costs what happened in it and not the number of partitions.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
 use answerback_directory::partition_table::PartitionTable;
 use answerback_directory::recovery::panic_message;
 use answerback_directory::shard::checkpoint::Checkpoint;
-use answerback_directory::shard::{Effect, Loaded, Origin, Pending, Shard, ShardReport};
+use answerback_directory::shard::{Effect, Loaded, Mail, Origin, Pending, Shard, ShardReport};
 use answerback_proto::frame_buffer::Frame;
 use answerback_proto::id::{Offset, PartitionId, UserId};
 use answerback_proto::kind::Kind;
@@ -31,6 +32,8 @@ pub(crate) struct Shards {
     in_flight: Vec<(u16, Offset)>,
     /// Whose checkpoint is under way.
     checkpointing: Option<u16>,
+    /// Partitions that hear nothing of others, and until when: a fault, for tests.
+    held: Option<(Arc<[PartitionId]>, u64)>,
 }
 
 struct Home {
@@ -79,7 +82,8 @@ impl Shards {
             unanswered: vec![0; usize::from(cores)],
         });
         let homes = homes.collect();
-        Self { core, homes, home_by_partition, touched, in_flight: Vec::new(), checkpointing: None }
+        let (in_flight, checkpointing, held) = (Vec::new(), None, None);
+        Self { core, homes, home_by_partition, touched, in_flight, checkpointing, held }
     }
 
     /// The shard of a partition of this core, to tell it something; none in quarantine.
@@ -87,6 +91,24 @@ impl Shards {
         let index = *self.home_by_partition.get(usize::from(partition.0))?;
         let home = self.homes.get_mut(usize::from(index))?;
         touch(&mut self.touched, index, home)
+    }
+
+    /// From now on partitions hear nothing of others, until then.
+    pub(crate) fn hold(&mut self, partitions: Arc<[PartitionId]>, until_ms: u64) {
+        self.held = Some((partitions, until_ms));
+    }
+
+    /// Hands a partition the word of another.
+    pub(crate) fn take_mail(&mut self, to: PartitionId, mail: Mail, now_ms: u64) {
+        if let Some((held, until_ms)) = &self.held
+            && now_ms < *until_ms
+            && held.contains(&to)
+        {
+            return;
+        }
+        if let Some(shard) = self.touch(to) {
+            shard.handle_mail(mail);
+        }
     }
 
     /// Hands a request to its home.
