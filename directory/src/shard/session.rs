@@ -110,7 +110,11 @@ impl Session {
     pub(crate) fn push(&mut self, user: &User, effects: &mut VecDeque<Effect>) -> Pushed {
         let left_up_to = user.left_up_to();
         self.scanned = self.scanned.max(left_up_to);
-        self.acknowledged = self.acknowledged.max(left_up_to);
+        if left_up_to > self.acknowledged {
+            // What has left is owed no more: its acknowledgement would say nothing new.
+            self.acknowledged = left_up_to;
+            self.count_out(left_up_to);
+        }
         let is_all_offered = self.offer_following(user, effects);
         self.is_held = true;
         match user.inbox.unread_behind(self.scanned) {

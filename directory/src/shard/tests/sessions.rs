@@ -176,3 +176,23 @@ fn an_acknowledgement_that_meets_a_new_attempt_counts() {
     assert_eq!(at.closed(b), None);
     assert_eq!(at.user(B).live, 0);
 }
+
+#[test]
+fn what_left_while_it_was_under_way_makes_room() {
+    let (mut at, a, b) = pair();
+    let laptop = at.connect(B, LAPTOP, 0);
+    (1..=3).for_each(|sequence| at.send(a, B, sequence));
+    at.settle();
+    at.ack(b, 3);
+    at.settle();
+    at.close(b);
+    // The phone has forgotten most of that, and has room for one entry.
+    let b = at.connect_with(B, PHONE, 1, 1);
+    at.settle();
+    assert_eq!(at.said_to(b), ["1:2"]);
+    at.ack(laptop, 3);
+    at.settle();
+    at.send(a, B, 4);
+    at.settle();
+    assert_eq!(at.said_to(b), ["1:4"]);
+}
