@@ -45,6 +45,7 @@ fn check_frame(frame: &Frame<'_>) -> Result<(), Code> {
         Some(Kind::Done) => read::<Done>(envelope).map(|_| ()),
         Some(Kind::Declined) => read::<Declined>(envelope).map(|_| ()),
         Some(Kind::ChatDeleted) => ChatDeleted::read(envelope).map(|_| ()),
+        Some(Kind::ChatSet) => read::<ChatSet>(envelope).map(|_| ()),
         Some(Kind::Delivered) => Delivered::read(envelope).map(|_| ()),
         Some(Kind::GroupCreated) => read::<GroupCreated>(envelope).map(|_| ()),
         Some(Kind::GroupDeliver) => read::<GroupDeliver>(envelope).map(|_| ()),

@@ -64,6 +64,19 @@ pub(super) enum Operation {
         who: Who,
         cursor: Number,
     },
+    /// Deletes a chat up to a position and, of one device of the user's, a number.
+    Delete {
+        who: Who,
+        peer: u8,
+        cursor: Number,
+        up_to: Number,
+    },
+    /// Blocks, hides reads and mutes, or ends that: bits of what changes, and how.
+    Treat {
+        who: Who,
+        peer: u8,
+        changes: u8,
+    },
     Malformed {
         who: Who,
         kind: u8,
@@ -195,7 +208,18 @@ impl<'a> Arbitrary<'a> for Operation {
             237..243 => {
                 Self::Crash { kept: below(input, 4)?, restored: input.arbitrary::<u8>()? > 224 }
             }
-            243.. => Self::Settle,
+            243..251 => Self::Settle,
+            251..253 => Self::Delete {
+                who: input.arbitrary()?,
+                peer: below(input, USERS + 1)?,
+                cursor: input.arbitrary()?,
+                up_to: input.arbitrary()?,
+            },
+            253.. => Self::Treat {
+                who: input.arbitrary()?,
+                peer: below(input, USERS + 1)?,
+                changes: input.arbitrary()?,
+            },
         })
     }
 }

@@ -2,7 +2,9 @@
 
 use answerback_directory::shard::{Grant, Opening, Origin, SessionRef};
 use answerback_proto::id::{DeviceId, Generation, Position, Sequence, UserId};
-use answerback_proto::kind::{Ack, Envelope, Read, Recall, Resync, Send, Skip};
+use answerback_proto::kind::{
+    Ack, DeleteChat, DeviceMark, Envelope, Kind, MUTED, Read, Recall, Resync, Send, SetChat, Skip,
+};
 
 use super::operation::{Operation, Who};
 use super::watch::{Asked, Command, Place};
@@ -31,6 +33,12 @@ impl World {
             Operation::Read { who, peer, up_to } => self.read(place(who), place(peer), up_to),
             Operation::Ack { who, up_to } => self.acknowledge(place(who), up_to),
             Operation::Resync { who, cursor } => self.resync(place(who), cursor),
+            Operation::Delete { who, peer, cursor, up_to } => {
+                self.delete(place(who), user(peer), cursor, up_to);
+            }
+            Operation::Treat { who, peer, changes } => {
+                self.treat(place(who), user(peer), changes);
+            }
             Operation::Malformed { who, kind, envelope } => {
                 self.malformed(place(who), kind, &envelope);
             }
@@ -174,6 +182,31 @@ impl World {
             home.handle_resync(origin, &envelope(&Resync { cursor: cursor.0 }));
         }
         self.check_taken(origin, is_sent);
+    }
+
+    fn delete(&mut self, place: Place, peer: UserId, cursor: Number, up_to: Number) {
+        let Some(origin) = self.ask(place, Asked::Own) else { return };
+        let Some(known) = self.watch.sessions.get(&origin.session) else { return };
+        let cursor = cursor.of(known.acknowledged.0);
+        let up_to = Sequence(up_to.of(self.watch.next(place, peer).0).max(1));
+        let mark = DeviceMark { device: place.1, up_to };
+        let delete = envelope(&DeleteChat { peer: peer.0, cursor, marks_count: 1 });
+        self.own(Kind::DeleteChat, origin, &[&delete[..], &mark.to_bytes()].concat());
+    }
+
+    fn treat(&mut self, place: Place, peer: UserId, changes: u8) {
+        let Some(origin) = self.ask(place, Asked::Own) else { return };
+        let (changes, flags) = (u16::from(changes & 7).max(1), u16::from(changes >> 3 & 3));
+        let flags = flags & changes;
+        let muted_until_ms = if changes & MUTED == 0 { 0 } else { self.wall_ms + 60_000 };
+        let set = SetChat { peer: peer.0, changes, flags, muted_until_ms };
+        self.own(Kind::SetChat, origin, &envelope(&set));
+    }
+
+    fn own(&mut self, kind: Kind, origin: Origin, envelope: &[u8]) {
+        if let Some(home) = self.home(origin.user) {
+            home.handle_own(kind, origin, envelope);
+        }
     }
 
     /// What a session was not sent, it may not acknowledge: then it ends.

@@ -18,10 +18,24 @@ type Message = (UserId, UserId, DeviceId, Sequence);
 /// A request that waits for its answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Asked {
-    Hello { cursor: Position, is_current: bool },
-    Message { to: UserId, sequence: Sequence },
-    Skip { to: UserId, from: Sequence, last: Sequence },
-    Read { up_to: Sequence },
+    Hello {
+        cursor: Position,
+        is_current: bool,
+    },
+    Message {
+        to: UserId,
+        sequence: Sequence,
+    },
+    Skip {
+        to: UserId,
+        from: Sequence,
+        last: Sequence,
+    },
+    Read {
+        up_to: Sequence,
+    },
+    /// Of the user's own things.
+    Own,
 }
 
 /// An operator's command that waits for its outcome.
@@ -298,6 +312,7 @@ impl Watch {
                 Answer::Refused { sequence, .. } => assert_eq!(*sequence, up_to),
                 other => panic!("{other:?} to a read up to {up_to}"),
             },
+            (Some(Asked::Own), Answer::Done { .. } | Answer::Declined { .. }) => {}
             other => panic!("an answer to nothing: {other:?} from {peer}"),
         }
     }
