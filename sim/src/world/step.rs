@@ -172,16 +172,12 @@ impl World {
     }
 
     /// Once nothing moves in the box, nobody is there who should not be, and nobody waits to be
-    /// woken.
+    /// woken; a partition that stands still has not applied what says so.
     fn look_at_rest(&mut self) -> Result<(), Breach> {
-        let Some(front) = self.front.as_ref().filter(|front| front.unsettled().is_none()) else {
-            return Ok(());
-        };
+        let is_at_rest = |front: &&Front| front.unsettled().is_none() && front.halted().is_none();
+        let Some(front) = self.front.as_ref().filter(is_at_rest) else { return Ok(()) };
         front.sessions().try_for_each(|(device, grant)| self.model.check_session(device, grant))?;
-        match front.halted() {
-            Some(_) => Ok(()),
-            None => self.model.check_woken(),
-        }
+        self.model.check_woken()
     }
 
     fn draw(&mut self) -> Step {
