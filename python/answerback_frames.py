@@ -45,6 +45,7 @@ KINDS = {
     "SetChat": (0x0023, "client", "request", "peer:16:1 changes:2:1:7 flags:2:0:3 " + MUTED),
     "ListChats": (0x0024, "client", "request", "behind:16"),
     "Report": (0x0028, "client", "request", "device:16 sequence:8 reason:2 excerpt_length:2:0:4096"),
+    "SetContacts": (0x0025, "client", "request", "mode:2:0:2 users_count:2:0:2048"),
     "Watch": (0x0041, "client", "request", "once:2:0:1 users_count:2:0:256"),
     "SetVisibility": (0x0042, "client", "request", "visibility:2:0:2"),
     "Welcome": (0x0101, "server", "answer", "version:2:1 kinds_count:2:0:256 ticket_length:2:0:1024 "
@@ -227,9 +228,10 @@ def decode_tail(kind, f, tail):
         need(all(device and up_to for device, up_to in pairs))
         return {"marks": pairs}
     need(len(tail) == 16 * f.get("except_count", f.get("users_count", 0)))
-    if kind == "Watch":
+    if kind in ("Watch", "SetContacts"):
         users = [int.from_bytes(tail[at:at + 16], "little") for at in range(0, len(tail), 16)]
         need(all(users))
+        need(kind == "Watch" or all(a < b for a, b in zip(users, users[1:])))
         return {"users": users}
     if kind != "Delivered":
         return {}

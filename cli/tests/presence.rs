@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{Place, Server, json_lines};
+use common::{Place, Server, answerback, json_lines};
 use serde_json::Value;
 
 /// What user 1 is told of another.
@@ -58,4 +58,30 @@ fn who_hides_is_as_nobody_also_after_a_kill() {
     assert_eq!(look(&place, &server, "77")["last_seen_ms"], Value::Null);
     show_to(&place, &server, 2, "everybody");
     assert_eq!(look(&place, &server, "2")["online"], true);
+}
+
+#[test]
+fn who_shows_himself_to_contacts_is_seen_by_them_alone() {
+    let place = Place::new();
+    let mut server = Server::serve(&place, 2);
+    place.log_in_once(&server, 1);
+    place.log_in_once(&server, 2);
+    show_to(&place, &server, 2, "contacts");
+    assert_eq!(look(&place, &server, "2")["online"], false);
+    let contacts = |server: &Server, words: &[&str]| {
+        let mut command = answerback();
+        command.args(["account", "contacts", "--keys"]).arg(place.keys()).arg("--state");
+        command.arg(place.path("state")).args(["--addr", &server.address, "--user", "2"]);
+        command.args(words).output().unwrap()
+    };
+    assert!(contacts(&server, &["add", "1", "77", "1"]).status.success());
+    let oneself = contacts(&server, &["add", "2"]);
+    assert_eq!(oneself.status.code(), Some(1), "{oneself:?}");
+    assert_eq!(look(&place, &server, "2")["online"], true);
+    server.kill();
+    let server = Server::serve(&place, 2);
+    send(&place, &server, 2, "1");
+    assert_eq!(look(&place, &server, "2")["online"], true);
+    assert!(contacts(&server, &["set", "77"]).status.success());
+    assert_eq!(look(&place, &server, "2")["last_seen_ms"], Value::Null);
 }

@@ -42,6 +42,10 @@ pub const MUTED_UNTIL_MS_MAX: u64 = 253_402_300_799_999;
 /// Bytes of what a reporter shows of a message in a `Report`.
 pub const EXCERPT_BYTES_MAX: usize = 4 * 1024;
 
+/// Users whom a user may have among his contacts.
+pub const CONTACTS_MAX: usize = 4096;
+/// Users in a `SetContacts`; the others follow in another.
+pub const CONTACTS_PER_FRAME_MAX: usize = 2048;
 /// Users whom a session may watch.
 pub const WATCHED_MAX: usize = 256;
 /// The greatest visibility: 0 everybody, 1 contacts, 2 nobody.

@@ -59,6 +59,8 @@ tables! {
     Body = 13, "body";
     /// partition, user → when the user was there last.
     Presence = 14, "presence";
+    /// partition, user → whom the user has among his contacts.
+    Contacts = 15, "contacts";
 }
 
 /// Rows put and deleted, one by one or by ranges, in one flat buffer. Keys begin with the partition, big-endian,

@@ -84,6 +84,8 @@ pub enum Wanted {
     },
     /// When a user was there last.
     Presence(UserId),
+    /// Whom a user has among his contacts.
+    Contacts(UserId),
     /// Users whose time has come.
     Due {
         /// By this time.
@@ -117,6 +119,8 @@ pub(crate) enum Found {
     Holders(Vec<(u64, Vec<UserId>)>),
     /// When, ms since 1970; 0 where there is no row.
     Presence(u64),
+    /// Contacts, rising.
+    Contacts(Vec<UserId>),
     /// Users, and whether there are more of them.
     Due(Vec<UserId>),
 }
@@ -167,6 +171,15 @@ impl Load {
                         .ok_or_else(|| unreadable(Table::Presence, partition))
                 });
                 Found::Presence(last_ms.transpose()?.unwrap_or(0))
+            }
+            Wanted::Contacts(user) => {
+                let key = rows::key(partition, &[&user.0.to_be_bytes()]);
+                let row = reader.row(Table::Contacts, &key)?;
+                let users = row.map(|value| {
+                    rows::read_contacts(&value)
+                        .ok_or_else(|| unreadable(Table::Contacts, partition))
+                });
+                Found::Contacts(users.transpose()?.unwrap_or_default())
             }
             Wanted::Due { up_to_ms } => Found::Due(read_due(reader, partition, up_to_ms)?),
         };

@@ -5,10 +5,10 @@ use answerback_proto::access;
 use answerback_proto::code::{Class, Code};
 use answerback_proto::id::{DeviceId, UserId};
 use answerback_proto::kind::{
-    DeviceStanding, Kind, ListDevices, ListedDevice, NameDevice, RevokeDevice, SetChat,
+    DeviceStanding, Kind, ListDevices, ListedDevice, NameDevice, RevokeDevice, SetChat, SetContacts,
 };
 use answerback_proto::limits::DEVICES_PER_PAGE_MAX;
-use answerback_proto::record::{ChatChanged, DeviceNamed, Revoke};
+use answerback_proto::record::{ChatChanged, ContactsChange, DeviceNamed, Revoke};
 
 use super::effect::{Administered, DevicesPage};
 use super::user::{Device, Standing};
@@ -28,6 +28,7 @@ impl Shard {
             Kind::DeleteChat => self.delete_chat(origin, envelope),
             Kind::SetChat => self.set_chat(origin, envelope),
             Kind::ListChats => self.list_chats(origin, envelope),
+            Kind::SetContacts => self.set_contacts(origin, envelope),
             Kind::Watch => self.watch(origin, envelope),
             Kind::SetVisibility => self.set_visibility(origin, envelope),
             _ => Err(Code::KindNotAllowed),
@@ -98,6 +99,18 @@ impl Shard {
         let record = ChatChanged { user, device, peer, changes, flags, muted_until_ms };
         self.append(&record, &[], asked(origin));
         self.preload(origin.user, Some(UserId(peer)));
+        Ok(())
+    }
+
+    fn set_contacts(&mut self, origin: Origin, envelope: &[u8]) -> Result<(), Code> {
+        let (set, users) = SetContacts::read(envelope)?;
+        if users.iter().any(|contact| contact == origin.user) {
+            self.decline(origin, Code::NotYourself);
+            return Ok(());
+        }
+        let record = ContactsChange { user: origin.user.0, mode: set.mode };
+        self.append(&record, users.as_bytes(), asked(origin));
+        self.preload(origin.user, None);
         Ok(())
     }
 

@@ -190,7 +190,7 @@ impl Shard {
                         self.answer_descriptions(user);
                         self.tell_who_waited(what);
                     }
-                    Wanted::Chat(..) => self.tell_who_waited(what),
+                    Wanted::Chat(..) | Wanted::Contacts(_) => self.tell_who_waited(what),
                     _ => {}
                 }
             }

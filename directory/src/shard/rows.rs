@@ -11,9 +11,9 @@ pub(crate) use group::{holder_of, read_group};
 pub(crate) use read::Besides;
 pub use read::RESIDENT_TABLES;
 pub(crate) use read::{
-    Fields, load, peer_of, read_chat, read_device, read_expiry, read_head, read_head_row,
-    read_inbox, read_outstanding, read_parked, read_part, read_presence, read_sender,
-    read_withheld,
+    Fields, load, peer_of, read_chat, read_contacts, read_device, read_expiry, read_head,
+    read_head_row, read_inbox, read_outstanding, read_parked, read_part, read_presence,
+    read_sender, read_withheld,
 };
 pub(crate) use write::{freeze, key, range};
 

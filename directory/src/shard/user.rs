@@ -217,7 +217,17 @@ struct Rare {
     set_chats: u16,
     /// Other ends of chats in which something is withheld, and when the first of it ends.
     withheld: BTreeMap<UserId, u64>,
+    contacts: Contacts,
     group: Option<Box<Group>>,
+}
+
+/// Whom a user has among his contacts. Read when somebody asks: few ever need them.
+#[derive(Debug, Default)]
+struct Contacts {
+    count: u16,
+    users: Option<Box<[UserId]>>,
+    /// Since the last checkpoint.
+    is_changed: bool,
 }
 
 /// No time at all.
@@ -330,6 +340,47 @@ impl User {
         if count > 0 || self.rare.is_some() {
             self.rare.get_or_insert_default().set_chats = count;
         }
+    }
+
+    /// How many users this one has among his contacts.
+    pub(crate) fn contacts_count(&self) -> u16 {
+        self.rare.as_ref().map_or(0, |rare| rare.contacts.count)
+    }
+
+    /// They, rising, as far as they are in memory.
+    pub(crate) fn contacts(&self) -> Option<&[UserId]> {
+        match &self.rare {
+            Some(rare) if rare.contacts.count > 0 => rare.contacts.users.as_deref(),
+            _ => Some(&[]),
+        }
+    }
+
+    /// They, where no row has them.
+    pub(crate) fn changed_contacts(&self) -> Option<&[UserId]> {
+        let rare = self.rare.as_ref().filter(|rare| rare.contacts.is_changed)?;
+        rare.contacts.users.as_deref()
+    }
+
+    /// As a row says.
+    pub(crate) fn note_contacts(&mut self, count: u16) {
+        if count > 0 {
+            self.rare.get_or_insert_default().contacts.count = count;
+        }
+    }
+
+    /// As a row says, where nothing newer is known.
+    pub(crate) fn load_contacts(&mut self, users: Vec<UserId>) {
+        if let Some(rare) = &mut self.rare {
+            rare.contacts.users.get_or_insert_with(|| users.into());
+        }
+    }
+
+    /// These, rising, and no others from now on.
+    pub(crate) fn set_contacts(&mut self, users: Vec<UserId>) {
+        let contacts = &mut self.rare.get_or_insert_default().contacts;
+        contacts.count = u16::try_from(users.len()).unwrap_or(u16::MAX);
+        contacts.users = Some(users.into());
+        contacts.is_changed = true;
     }
 
     /// Other ends of chats in which something is withheld, and when the first of it ends.
@@ -453,6 +504,9 @@ impl User {
         self.devices.iter_mut().for_each(|device| device.changed = false);
         self.chats.values_mut().for_each(Chat::forget_changes);
         self.inbox.handle_frozen();
+        if let Some(rare) = &mut self.rare {
+            rare.contacts.is_changed = false;
+        }
         if let Some(group) = self.group_mut() {
             group.changed = false;
         }

@@ -25,7 +25,7 @@ pub struct UserList<'a> {
 }
 
 impl<'a> UserList<'a> {
-    fn read(tail: &'a [u8], users_count: u16) -> Result<(Self, &'a [u8]), Code> {
+    pub(super) fn read(tail: &'a [u8], users_count: u16) -> Result<(Self, &'a [u8]), Code> {
         let length = usize::from(users_count) * size_of::<u128>();
         let (ids, rest) = tail.split_at_checked(length).ok_or(Code::FrameMalformed)?;
         let users = Self { ids: ids.as_chunks().0 };
@@ -209,7 +209,7 @@ fn require_roles(members: NumberedUsers<'_>) -> Result<(), Code> {
     if members.iter().all(is_role) { Ok(()) } else { Err(Code::FrameMalformed) }
 }
 
-fn user_tail(users: &[UserId]) -> Result<Vec<u8>, Code> {
+pub(super) fn user_tail(users: &[UserId]) -> Result<Vec<u8>, Code> {
     if !are_ascending(users.iter().copied()) {
         return Err(Code::FrameMalformed);
     }

@@ -2,6 +2,7 @@
 
 mod chat_settings;
 mod check;
+mod contacts;
 mod delete;
 mod device;
 mod group;
@@ -15,6 +16,7 @@ mod signal;
 mod tail;
 
 pub use chat_settings::*;
+pub use contacts::*;
 pub use delete::*;
 pub use device::*;
 pub use group::*;
@@ -196,6 +198,8 @@ kinds! {
     SetChat = 0x0023, Client, Request;
     /// Asks for the chats that are treated otherwise than at first.
     ListChats = 0x0024, Client, Request;
+    /// Changes whom the user has among his contacts.
+    SetContacts = 0x0025, Client, Request;
 
     /// Reports a user to the operator.
     Report = 0x0028, Client, Request;
@@ -361,6 +365,7 @@ impl Kind {
                 | Self::RevokeDevice
                 | Self::SetChat
                 | Self::ListChats
+                | Self::SetContacts
                 | Self::Watch
                 | Self::SetVisibility
         )

@@ -169,6 +169,8 @@ records! {
     ChatChanged = 34,
     /// A part: messages were delivered, but for some before them.
     DeliveredButPart = 35,
+    /// A user has others among his contacts.
+    ContactsChange = 36,
     /// A device sent a message to a group.
     GroupPost = 50,
     /// A device gives numbers of a group up.

@@ -34,6 +34,16 @@ layout! {
 }
 
 layout! {
+    /// A user has others among his contacts. Payload: their ids, u128, little-endian, rising.
+    ContactsChange / ArchivedContactsChange {
+        /// Whose.
+        user: u128,
+        /// What becomes of them, as in `SetContacts`.
+        mode: u16,
+    }
+}
+
+layout! {
     /// A part for a user of this partition: messages of a device were delivered, but for some
     /// ranges. Payload: each range's first and last number, u64, little-endian, rising.
     DeliveredButPart / ArchivedDeliveredButPart {

@@ -201,6 +201,8 @@ fn the_limits_are_those_of_the_code() {
         CHAT_MARKS_MAX,
         GROUP_MEMBERS_MAX,
         GROUP_NAME_BYTES_MAX,
+        CONTACTS_MAX,
+        CONTACTS_PER_FRAME_MAX,
         WATCHED_MAX,
     ];
     let table = rows(section("## Limits"), |cell| cell.ends_with("_MAX") || cell.ends_with("_S"));

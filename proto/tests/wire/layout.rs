@@ -107,6 +107,7 @@ layouts! {
     ChatSet / ArchivedChatSet, access::read::<ChatSet>, {
         position, after, flags, muted_until_ms,
     };
+    SetContacts / ArchivedSetContacts, SetContacts::read, { mode, users_count };
     ListChats / ArchivedListChats, access::read::<ListChats>, { behind };
     Chats / ArchivedChats, Chats::read, { count, next_behind };
     Report / ArchivedReport, Report::read, { device, sequence, reason, excerpt_length };

@@ -115,6 +115,7 @@ records! {
         sequence: 8
     };
     GroupGonePart { source: 2, generation: 8, number: 8, previous: 8, group: 16 };
+    ContactsChange { user: 16, mode: 2 };
     VisibilityChange { user: 16, visibility: 2 };
 }
 

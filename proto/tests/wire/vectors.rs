@@ -12,7 +12,7 @@ use answerback_proto::kind::{
     ChangeMembers, ChatDeleted, Chats, CreateGroup, DeleteChat, Delivered, DeviceMarks, Devices,
     End, Envelope, GroupChanged, GroupDescribed, GroupFailed, Hello, Kind, ListedChat,
     ListedDevice, NameDevice, NumberedUsers, RenameGroup, Renew, Renewed, Report, Resume,
-    SequenceRange, SessionTail, UserList, Watch, Welcome,
+    SequenceRange, SessionTail, SetContacts, UserList, Watch, Welcome,
 };
 use answerback_proto::limits::FRAME_BYTES_HARD_MAX;
 use serde_json::{Value, json};
@@ -149,6 +149,9 @@ fn tail_of_users(envelope: &[u8], kind: Kind) -> Value {
         pairs.collect::<Vec<_>>()
     };
     match kind {
+        Kind::SetContacts => {
+            json!({ "users": listed(SetContacts::read(envelope).expect("a good tail").1) })
+        }
         Kind::Watch => {
             let users = Watch::read(envelope).expect("a good tail").1;
             json!({ "users": users.iter().map(|user| user.to_string()).collect::<Vec<_>>() })

@@ -12,8 +12,9 @@ use answerback_proto::frame_buffer::Frame;
 use answerback_proto::header::USER_ACTION;
 use answerback_proto::id::{DeviceId, Sequence, UserId};
 use answerback_proto::kind::{
-    Chats, Declined, Devices, Done, Kind, ListChats, ListDevices, ListedChat, ListedDevice,
-    NameDevice, Report, RevokeDevice, SetChat, SetVisibility,
+    CONTACTS_ADDED, CONTACTS_REMOVED, CONTACTS_REPLACED, Chats, Declined, Devices, Done, Kind,
+    ListChats, ListDevices, ListedChat, ListedDevice, NameDevice, Report, RevokeDevice, SetChat,
+    SetContacts, SetVisibility,
 };
 
 use super::chat::Request;
@@ -56,8 +57,36 @@ pub enum Ask {
         /// What the user chose to show of it, at most 4096 bytes.
         excerpt: Vec<u8>,
     },
+    /// The user has these among his contacts, or no longer: at most 2048 at once, and 4096 in all.
+    SetContacts {
+        /// What becomes of them.
+        change: ContactsChange,
+        /// Whom.
+        users: Vec<UserId>,
+    },
     /// Who may see when the user was there; whom he does not show himself to, he does not see.
     SetVisibility(Visibility),
+}
+
+/// What becomes of users whom the user names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ContactsChange {
+    /// They are the user's contacts, and nobody else is.
+    Replaced,
+    /// They are contacts too.
+    Added,
+    /// They are contacts no more.
+    Removed,
+}
+
+impl ContactsChange {
+    fn mode(self) -> u16 {
+        match self {
+            Self::Replaced => CONTACTS_REPLACED,
+            Self::Added => CONTACTS_ADDED,
+            Self::Removed => CONTACTS_REMOVED,
+        }
+    }
 }
 
 /// Which request an answer answers: its number in this run of the app.
@@ -118,6 +147,7 @@ impl Ask {
             Self::SetChat(_) => Kind::SetChat,
             Self::Chats => Kind::ListChats,
             Self::Report { .. } => Kind::Report,
+            Self::SetContacts { .. } => Kind::SetContacts,
             Self::SetVisibility(_) => Kind::SetVisibility,
         }
     }
@@ -136,7 +166,11 @@ impl Ask {
         let about = match self {
             Self::NameDevice { device, .. } | Self::RevokeDevice { device } => device.0,
             Self::SetChat(change) => change.peer.0,
-            Self::Devices | Self::Chats | Self::Report { .. } | Self::SetVisibility(_) => 0,
+            Self::Devices
+            | Self::Chats
+            | Self::Report { .. }
+            | Self::SetContacts { .. }
+            | Self::SetVisibility(_) => 0,
         };
         (self.kind(), about)
     }
@@ -164,6 +198,13 @@ impl Ask {
                 let (device, sequence, reason) = (device.0, sequence.0, *reason);
                 let report = Report { device, sequence, reason, excerpt_length: 0 };
                 report.append(out, by_user, excerpt)
+            }
+            Self::SetContacts { change, users } => {
+                let mut users = users.clone();
+                users.sort_unstable();
+                users.dedup();
+                let mode = change.mode();
+                SetContacts { mode, users_count: 0 }.append(out, by_user, &users)
             }
             Self::SetVisibility(visibility) => {
                 append_checked(out, by_user, &SetVisibility { visibility: visibility.number() })

@@ -41,7 +41,7 @@ use answerback_proto::id::{DeviceId, Generation, Position, Sequence, UserId};
 use answerback_proto::kind::{Ack, End, Envelope, Kind, Ping, Pong, Read, Resync};
 
 use asks::Asks;
-pub use asks::{Ask, AskId, Outcome};
+pub use asks::{Ask, AskId, ContactsChange, Outcome};
 use chat::{ChatWindow, Request};
 pub use deletions::ChatDeletion;
 use deletions::Deletions;

@@ -10,7 +10,7 @@ use answerback_proto::id::{DeviceId, Sequence, UserId};
 use answerback_proto::kind::{BLOCKED, ChatSettings, HIDES_READS, MUTED};
 use answerback_proto::limits::{LIFE_MIN_S, MUTED_UNTIL_MS_MAX};
 use answerback_sdk::session::{
-    Ask, ClientSession, Credit, GroupRequest, Mode, Outgoing, Visibility,
+    Ask, ClientSession, ContactsChange, Credit, GroupRequest, Mode, Outgoing, Visibility,
 };
 use answerback_sdk::storage::ChatChange;
 use fastrand::Rng;
@@ -189,7 +189,7 @@ impl Client {
     /// The user watches others, looks at one, or chooses who may see this; in words.
     pub(crate) fn watch(&mut self, users: u128, random: &mut Rng) -> &'static str {
         self.is_stirred = true;
-        match random.u8(..4) {
+        match random.u8(..5) {
             0 => {
                 self.session.look(UserId(random.u128(1..=users + 1)));
                 "looks at somebody"
@@ -198,6 +198,15 @@ impl Client {
                 let all = [Visibility::Everybody, Visibility::Contacts, Visibility::Nobody];
                 self.session.ask_for(Ask::SetVisibility(all[random.usize(..all.len())]));
                 "chooses who may see this"
+            }
+            2 => {
+                let all =
+                    [ContactsChange::Replaced, ContactsChange::Added, ContactsChange::Removed];
+                let change = all[random.usize(..all.len())];
+                let users = (1..=users + 1).map(UserId).filter(|user| *user != self.user);
+                let users = users.filter(|_| random.bool()).collect();
+                self.session.ask_for(Ask::SetContacts { change, users });
+                "has other contacts"
             }
             _ => {
                 let watched = (1..=users + 1).filter(|_| random.bool()).map(UserId).collect();

@@ -154,6 +154,7 @@ fn append_welcome(out: &mut Vec<u8>, tag: u32, user: UserId, opened: &Opened) {
         Kind::Typing,
         Kind::SetChat,
         Kind::ListChats,
+        Kind::SetContacts,
         Kind::Watch,
         Kind::SetVisibility,
         Kind::Ping,

@@ -144,6 +144,7 @@ impl Model {
             Record::ApplyVersion(_)
             | Record::StateDigest(_)
             | Record::NewGeneration(_)
+            | Record::ContactsChange(_)
             | Record::VisibilityChange(_) => {}
             Record::Message(_) | Record::Connect(_) | Record::Repair(_) => {
                 return Err(Breach(format!("a record that nobody writes: {:?}", placed.record)));

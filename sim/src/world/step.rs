@@ -422,6 +422,7 @@ fn in_words(wanted: Wanted) -> String {
         Wanted::Holders { user, after, to } => {
             format!("holders of what user {user} has behind {after} to {to}")
         }
+        Wanted::Contacts(user) => format!("contacts of user {user}"),
         Wanted::Presence(user) => format!("when user {user} was there"),
         Wanted::Due { .. } => "users who are due".to_owned(),
     }

@@ -1,6 +1,7 @@
 //! `answerback account`: what users do about their own things, each by a device of theirs.
 
 mod chats;
+mod contacts;
 mod devices;
 mod report;
 
@@ -49,6 +50,8 @@ pub(crate) enum Command {
     Receipts(chats::ReceiptsArguments),
     /// List the chats that are blocked, muted or without read receipts, as JSON lines.
     Chats(chats::ListArguments),
+    /// Change whom the user has among his contacts.
+    Contacts(contacts::ContactsArguments),
     /// Tell the operator of another user.
     Report(report::ReportArguments),
 }
@@ -75,6 +78,7 @@ pub(crate) fn run(command: &Command) -> Result<(), Failure> {
         Command::Unmute(arguments) => chats::unmute(arguments),
         Command::Receipts(arguments) => chats::receipts(arguments),
         Command::Chats(arguments) => chats::list(arguments),
+        Command::Contacts(arguments) => contacts::change(arguments),
         Command::Report(arguments) => report::report(arguments),
     }
 }

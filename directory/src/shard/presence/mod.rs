@@ -26,6 +26,7 @@ use answerback_proto::id::{PartitionId, UserId};
 
 use super::checkpoint::{Rows, Table};
 use super::load::Wanted;
+use super::user::Visibility;
 use super::{Effect, Mail, SessionRef, Shard, Signal, rows};
 use crate::limits::{SIGHTS_PER_MAIL_MAX, WATCH_LOOK_PERIOD_MS};
 use acts::Acts;
@@ -135,12 +136,19 @@ impl Shard {
     }
 
     /// Whether a user may see when another was there. Who does not exist is not seen either, so
-    /// that nobody can tell the two apart; nor is one who has blocked the other. Of contacts
-    /// nothing is known here yet: to a user who shows himself to them alone, nobody is one. Most
-    /// users have no chat set, and none is looked up for that.
+    /// that nobody can tell the two apart; nor is one who has blocked the other. Most users have
+    /// no chat set, and none is looked up for that.
     fn may_see(&self, whose: UserId, who: UserId) -> Result<bool, Wanted> {
         let user = self.state.users.get(whose).ok_or(Wanted::Head(whose))?;
-        let is_shown = user.exists() && user.visibility().is_everybody();
+        let is_shown = user.exists()
+            && match user.visibility() {
+                Visibility::Everybody => true,
+                Visibility::Contacts => {
+                    let contacts = user.contacts().ok_or(Wanted::Contacts(whose))?;
+                    contacts.binary_search(&who).is_ok()
+                }
+                Visibility::Nobody => false,
+            };
         if !is_shown || user.set_chats() == 0 || planted!(BlockIgnored) {
             return Ok(is_shown);
         }

@@ -196,7 +196,8 @@ pub(crate) fn read_head(id: UserId, value: &[u8]) -> Option<User> {
 fn read_own(user: &mut User, value: &mut Fields<'_>) -> Option<()> {
     user.set_visibility(Visibility::of(value.u8()?.into())?);
     let (set_chats, withheld) = (value.u16()?, value.u16()?);
-    let (_, _) = (value.u16()?, value.u32()?);
+    let (contacts, _) = (value.u16()?, value.u32()?);
+    user.note_contacts(contacts);
     user.note_set_chats(set_chats);
     for _ in 0..withheld {
         let peer = UserId(value.u128()?);
@@ -360,6 +361,16 @@ pub(crate) fn read_outstanding(value: &[u8]) -> Option<u32> {
     let mut value = Fields(value);
     let count = value.u32()?;
     value.is_empty().then_some(count)
+}
+
+/// Whom a user has among his contacts.
+pub(crate) fn read_contacts(value: &[u8]) -> Option<Vec<UserId>> {
+    let mut value = Fields(value);
+    let mut users = Vec::new();
+    while !value.is_empty() {
+        users.push(UserId(value.u128()?));
+    }
+    Some(users)
 }
 
 /// When a user was there last.

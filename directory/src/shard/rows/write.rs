@@ -130,6 +130,17 @@ impl Writer {
         }
         if user.existence != Existence::Exists {
             self.key(&[&id]).delete(Table::Presence);
+            self.key(&[&id]).delete(Table::Contacts);
+        }
+        if let Some(contacts) = user.changed_contacts() {
+            self.key(&[&id]);
+            contacts.iter().for_each(|contact| {
+                self.u128(contact.0);
+            });
+            match contacts.is_empty() {
+                true => self.delete(Table::Contacts),
+                false => self.put(Table::Contacts),
+            }
         }
         for device in user.devices.iter().filter(|device| device.changed) {
             self.device(&id, device);
@@ -146,14 +157,16 @@ impl Writer {
     fn own(&mut self, user: &User) {
         let withheld: Vec<_> = user.withheld().collect();
         let visibility = user.visibility();
-        if user.set_chats() == 0 && withheld.is_empty() && visibility.is_everybody() {
+        let contacts = user.contacts_count();
+        let is_usual = visibility.is_everybody() && contacts == 0;
+        if user.set_chats() == 0 && withheld.is_empty() && is_usual {
             return;
         }
         self.u8(OWN)
             .u8(visibility as u8)
             .u16(user.set_chats())
             .u16(withheld.len() as u16)
-            .u16(0)
+            .u16(contacts)
             .u32(0);
         for (peer, due_ms) in withheld {
             self.u128(peer.0).u64(due_ms);

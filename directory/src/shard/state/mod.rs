@@ -11,6 +11,7 @@
 mod accept;
 mod acknowledge;
 mod chat_settings;
+mod contacts;
 mod delete;
 mod devices;
 mod due;
@@ -239,6 +240,9 @@ impl State {
             Record::Login(login) => self.login(login, consequences)?,
             Record::RevokeTokens(record) => self.revoke_tokens(record, consequences)?,
             Record::RevokeToken(record) => self.revoke_token(record, consequences)?,
+            Record::ContactsChange(change) => {
+                self.change_contacts(change, payload, consequences)?
+            }
             Record::VisibilityChange(change) => self.set_visibility(change, consequences)?,
             Record::AddUser(add) => self.add_user(UserId(add.user))?,
             Record::Revoke(revoke) => self.revoke(revoke, consequences)?,
@@ -357,6 +361,11 @@ impl State {
             (Wanted::Heads { user, .. }, Found::Entries(heads)) => {
                 if let Some(user) = self.users.get_mut(user) {
                     user.inbox.handle_heads(heads);
+                }
+            }
+            (Wanted::Contacts(user), Found::Contacts(users)) => {
+                if let Some(user) = self.users.get_mut(user) {
+                    user.load_contacts(users);
                 }
             }
             (Wanted::Holders { .. }, Found::Holders(found)) => {

@@ -38,6 +38,9 @@ impl State {
         user.due_ms = ALWAYS;
         user.revoke_all_devices();
         user.set_visibility(Visibility::default());
+        if user.contacts_count() > 0 {
+            user.set_contacts(Vec::new());
+        }
         consequences.devices_changed.push(acting);
         consequences.purges.push((acting, true));
         self.digest.mix(acting.0 as u64);

@@ -1,6 +1,9 @@
 //! When users were there last, and who is told.
 
-use answerback_proto::kind::{BLOCKED, Kind, MUTED, SetChat, SetVisibility, Watch};
+use answerback_proto::kind::{
+    BLOCKED, CONTACTS_ADDED, CONTACTS_REMOVED, CONTACTS_REPLACED, Kind, MUTED, SetChat,
+    SetContacts, SetVisibility, Watch,
+};
 
 use super::signals::signals;
 use super::*;
@@ -178,13 +181,85 @@ fn who_is_blocked_sees_what_he_would_see_of_who_hides_and_is_not_seen() {
     }
 }
 
+fn set_contacts(at: &mut Box, of: Origin, mode: u16, users: &[UserId]) -> Vec<Answer> {
+    at.answers(of);
+    let mut frame = Vec::new();
+    SetContacts { mode, users_count: 0 }.append(&mut frame, Address::default(), users).unwrap();
+    at.home(of.user).handle_own(Kind::SetContacts, of, &frame.split_off(HEADER_BYTES));
+    at.settle();
+    at.answers(of)
+}
+
 #[test]
 fn only_contacts_see_who_shows_himself_to_them() {
-    let (mut at, a, b) = pair();
-    at.show_to(b, 1);
-    at.act(B);
-    at.look(a, B);
-    assert_eq!(at.seen(a), [(B, 0, false)], "nobody is one here yet");
+    for is_cold in [false, true] {
+        let (mut at, a, mut b) = pair();
+        at.show_to(b, 1);
+        at.act(B);
+        at.act(A);
+        at.look(a, B);
+        assert_eq!(at.seen(a), [(B, 0, false)], "nobody is one yet");
+        at.watch(a, &[B]);
+        at.seen(a);
+        at.answers(b);
+        let done = vec![Answer::Done { at_ms: NOW_MS }];
+        assert_eq!(set_contacts(&mut at, b, CONTACTS_REPLACED, &[C, NOBODY]), done);
+        assert_eq!(at.seen(a), [(B, 0, false)]);
+        assert_eq!(set_contacts(&mut at, b, CONTACTS_ADDED, &[A, C]), done);
+        assert_eq!(at.seen(a), [(B, NOW_MS, true)], "at once");
+        let mut a = a;
+        if is_cold {
+            [a, b].into_iter().for_each(|of| at.close(of));
+            at.forget_all();
+            at.restart();
+            (a, b) = (at.connect(A, LAPTOP, 0), at.connect(B, LAPTOP, 0));
+            at.act(B);
+            at.act(A);
+        }
+        at.look(a, B);
+        at.look(b, A);
+        at.look(b, C);
+        assert_eq!(at.seen(a), [(B, NOW_MS, true)]);
+        assert_eq!(at.seen(b), [(A, NOW_MS, true), (C, 0, false)]);
+        assert_eq!(set_contacts(&mut at, b, CONTACTS_REMOVED, &[A]), done);
+        at.look(a, B);
+        at.look(b, A);
+        assert_eq!(at.seen(a).last(), Some(&(B, 0, false)));
+        assert_eq!(at.seen(b), [(A, 0, false)], "and he sees nobody else either");
+    }
+}
+
+#[test]
+fn contacts_that_are_too_many_or_oneself_change_nothing() {
+    let (mut at, _, b) = pair();
+    let users = |of: std::ops::Range<u128>| of.map(UserId).collect::<Vec<_>>();
+    let declined = |code| vec![Answer::Declined { code, retry_after_ms: 0 }];
+    let done = vec![Answer::Done { at_ms: NOW_MS }];
+    assert_eq!(set_contacts(&mut at, b, CONTACTS_REPLACED, &users(100..2148)), done);
+    assert_eq!(set_contacts(&mut at, b, CONTACTS_ADDED, &users(2148..4196)), done);
+    assert_eq!(set_contacts(&mut at, b, CONTACTS_ADDED, &users(2148..4196)), done, "again");
+    let full = declined(Code::ListFull);
+    assert_eq!(set_contacts(&mut at, b, CONTACTS_ADDED, &[UserId(50), UserId(100)]), full);
+    assert_eq!(set_contacts(&mut at, b, CONTACTS_ADDED, &[A, B]), declined(Code::NotYourself));
+    assert_eq!(at.user(B).contacts().map(<[UserId]>::len), Some(4096));
+    assert_eq!(set_contacts(&mut at, b, CONTACTS_REMOVED, &users(1000..1500)), done);
+    at.forget_all();
+    at.restart();
+    let b = at.connect(B, LAPTOP, 0);
+    assert_eq!(at.user(B).contacts_count(), 3596);
+    assert_eq!(at.user(B).contacts(), None, "nobody has asked");
+    assert_eq!(set_contacts(&mut at, b, CONTACTS_ADDED, &[UserId(50)]), done);
+    assert_eq!(at.user(B).contacts().map(<[UserId]>::len), Some(3597));
+    at.home(B).handle_purge_user(B, 1);
+    at.settle();
+    at.checkpoint();
+    let rows = at.disk.rows.keys().filter(|(table, _)| *table == Table::Contacts).count();
+    assert_eq!(rows, 0);
+    let twice = [[0, 0, 2, 0].as_slice(), &A.0.to_le_bytes(), &A.0.to_le_bytes()].concat();
+    let b = at.connect(C, LAPTOP, 0);
+    at.home(C).handle_own(Kind::SetContacts, b, &twice);
+    at.settle();
+    assert_eq!(at.closed(b), Some(Code::FrameMalformed));
 }
 
 #[test]

@@ -6,7 +6,8 @@ use answerback_proto::encode::Address;
 use answerback_proto::header::HEADER_BYTES;
 use answerback_proto::kind::{
     ChatDeleted, Chats, DeleteChat, Delivered, DeviceMark, Devices, Envelope, Hello, Kind,
-    NameDevice, Renew, Renewed, Report, Resume, SequenceRange, SessionTail, Watch, Welcome,
+    NameDevice, Renew, Renewed, Report, Resume, SequenceRange, SessionTail, SetContacts, Watch,
+    Welcome,
 };
 
 use super::{check_frame, is_place};
@@ -224,6 +225,26 @@ fn are_marks(tail: &[u8], count: u16) -> bool {
         device.iter().any(|byte| *byte != 0) && up_to.iter().any(|byte| *byte != 0)
     };
     count <= 10 && tail.len() == 24 * usize::from(count) && tail.chunks(24).all(is_mark)
+}
+
+pub(super) fn set_contacts(envelope: &[u8]) {
+    let Some((fixed, tail)) = split::<SetContacts>(envelope) else { return };
+    let read = SetContacts::read(envelope);
+    let (ids, rest) = tail.as_chunks::<16>();
+    let ids: Vec<_> = ids.iter().map(|id| u128::from_le_bytes(*id)).collect();
+    let is_good = fixed.mode <= 2
+        && fixed.users_count <= 2048
+        && rest.is_empty()
+        && ids.len() == usize::from(fixed.users_count)
+        && ids.first().is_none_or(|first| *first > 0)
+        && ids.is_sorted_by(|one, next| one < next);
+    assert_eq!(read.is_ok(), is_good, "{fixed:?} with {} bytes", tail.len());
+    check_frame(&fixed, envelope, tail);
+    if let Ok((values, users)) = read {
+        let users: Vec<_> = users.iter().collect();
+        let mut wire = Vec::new();
+        assert_wire(values.append(&mut wire, Address::default(), &users), &wire, envelope);
+    }
 }
 
 pub(super) fn watch(envelope: &[u8]) {

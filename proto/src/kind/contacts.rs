@@ -1,0 +1,67 @@
+//! Whom a user has among his contacts.
+//!
+//! ```text
+//! SetContacts  users_count × u128 user, ascending
+//! ```
+
+use rkyv::{Archive, Serialize};
+
+use super::check::require;
+use super::envelope;
+use super::group_tail::{UserList, user_tail};
+use super::tail::{append_checked, count, read_fixed};
+use crate::code::Code;
+use crate::encode::Address;
+use crate::id::UserId;
+use crate::limits::CONTACTS_PER_FRAME_MAX;
+
+/// `mode` of a `SetContacts`: these and no others.
+pub const CONTACTS_REPLACED: u16 = 0;
+/// `mode` of a `SetContacts`: these too.
+pub const CONTACTS_ADDED: u16 = 1;
+/// `mode` of a `SetContacts`: these no more.
+pub const CONTACTS_REMOVED: u16 = 2;
+
+/// Changes whom the user has among his contacts. Target: the acting user. Tail: the users,
+/// ascending. No payload.
+#[derive(Archive, Serialize, Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SetContacts {
+    /// 0 these and no others, 1 these too, 2 these no more.
+    pub mode: u16,
+    /// Users in the tail, ≤ 2048.
+    pub users_count: u16,
+}
+envelope!(SetContacts, ArchivedSetContacts, { mode, users_count }, check_ranges);
+
+impl SetContacts {
+    fn check_ranges(&self) -> Result<(), Code> {
+        let is_counted = usize::from(self.users_count) <= CONTACTS_PER_FRAME_MAX;
+        require(self.mode <= CONTACTS_REMOVED && is_counted)
+    }
+
+    /// A `SetContacts` and its users, all checked.
+    ///
+    /// # Errors
+    /// `FrameMalformed` for lengths that do not fit and fields outside their range.
+    pub fn read(envelope: &[u8]) -> Result<(Self, UserList<'_>), Code> {
+        let (set, tail) = read_fixed::<Self>(envelope)?;
+        match UserList::read(tail, set.users_count)? {
+            (users, []) => Ok((set, users)),
+            _ => Err(Code::FrameMalformed),
+        }
+    }
+
+    /// Appends a whole frame; the count is that of what is given.
+    ///
+    /// # Errors
+    /// `FrameMalformed` where the other end would have to refuse it; nothing is appended.
+    pub fn append(
+        mut self,
+        out: &mut Vec<u8>,
+        address: Address,
+        users: &[UserId],
+    ) -> Result<(), Code> {
+        self.users_count = count(users.len())?;
+        append_checked(out, address, &self, &user_tail(users)?)
+    }
+}
