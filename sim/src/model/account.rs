@@ -291,6 +291,16 @@ impl Account {
         })
     }
 
+    /// Messages behind a position, not muted, that have ended.
+    pub(super) fn ended_messages(&self, behind: u64) -> Vec<u64> {
+        let is_message =
+            |entry: &Entry| matches!(entry.body, Body::Message(_) | Body::GroupMessage(_));
+        let behind_it = (1..).zip(&self.entries).skip(behind as usize);
+        let ended =
+            behind_it.filter(|(_, entry)| !entry.is_alive && !entry.is_muted && is_message(entry));
+        ended.map(|(position, _)| position).collect()
+    }
+
     pub(super) fn die(&mut self, position: u64) {
         if let Some(entry) = self.entries.get_mut(position as usize - 1) {
             entry.is_alive = false;

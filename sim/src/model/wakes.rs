@@ -25,6 +25,8 @@ const WOKEN_WITHIN_MS: u64 = AGAIN_MS + 2 * ACK_TIMEOUT_MS;
 pub(super) struct Waits {
     /// By position.
     messages: BTreeMap<u64, Wait>,
+    /// The last position that was looked at.
+    noted: u64,
     /// The floor from behind these batches on.
     floors: Vec<(Offset, u64)>,
     woken: Option<Wakened>,
@@ -55,6 +57,9 @@ impl Model {
         for account in self.accounts.iter_mut().filter(at_home) {
             let wakes = account.waiting().filter(|(_, entry, _)| !entry.is_muted);
             let waiting: Vec<u64> = wakes.map(|(position, ..)| position).collect();
+            // A box looks for what came, also where the same batch has ended it.
+            let ended = account.ended_messages(account.waits.noted);
+            let last = account.last_position();
             let (floor, waits) = (account.floor, &mut account.waits);
             if waits.floors.last().is_none_or(|(_, last)| *last != floor) {
                 waits.floors.push((end, floor));
@@ -65,15 +70,18 @@ impl Model {
                     wait.taken = (*position <= floor).then_some(end);
                 }
             }
-            for position in waiting {
+            let alive = waiting.into_iter().map(|position| (position, false));
+            let ended = ended.into_iter().map(|position| (position, true));
+            for (position, has_ended) in alive.chain(ended) {
                 waits.messages.entry(position).or_insert(Wait {
                     since_ms: now_ms,
                     taken: None,
-                    has_ended: false,
+                    has_ended,
                     is_of_this_life: true,
                     seen_ms: None,
                 });
             }
+            waits.noted = last;
         }
     }
 
