@@ -10,8 +10,8 @@ use answerback_proto::record::{
     FixedRecord, GroupCreation, GroupPost, GroupRenaming, GroupSkipRange, MembersChange,
 };
 
-use super::requests::{flags, is_too_short, last_decided, life};
-use super::user::{Existence, User};
+use super::requests::{flags, is_too_short, life};
+use super::user::User;
 use super::{Answer, Asked, Effect, Origin, Shard};
 use crate::limits::BUSY_RETRY_AFTER_MS;
 
@@ -52,7 +52,7 @@ impl Shard {
             self.refuse(origin, group, sequence, Code::LifeTooShort);
             return Ok(());
         }
-        if let Err(code) = self.takes_group_message(origin, group, sequence) {
+        if let Err(code) = self.takes_group_message(group) {
             self.refuse(origin, group, sequence, code);
             return Ok(());
         }
@@ -160,26 +160,10 @@ impl Shard {
         self.preload(group, None);
     }
 
-    /// Whether a message to a group may be journaled, as far as memory tells.
-    fn takes_group_message(
-        &self,
-        origin: Origin,
-        group: UserId,
-        sequence: Sequence,
-    ) -> Result<(), Code> {
-        let known = self.state.users.get(group);
-        if known.is_some_and(|user| user.existence != Existence::Group) {
-            return Err(Code::UnknownGroup);
-        }
-        let is_member =
-            |user: &User| user.group().is_some_and(|group| group.role(origin.user).is_some());
-        let is_decided =
-            |user: &User| last_decided(user.chats.get(&origin.user), origin.device) >= sequence;
-        // A repeat is answered as it was decided, also to one who has left.
-        let is_cold = |user: &User| !user.chats.contains_key(&origin.user);
-        if known.is_some_and(|user| !is_member(user) && !is_decided(user) && !is_cold(user)) {
-            return Err(Code::NotMember);
-        }
+    /// Whether a message to a group may be journaled. Who is in it, and whether there is such a
+    /// group, is said where the message has its place: memory may be behind the journal, in which
+    /// the same message stands already, to be accepted.
+    fn takes_group_message(&self, group: UserId) -> Result<(), Code> {
         let is_full = self.is_busy() || self.is_full_of_groups(group);
         if is_full { Err(Code::Busy) } else { Ok(()) }
     }

@@ -505,3 +505,25 @@ fn the_disk_holds_a_payload_once_a_partition() {
     let bytes = size(&at) - before;
     assert!(bytes <= payload.len() * (1 + 4) + 64 * members.len(), "{bytes}");
 }
+
+#[test]
+fn whoever_is_just_being_added_is_not_refused_what_is_accepted() {
+    let (mut at, [a, .., d], group) = group();
+    at.post(d, group, 1, 0);
+    at.settle();
+    let answers = at.answers(d);
+    let not_member = |answer: &Answer| {
+        matches!(answer, Answer::Refused { code: Code::NotMember, sequence: Sequence(1), .. })
+    };
+    assert!(matches!(&answers[..], [answer] if not_member(answer)), "{answers:?}");
+    let mut frame = Vec::new();
+    let change = ChangeMembers { action: action::ADD, role: role::MEMBER, members_count: 0 };
+    change.append(&mut frame, Address::default(), &[D]).unwrap();
+    let home = at.group_home(group);
+    home.handle_group_request(Kind::ChangeMembers, a, group, &frame[HEADER_BYTES..], &[]);
+    // Twice, as by a device that lost its connection in between.
+    at.post(d, group, 1, 0);
+    at.post(d, group, 1, 0);
+    at.settle();
+    assert_eq!(at.answers(d), [accepted(1), accepted(1)]);
+}
