@@ -52,7 +52,7 @@ fn four_cores_keep_every_promise() -> Result<(), String> {
 /// Worlds that once showed a bug of the shards.
 #[test]
 fn worlds_that_found_something_keep_every_promise() -> Result<(), String> {
-    for (cores, seed) in [(1, 117), (1, 205), (2, 10_862), (2, 11_254), (4, 10_133)] {
+    for (cores, seed) in [(1, 117), (1, 205), (1, 369), (2, 10_862), (2, 11_254), (4, 10_133)] {
         run(cores, seed..seed + 1)?;
     }
     Ok(())
