@@ -225,3 +225,20 @@ fn a_member_of_whom_the_box_has_never_heard_is_named_and_taken_out() {
     assert!(at.send(1, &group, "hello").status.success());
     assert_eq!(at.receive(2, 1)[0][2], "hello");
 }
+
+#[test]
+fn a_group_is_among_the_chats_only_once_it_is_treated_otherwise() {
+    let round = Round::new();
+    let group = round.create(&["2"]);
+    let account = |verb: &str, words: &[&str]| {
+        let mut command = common::answerback();
+        command.args(["account", verb, "--keys"]).arg(round.place.keys()).arg("--state");
+        command.arg(round.place.path("state")).args(["--addr", &round.server.address]);
+        command.args(["--user", "1"]).args(words).output().unwrap()
+    };
+    assert!(json_lines(&account("chats", &[])).is_empty());
+    assert!(account("mute", &[&group]).status.success());
+    let listed = json_lines(&account("chats", &[]));
+    assert_eq!(listed.len(), 1, "{listed:?}");
+    assert_eq!(listed[0]["chat"].as_str(), Some(&group[..]));
+}

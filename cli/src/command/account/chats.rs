@@ -71,7 +71,8 @@ pub(super) fn list(arguments: &ListArguments) -> Result<(), Failure> {
         Outcome::Done { .. } | Outcome::Devices(_) => Vec::new(),
     };
     let mut out = io::stdout().lock();
-    for chat in chats {
+    // Groups are told of besides, for devices that have to know where the user is.
+    for chat in chats.into_iter().filter(|chat| !chat.settings.is_default()) {
         let line = serde_json::to_string(&Line {
             chat: chat.peer.to_string(),
             is_blocked: chat.settings.is_blocked(),
