@@ -14,8 +14,8 @@ use answerback_gateway::{
 };
 use answerback_proto::code::Code;
 use answerback_proto::limits::{
-    FRAME_BYTES_BEFORE_AUTH_MAX, FRAME_BYTES_HARD_MAX, GROUP_MEMBERS_MAX, UNDECIDED_MAX,
-    WATCHED_MAX,
+    CONTACTS_MAX, FRAME_BYTES_BEFORE_AUTH_MAX, FRAME_BYTES_HARD_MAX, GROUP_MEMBERS_MAX,
+    UNDECIDED_MAX, WATCHED_MAX,
 };
 
 use super::{encode, families};
@@ -169,6 +169,7 @@ fn of_requests() -> Vec<Limit> {
             Fixed(u64::from(SET_CHATS_MAX)),
             Code::ListFull,
         ),
+        refusing("contacts of a user", Fixed(CONTACTS_MAX as u64), Code::ListFull),
         refusing("members of a group", Fixed(GROUP_MEMBERS_MAX as u64), Code::GroupFull),
         refusing(
             "words of groups that wait for one partition of members",
