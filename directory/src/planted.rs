@@ -58,8 +58,6 @@ pub enum Planted {
     RevokedGoesOn,
     /// A ticket is good although a newer one was shown.
     OldTicketTaken,
-    /// Which ticket of a device is the newest is not in a checkpoint.
-    TicketNotPersisted,
     /// What a user calls a device is not in a checkpoint.
     NameNotPersisted,
     /// Who has taken everything is woken all the same.

@@ -44,7 +44,6 @@ fn every_bug_of_a_shard_is_noticed() {
         InShard::RevocationForgotten,
         InShard::RevokedGoesOn,
         InShard::OldTicketTaken,
-        InShard::TicketNotPersisted,
         InShard::NameNotPersisted,
         InShard::WokenThoughTaken,
         InShard::WakeForgotten,

@@ -194,7 +194,7 @@ impl Writer {
         if let Some(attempts) = &device.attempts {
             self.u64(attempts.position.0).u16(attempts.count).u64(attempts.first_ms);
         }
-        if device.ticket > 0 && !planted!(TicketNotPersisted) {
+        if device.ticket > 0 {
             self.u64(device.ticket);
         }
         self.put(Table::Device);
