@@ -232,7 +232,7 @@ impl Shard {
 }
 
 /// The last number of a device that was decided in a chat, 0 for none.
-pub(super) fn last_decided(chat: Option<&Chat>, device: DeviceId) -> Sequence {
+fn last_decided(chat: Option<&Chat>, device: DeviceId) -> Sequence {
     let sender = chat.and_then(|chat| chat.sender(device));
     sender.map_or(Sequence(0), |sender| sender.decisions.last())
 }
