@@ -51,7 +51,9 @@ impl Round {
         let output = self.group(user, verb, &[&["--group", group], words].concat());
         let (code, line) = failure(&output);
         assert_eq!(code, 1, "{verb}: {line}");
-        line.trim().strip_prefix("answerback: the box declined it: ").unwrap().to_owned()
+        let (number, _) =
+            line.strip_prefix("answerback: declined (").unwrap().split_once("): ").unwrap();
+        number.to_owned()
     }
 
     fn send(&self, user: u32, group: &str, text: &str) -> Output {
@@ -118,7 +120,7 @@ fn a_group_lives_from_its_making_to_the_last_one_s_leaving() {
     assert_eq!(at.info(4, &group).3, heir);
     at.change(2, "leave", &group, &[]);
     at.change(4, "leave", &group, &[]);
-    assert_eq!(at.declined(4, "rename", &group, &["nobody's"]), "NotMember (3031)");
+    assert_eq!(at.declined(4, "rename", &group, &["nobody's"]), "3031");
 }
 
 #[test]
@@ -127,23 +129,23 @@ fn what_is_refused_changes_nothing() {
     let group = at.create(&["2"]);
     let other = |last: &str| format!("{}{last}", &group[..group.len() - 1]);
     let unknown = if group.ends_with('1') { other("2") } else { other("1") };
-    assert_eq!(at.declined(1, "add", &unknown, &["3"]), "UnknownGroup (3030)");
-    assert_eq!(at.declined(3, "add", &group, &["4"]), "NotMember (3031)");
-    assert_eq!(at.declined(1, "role", &group, &["--role", "admin", "3"]), "NotMember (3031)");
+    assert_eq!(at.declined(1, "add", &unknown, &["3"]), "3030");
+    assert_eq!(at.declined(3, "add", &group, &["4"]), "3031");
+    assert_eq!(at.declined(1, "role", &group, &["--role", "admin", "3"]), "3031");
     for (verb, words) in [
         ("add", &["3"][..]),
         ("remove", &["1"]),
         ("rename", &["mine"]),
         ("role", &["--role", "owner", "2"]),
     ] {
-        assert_eq!(at.declined(2, verb, &group, words), "NotAdmin (3032)", "{verb}");
+        assert_eq!(at.declined(2, verb, &group, words), "3032", "{verb}");
     }
     let many: Vec<_> = (100..1124).map(|user: u32| user.to_string()).collect();
     let many: Vec<_> = many.iter().map(String::as_str).collect();
-    assert_eq!(at.declined(1, "add", &group, &many), "GroupFull (3033)");
-    assert_eq!(at.declined(1, "add", &group, &["1", "3"]), "AddsOneself (3034)");
+    assert_eq!(at.declined(1, "add", &group, &many), "3033");
+    assert_eq!(at.declined(1, "add", &group, &["1", "3"]), "3034");
     let owners = &["--role", "owner", "1", "2"];
-    assert_eq!(at.declined(1, "role", &group, owners), "RangeInvalid (3009)");
+    assert_eq!(at.declined(1, "role", &group, owners), "3009");
     for (from, to, code) in [(1, &unknown, 3030), (3, &group, 3031)] {
         let sent = at.send(from, to, "does anybody hear this");
         let line = &json_lines(&sent)[0];
@@ -154,7 +156,7 @@ fn what_is_refused_changes_nothing() {
     assert_eq!(at.info(1, &group), ("walkers".to_owned(), 1, true, members.to_vec()));
 
     let oneself = failure(&at.group(1, "create", &["--name", "me", "1"])).1;
-    assert!(oneself.contains("AddsOneself (3034)"), "{oneself}");
+    assert!(oneself.contains("3034"), "{oneself}");
     let long = "n".repeat(257);
     let too_many: Vec<_> = (100..1125).map(|user: u32| user.to_string()).collect();
     let too_many = ["--group", &group].into_iter().chain(too_many.iter().map(|user| &**user));

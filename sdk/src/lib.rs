@@ -127,8 +127,8 @@ pub use answerback_proto::id::{DeviceId, GroupId, Sequence, UserId};
 pub use answerback_proto::kind::{ChatSettings, DeviceStanding, ListedChat, ListedDevice};
 pub use client::{
     ChatSummary, Client, ClientEvent, ConnectionState, Error, ErrorClass, Failure, Fetched,
-    GroupAnswer, Message, MessageId, MessageState, Options, Presence, Received, Statistics,
-    TokenSource, fetch_once,
+    Message, MessageId, MessageState, Options, Presence, Received, Statistics, TokenSource,
+    fetch_once,
 };
 pub use session::{Ask, AskId, ContactsChange, Mode, Outcome, Visibility};
 pub use storage::{Draft, GroupMember, StoredGroup};

@@ -11,8 +11,7 @@ use answerback_proto::id::{GroupId, UserId};
 use answerback_proto::kind::role;
 use answerback_proto::limits::MUTED_UNTIL_MS_MAX;
 use answerback_sdk::{
-    Ask, AskId, Client, ClientEvent, ConnectionState, Error, ErrorClass, GroupAnswer, MessageId,
-    Outcome,
+    Ask, AskId, Client, ClientEvent, ConnectionState, Error, ErrorClass, MessageId, Outcome,
 };
 use jiff::tz::TimeZone;
 use ratatui::crossterm::event::{self, Event, KeyEventKind};
@@ -192,7 +191,6 @@ impl Shell {
             ClientEvent::HistoryLost => self.model.handle_notice(
                 "this device was away for too long: older messages may be missing here",
             ),
-            ClientEvent::GroupAnswered { ticket } => self.handle_group_answer(ticket)?,
             ClientEvent::Answered { ask, outcome } => self.handle_answer(ask, &outcome),
             ClientEvent::WatchRefused { error } => self.model.handle_notice(error.to_string()),
             ClientEvent::ChatChanged { .. }
@@ -264,7 +262,7 @@ impl Shell {
         }
     }
 
-    fn change(&self, peer: UserId, change: Change) -> Result<u64, Error> {
+    fn change(&self, peer: UserId, change: Change) -> Result<AskId, Error> {
         let group = GroupId(peer.0);
         match change {
             Change::Add(members) => self.client.add_members(group, members),
@@ -275,21 +273,11 @@ impl Shell {
         }
     }
 
-    fn handle_group_answer(&mut self, ticket: u64) -> Result<(), Failure> {
-        match self.client.group_answer(ticket)? {
-            Some(GroupAnswer::Created(group)) => self.model.open_chat(group.as_peer()),
-            Some(GroupAnswer::Declined(failure)) => {
-                self.model.handle_notice(why_declined(failure.code));
-            }
-            Some(GroupAnswer::Done) | None => {}
-        }
-        Ok(())
-    }
-
     fn handle_answer(&mut self, ask: AskId, outcome: &Outcome) {
         let is_report = self.report.take_if(|report| *report == ask).is_some();
         match outcome {
             Outcome::Declined { code } => self.model.handle_notice(why_declined(*code)),
+            Outcome::GroupCreated { group } => self.model.open_chat(group.as_peer()),
             _ if is_report => self.model.handle_notice("the operator has been told"),
             _ => {}
         }

@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use answerback_proto::id::{GroupId, UserId};
 use answerback_proto::kind::role;
-use answerback_sdk::{Client, ConnectionState, GroupAnswer};
+use answerback_sdk::{AskId, Client, Outcome};
 use clap::{Args, Subcommand, ValueEnum};
 use serde::Serialize;
 
+use super::account::declined;
 use super::device;
-use crate::clock::Clock;
+use super::waiting::Waiting;
 use crate::exit::Failure;
 
 const EXAMPLE: &str = "\
@@ -121,6 +122,12 @@ struct WaitArguments {
     timeout: u64,
 }
 
+impl WaitArguments {
+    fn start(&self) -> Waiting {
+        Waiting::start(Duration::from_secs(self.timeout))
+    }
+}
+
 /// What a member may do.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Role {
@@ -158,8 +165,8 @@ pub(crate) fn run(command: &Command) -> Result<(), Failure> {
     match command {
         Command::Create(arguments) => {
             let client = arguments.device.connect()?;
-            let ticket = client.create_group(&arguments.name, arguments.members.clone())?;
-            settle(&client, ticket, None, &arguments.wait)
+            let asked = client.create_group(&arguments.name, arguments.members.clone())?;
+            settle(&client, asked, None, &arguments.wait)
         }
         Command::Add(MembersArguments { of, members }) => {
             of.ask(|client| client.add_members(of.group, members.clone()))
@@ -181,11 +188,11 @@ pub(crate) fn run(command: &Command) -> Result<(), Failure> {
 impl GroupArguments {
     fn ask(
         &self,
-        ask: impl FnOnce(&Client) -> Result<u64, answerback_sdk::Error>,
+        ask: impl FnOnce(&Client) -> Result<AskId, answerback_sdk::Error>,
     ) -> Result<(), Failure> {
         let client = self.device.connect()?;
-        let ticket = ask(&client)?;
-        settle(&client, ticket, Some(self.group), &self.wait)
+        let asked = ask(&client)?;
+        settle(&client, asked, Some(self.group), &self.wait)
     }
 }
 
@@ -199,24 +206,20 @@ impl Role {
     }
 }
 
-/// Waits for the answer, over any number of connections, and prints it.
+/// Waits for the answer, and prints it.
 fn settle(
     client: &Client,
-    ticket: u64,
+    asked: AskId,
     group: Option<GroupId>,
     wait: &WaitArguments,
 ) -> Result<(), Failure> {
-    let answer = wait_for(client, wait, || client.group_answer(ticket))?;
-    let line = match answer {
-        GroupAnswer::Created(group) => Line { group: group.to_string(), state: "created" },
-        GroupAnswer::Done => Line { group: group.unwrap_or_default().to_string(), state: "done" },
-        GroupAnswer::Declined(failure) => {
-            let (name, code) = (failure.name, failure.code);
-            return Err(Failure::new(format_args!("the box declined it: {name} ({code})")));
-        }
+    let (group, state) = match wait.start().answer(client, asked)? {
+        Outcome::GroupCreated { group } => (group, "created"),
+        Outcome::Declined { code } => return Err(declined(code)),
+        _ => (group.unwrap_or_default(), "done"),
     };
     client.close();
-    print(&line)
+    print(&Line { group: group.to_string(), state })
 }
 
 /// What the device was told, once all that waited for it is here.
@@ -225,7 +228,7 @@ fn tell(arguments: &InfoArguments) -> Result<(), Failure> {
     let is_all_here = || -> Result<bool, answerback_sdk::Error> {
         Ok(client.is_caught_up()? && client.knows_groups()?)
     };
-    wait_for(&client, &arguments.wait, || Ok(is_all_here()?.then_some(())))?;
+    arguments.wait.start().until(&client, is_all_here)?;
     let groups = match arguments.group {
         Some(group) => vec![group],
         None => client.groups()?,
@@ -252,27 +255,6 @@ fn tell(arguments: &InfoArguments) -> Result<(), Failure> {
     }
     client.close();
     Ok(())
-}
-
-fn wait_for<T>(
-    client: &Client,
-    wait: &WaitArguments,
-    mut look: impl FnMut() -> Result<Option<T>, answerback_sdk::Error>,
-) -> Result<T, Failure> {
-    let (clock, timeout) = (Clock::new(), Duration::from_secs(wait.timeout));
-    loop {
-        if let Some(found) = look()? {
-            return Ok(found);
-        }
-        if let ConnectionState::Stopped { error } = client.connection()? {
-            return Err(error.into());
-        }
-        let left = timeout.saturating_sub(clock.elapsed());
-        if left.is_zero() {
-            return Err(Failure::TimedOut("the box has not answered in time".to_owned()));
-        }
-        client.next_event(left.as_millis() as u64 + 1);
-    }
 }
 
 fn print(line: &impl Serialize) -> Result<(), Failure> {

@@ -25,3 +25,4 @@ pub(crate) mod serve;
 pub(crate) mod status;
 pub(crate) mod token;
 pub(crate) mod trace;
+mod waiting;

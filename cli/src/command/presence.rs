@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::account::declined;
 use super::device;
-use crate::clock::Clock;
+use super::waiting::Waiting;
 use crate::exit::Failure;
 
 const EXAMPLE: &str = "\
@@ -65,37 +65,29 @@ struct Line {
 /// Asks, and prints what is told.
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let client = arguments.device.connect()?;
-    let limit = Limit { clock: Clock::new(), timeout: Duration::from_secs(arguments.timeout) };
-    let outcome = ask(arguments, &client, &limit);
+    let waiting = Waiting::start(Duration::from_secs(arguments.timeout));
+    let outcome = ask(arguments, &client, &waiting);
     client.close();
     outcome
 }
 
-fn ask(arguments: &Arguments, client: &Client, limit: &Limit) -> Result<(), Failure> {
+fn ask(arguments: &Arguments, client: &Client, waiting: &Waiting) -> Result<(), Failure> {
     if let Some(visible_to) = arguments.visible_to {
         let asked = client.ask(Ask::SetVisibility(visible_to.into()))?;
-        let mut outcome = None;
-        limit.wait(client, |event| match event {
-            ClientEvent::Answered { ask, outcome: told } if *ask == asked => {
-                outcome = Some(told.clone());
-                true
-            }
-            _ => false,
-        })?;
-        if let Some(Outcome::Declined { code }) = outcome {
+        if let Outcome::Declined { code } = waiting.answer(client, asked)? {
             return Err(declined(code));
         }
     }
     let Some(peer) = arguments.of else { return Ok(()) };
-    let is_of_peer = |event: &ClientEvent| *event == ClientEvent::PresenceChanged { peer };
+    let of_peer = |event| (event == ClientEvent::PresenceChanged { peer }).then_some(());
     if !arguments.follow {
         client.look(peer)?;
-        limit.wait(client, is_of_peer)?;
+        waiting.event(client, of_peer)?;
         return print(client, peer);
     }
     client.watch(&[peer])?;
     loop {
-        Limit { clock: Clock::new(), timeout: Duration::MAX }.wait(client, is_of_peer)?;
+        Waiting::start(Duration::MAX).event(client, of_peer)?;
         print(client, peer)?;
     }
 }
@@ -112,34 +104,6 @@ fn print(client: &Client, peer: UserId) -> Result<(), Failure> {
     out.write_all(b"\n")?;
     out.flush()?;
     Ok(())
-}
-
-/// How long to wait.
-struct Limit {
-    clock: Clock,
-    timeout: Duration,
-}
-
-impl Limit {
-    /// Waits for an event; a failure where the box refuses, or the time is over.
-    fn wait(
-        &self,
-        client: &Client,
-        mut is_it: impl FnMut(&ClientEvent) -> bool,
-    ) -> Result<(), Failure> {
-        loop {
-            let left = self.timeout.saturating_sub(self.clock.elapsed());
-            if left.is_zero() {
-                return Err(Failure::TimedOut("no answer in time".to_owned()));
-            }
-            let left_ms = u64::try_from(left.as_millis()).unwrap_or(u64::MAX).saturating_add(1);
-            match client.next_event(left_ms) {
-                Some(event) if is_it(&event) => return Ok(()),
-                Some(ClientEvent::WatchRefused { error }) => return Err(error.into()),
-                Some(_) | None => {}
-            }
-        }
-    }
 }
 
 impl From<VisibleTo> for Visibility {

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use answerback_proto::id::{DeviceId, Sequence, UserId};
 use answerback_sdk::{
-    Client, ConnectionState, Draft, GroupAnswer, GroupId, MessageId, MessageState, Options,
-    Statistics, TokenSource,
+    Client, ClientEvent, ConnectionState, Draft, GroupId, MessageId, MessageState, Options,
+    Outcome, Statistics, TokenSource,
 };
 use fastrand::Rng;
 
@@ -89,13 +89,15 @@ impl Device {
     pub(crate) fn make_group(&self) -> GroupId {
         let users: BTreeSet<_> = DEVICES.iter().map(|(user, _)| UserId((*user).into())).collect();
         let others = users.into_iter().filter(|user| *user != self.options.user);
-        let ticket = self.client().create_group("all", others.collect()).unwrap();
+        let asked = self.client().create_group("all", others.collect()).unwrap();
         loop {
-            self.wait();
-            match self.client().group_answer(ticket).unwrap() {
-                Some(GroupAnswer::Created(group)) => return group,
-                Some(other) => panic!("no group: {other:?}"),
-                None => {}
+            if let Some(ClientEvent::Answered { ask, outcome }) = self.wait()
+                && ask == asked
+            {
+                let Outcome::GroupCreated { group } = outcome else {
+                    panic!("no group: {outcome:?}")
+                };
+                return group;
             }
         }
     }
@@ -193,9 +195,10 @@ impl Device {
         self.client.as_ref().unwrap()
     }
 
-    fn wait(&self) {
-        self.client().next_event(TURN_MS);
+    fn wait(&self) -> Option<ClientEvent> {
+        let event = self.client().next_event(TURN_MS);
         self.check();
+        event
     }
 
     /// What was accepted is never asked for again, nothing has two places, and no session ends

@@ -10,7 +10,7 @@ use super::signals::Signals;
 use super::{Error, Options};
 use crate::link::{Halt, Link, LinkState};
 use crate::session::{
-    Ask, AskId, ClientSession, Credit, EntryBody, Event, GroupRequest, Mode, Outcome, Outgoing,
+    Ask, AskId, ClientSession, Credit, EntryBody, Event, Mode, Outcome, Outgoing,
 };
 use crate::storage::{ChatChange, Draft, SentState, Storage, StorageError};
 
@@ -47,11 +47,8 @@ pub(super) struct Device {
     told: Option<LinkState>,
     /// Changes of chats that the server was asked for.
     changing: BTreeMap<AskId, ChatChange>,
-    /// Of what was asked of groups, by ticket.
-    pub(super) group_answers: BTreeMap<u64, Result<Option<GroupId>, u16>>,
-    last_ticket: u64,
-    /// Groups of which this device has asked who is in them, by ticket.
-    pub(super) describing: BTreeMap<u64, GroupId>,
+    /// Groups of which this device has asked who is in them.
+    pub(super) describing: BTreeMap<AskId, GroupId>,
 }
 
 impl Device {
@@ -93,8 +90,6 @@ impl Device {
             is_closing: false,
             has_bytes_out: false,
             told: None,
-            group_answers: BTreeMap::new(),
-            last_ticket: 0,
             describing: BTreeMap::new(),
         })
     }
@@ -180,7 +175,7 @@ impl Device {
         Ok(ask)
     }
 
-    /// Stores what an answer says of chats.
+    /// Stores what an answer says of chats and groups.
     fn take_answer(&mut self, ask: AskId, outcome: &Outcome) -> Result<(), StorageError> {
         if let Some(change) = self.changing.remove(&ask) {
             let is_done = matches!(outcome, Outcome::Done { .. });
@@ -194,14 +189,7 @@ impl Device {
             }
             self.ask_who_is_in(listed)?;
         }
-        Ok(())
-    }
-
-    /// Asks something of a group; returns its ticket.
-    pub(super) fn ask_group(&mut self, request: GroupRequest) -> u64 {
-        self.last_ticket += 1;
-        self.link.session().ask_group(self.last_ticket, request);
-        self.last_ticket
+        self.take_description(ask, outcome)
     }
 
     fn store(&mut self, events: &[Event]) -> Result<(), StorageError> {
@@ -220,11 +208,6 @@ impl Device {
             }
             if let Event::Opened { lapsed: true, .. } = event {
                 self.handle_lapsed()?;
-            }
-            if let Event::GroupAnswered { ticket, answer } = event
-                && self.take_description(*ticket, *answer)?
-            {
-                continue;
             }
             self.tell(event);
         }
@@ -267,10 +250,6 @@ impl Device {
                     self.events.push(ClientEvent::MessagesWaiting);
                 }
             }
-            Event::GroupAnswered { ticket, answer } => {
-                self.group_answers.insert(*ticket, *answer);
-                self.events.push(ClientEvent::GroupAnswered { ticket: *ticket });
-            }
             Event::CaughtUp => {
                 self.is_caught_up = true;
                 self.events.push(ClientEvent::CaughtUp);
@@ -283,8 +262,7 @@ impl Device {
                 let error = Error::of_code(*code);
                 self.events.push(ClientEvent::WatchRefused { error });
             }
-            Event::GroupDescribed { .. }
-            | Event::ReadNoted { .. }
+            Event::ReadNoted { .. }
             | Event::DeletionNoted { .. }
             | Event::Ticket(_)
             | Event::Renewed

@@ -69,12 +69,6 @@ pub enum ClientEvent {
     },
     /// Messages wait for `to_hand_over`.
     MessagesWaiting,
-    /// Something that was asked of a group is answered: see
-    /// [`Client::group_answer`](super::Client::group_answer).
-    GroupAnswered {
-        /// What was asked.
-        ticket: u64,
-    },
     /// All that had waited at the server when this connection was opened is here.
     CaughtUp,
     /// What became of a request that this client made.

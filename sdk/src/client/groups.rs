@@ -6,27 +6,17 @@ use answerback_proto::limits::{GROUP_MEMBERS_MAX, GROUP_NAME_BYTES_MAX};
 
 use super::message::failure;
 use super::{Client, Error, Failure, MessageId};
-use crate::session::GroupRequest;
+use crate::session::{Ask, AskId, GroupRequest};
 use crate::storage::{Draft, StoredGroup};
 
-/// What the server said to something that was asked of a group.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum GroupAnswer {
-    /// It is done; the devices of all members are told.
-    Done,
-    /// The group is there.
-    Created(GroupId),
-    /// Nothing was done.
-    Declined(Failure),
-}
-
 impl Client {
-    /// Makes a group with these other members, as soon as there is a connection. The ticket
-    /// is for [`Client::group_answer`]; what is asked is not stored.
+    /// Makes a group with these other members, as soon as there is a connection.
+    /// [`ClientEvent::Answered`](super::ClientEvent::Answered) says which it is; what is asked is
+    /// not stored.
     ///
     /// # Errors
     /// `Usage`: a name of 0 or more than 256 bytes, too many members, the user himself.
-    pub fn create_group(&self, name: &str, members: Vec<UserId>) -> Result<u64, Error> {
+    pub fn create_group(&self, name: &str, members: Vec<UserId>) -> Result<AskId, Error> {
         check_name(name)?;
         check_members(&members, GROUP_MEMBERS_MAX - 1)?;
         let nonce = fastrand::u128(1..);
@@ -37,7 +27,7 @@ impl Client {
     ///
     /// # Errors
     /// `Usage`: nobody, or too many.
-    pub fn add_members(&self, group: GroupId, members: Vec<UserId>) -> Result<u64, Error> {
+    pub fn add_members(&self, group: GroupId, members: Vec<UserId>) -> Result<AskId, Error> {
         self.change_members(group, action::ADD, role::MEMBER, members)
     }
 
@@ -45,7 +35,7 @@ impl Client {
     ///
     /// # Errors
     /// `Usage`: nobody, or too many.
-    pub fn remove_members(&self, group: GroupId, members: Vec<UserId>) -> Result<u64, Error> {
+    pub fn remove_members(&self, group: GroupId, members: Vec<UserId>) -> Result<AskId, Error> {
         self.change_members(group, action::REMOVE, role::MEMBER, members)
     }
 
@@ -53,7 +43,12 @@ impl Client {
     ///
     /// # Errors
     /// `Usage`: nobody, or too many, or no role.
-    pub fn set_role(&self, group: GroupId, members: Vec<UserId>, given: u16) -> Result<u64, Error> {
+    pub fn set_role(
+        &self,
+        group: GroupId,
+        members: Vec<UserId>,
+        given: u16,
+    ) -> Result<AskId, Error> {
         if given > role::OWNER {
             return Err(Error::usage("there is no such role"));
         }
@@ -64,7 +59,7 @@ impl Client {
     ///
     /// # Errors
     /// `Usage`: the client is closed.
-    pub fn leave_group(&self, group: GroupId) -> Result<u64, Error> {
+    pub fn leave_group(&self, group: GroupId) -> Result<AskId, Error> {
         let own = self.options().user;
         self.change_members(group, action::REMOVE, role::MEMBER, vec![own])
     }
@@ -73,23 +68,9 @@ impl Client {
     ///
     /// # Errors
     /// `Usage`: a name of 0 or more than 256 bytes.
-    pub fn rename_group(&self, group: GroupId, name: &str) -> Result<u64, Error> {
+    pub fn rename_group(&self, group: GroupId, name: &str) -> Result<AskId, Error> {
         check_name(name)?;
         self.ask_group(GroupRequest::Rename { group, name: name.to_owned() })
-    }
-
-    /// What became of something that was asked; none before it is answered. It is told once.
-    ///
-    /// # Errors
-    /// `Usage`: the client is closed.
-    pub fn group_answer(&self, ticket: u64) -> Result<Option<GroupAnswer>, Error> {
-        self.shared().with(|device| {
-            Ok(device.group_answers.remove(&ticket).map(|answer| match answer {
-                Ok(None) => GroupAnswer::Done,
-                Ok(Some(group)) => GroupAnswer::Created(group),
-                Err(code) => GroupAnswer::Declined(failure(code)),
-            }))
-        })
     }
 
     /// Stores a message to a group and sends it as soon as there is a connection.
@@ -157,7 +138,7 @@ impl Client {
         action: u16,
         role: u16,
         members: Vec<UserId>,
-    ) -> Result<u64, Error> {
+    ) -> Result<AskId, Error> {
         if members.is_empty() {
             return Err(Error::usage("nobody is named"));
         }
@@ -165,8 +146,8 @@ impl Client {
         self.ask_group(GroupRequest::Change { group, action, role, members })
     }
 
-    fn ask_group(&self, request: GroupRequest) -> Result<u64, Error> {
-        self.shared().with_wake(|device| Ok(device.ask_group(request)))
+    fn ask_group(&self, request: GroupRequest) -> Result<AskId, Error> {
+        self.ask(Ask::Group(request))
     }
 }
 

@@ -27,7 +27,6 @@ pub use device::Statistics;
 pub use error::{Error, ErrorClass};
 pub use event::{ClientEvent, ConnectionState};
 pub use fetch::{Fetched, fetch_once};
-pub use groups::GroupAnswer;
 pub use message::{ChatSummary, Failure, Message, MessageId, MessageState, Received};
 pub use options::{Options, TokenSource};
 pub use signals::Presence;
@@ -172,7 +171,7 @@ impl Client {
         })
     }
 
-    /// Asks something of the user's own things, now or when there is a connection; it is forgotten
+    /// Asks for something, now or when there is a connection; it is forgotten
     /// when the client is closed. [`ClientEvent::Answered`] says what became of it.
     ///
     /// # Errors

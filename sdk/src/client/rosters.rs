@@ -7,8 +7,7 @@ use answerback_proto::id::GroupId;
 use answerback_proto::kind::ListedChat;
 
 use super::device::Device;
-use super::event::ClientEvent;
-use crate::session::{Ask, GroupRequest, Mode};
+use crate::session::{Ask, AskId, GroupRequest, Mode, Outcome};
 use crate::storage::StorageError;
 
 impl Device {
@@ -31,8 +30,8 @@ impl Device {
         let is_new = |group: &GroupId| !known.iter().any(|(known, _)| known == group);
         let new: Vec<_> = listed.filter(is_new).map(|group| (group, 0)).collect();
         for (group, version) in known.into_iter().chain(new) {
-            let ticket = self.ask_group(GroupRequest::Describe { group, version });
-            self.describing.insert(ticket, group);
+            let describe = Ask::Group(GroupRequest::Describe { group, version });
+            self.describing.insert(self.link.session().ask_for(describe), group);
         }
         if self.describing.is_empty() {
             self.storage.set_lacks_groups(false)?;
@@ -43,17 +42,17 @@ impl Device {
     /// An answer to that, where it is one. Who is declined is no member there.
     pub(super) fn take_description(
         &mut self,
-        ticket: u64,
-        answer: Result<Option<GroupId>, u16>,
-    ) -> Result<bool, StorageError> {
-        let Some(group) = self.describing.remove(&ticket) else { return Ok(false) };
-        if answer.is_err() {
+        ask: AskId,
+        outcome: &Outcome,
+    ) -> Result<(), StorageError> {
+        let Some(group) = self.describing.remove(&ask) else { return Ok(()) };
+        if matches!(outcome, Outcome::Declined { .. }) {
             self.storage.leave_group(group)?;
         }
         if self.describing.is_empty() {
             self.storage.set_lacks_groups(false)?;
         }
-        self.events.push(ClientEvent::ChatChanged { peer: group.as_peer() });
-        Ok(true)
+        self.tell_of_chat(group.as_peer());
+        Ok(())
     }
 }

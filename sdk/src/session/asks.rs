@@ -1,4 +1,5 @@
-//! Requests about the user's own things: asked on every connection until they are answered.
+//! Requests about the user's own things and groups: asked on every connection until they are
+//! answered.
 //!
 //! They mean the same however often they come, so whatever was under way when a connection ended
 //! goes again on the next. One is forgotten once it is answered, or when the app ends.
@@ -10,22 +11,22 @@ use answerback_proto::code::{Class, Code};
 use answerback_proto::encode::{Address, append_frame};
 use answerback_proto::frame_buffer::Frame;
 use answerback_proto::header::USER_ACTION;
-use answerback_proto::id::{DeviceId, Sequence, UserId};
+use answerback_proto::id::{DeviceId, GroupId, Sequence, UserId};
 use answerback_proto::kind::{
-    CONTACTS_ADDED, CONTACTS_REMOVED, CONTACTS_REPLACED, Chats, Declined, Devices, Done, Kind,
-    ListChats, ListDevices, ListedChat, ListedDevice, NameDevice, Report, RevokeDevice, SetChat,
-    SetContacts, SetVisibility,
+    CONTACTS_ADDED, CONTACTS_REMOVED, CONTACTS_REPLACED, Chats, Declined, Devices, Done,
+    GroupCreated, GroupDescribed, Kind, ListChats, ListDevices, ListedChat, ListedDevice,
+    NameDevice, Report, RevokeDevice, SetChat, SetContacts, SetVisibility,
 };
 
 use super::chat::Request;
 use super::presence::Visibility;
-use super::{ClientSession, Event, SessionError};
+use super::{ClientSession, Event, GroupRequest, SessionError};
 use crate::storage::ChatChange;
 
 /// Requests that may be under way at once.
 const UNDER_WAY_MAX: usize = 16;
 
-/// What an app may ask of the user's own things.
+/// What an app may ask.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ask {
     /// The user's devices.
@@ -66,6 +67,8 @@ pub enum Ask {
     },
     /// Who may see when the user was there; whom he does not show himself to, he does not see.
     SetVisibility(Visibility),
+    /// Something is to be done with a group.
+    Group(GroupRequest),
 }
 
 /// What becomes of users whom the user names.
@@ -110,6 +113,22 @@ pub enum Outcome {
     Devices(Vec<ListedDevice>),
     /// The chats that are treated otherwise than at first, by the other end.
     Chats(Vec<ListedChat>),
+    /// The group is there.
+    GroupCreated {
+        /// Its id.
+        group: GroupId,
+    },
+    /// Who is in a group.
+    GroupDescribed {
+        /// Which.
+        group: GroupId,
+        /// Of the list of members.
+        version: u32,
+        /// The members, each with his role.
+        members: Vec<(UserId, u16)>,
+        /// The group's name.
+        name: String,
+    },
 }
 
 #[derive(Debug)]
@@ -134,7 +153,7 @@ struct Found {
 pub(super) struct Asks {
     pending: BTreeMap<AskId, Pending>,
     last: u64,
-    /// Kinds that the server takes of those.
+    /// The kinds that the server takes.
     taken: BTreeSet<u16>,
 }
 
@@ -149,14 +168,16 @@ impl Ask {
             Self::Report { .. } => Kind::Report,
             Self::SetContacts { .. } => Kind::SetContacts,
             Self::SetVisibility(_) => Kind::SetVisibility,
+            Self::Group(request) => request.kind(),
         }
     }
 
     /// Whom it is about.
-    fn target(&self, own: UserId) -> UserId {
+    fn target(&self, own: UserId) -> u128 {
         match self {
-            Self::Report { user, .. } => *user,
-            _ => own,
+            Self::Report { user, .. } => user.0,
+            Self::Group(request) => request.group().map_or(own.0, |group| group.0),
+            _ => own.0,
         }
     }
 
@@ -166,6 +187,7 @@ impl Ask {
         let about = match self {
             Self::NameDevice { device, .. } | Self::RevokeDevice { device } => device.0,
             Self::SetChat(change) => change.peer.0,
+            Self::Group(request) => request.group().map_or(0, |group| group.0),
             Self::Devices
             | Self::Chats
             | Self::Report { .. }
@@ -209,6 +231,7 @@ impl Ask {
             Self::SetVisibility(visibility) => {
                 append_checked(out, by_user, &SetVisibility { visibility: visibility.number() })
             }
+            Self::Group(request) => request.append_to(out, address),
         }
     }
 }
@@ -225,11 +248,9 @@ impl Asks {
         }
     }
 
-    /// What the server takes, of its `Welcome`.
+    /// What the server takes, as its `Welcome` says.
     pub(super) fn handle_welcome(&mut self, kinds: impl Iterator<Item = u16>) {
-        let is_asked = |kind: Kind| kind.is_about_own() || kind == Kind::Report;
-        let asked = kinds.filter(|number| Kind::from_number(*number).is_some_and(is_asked));
-        self.taken = asked.collect();
+        self.taken = kinds.filter(|number| Kind::from_number(*number).is_some()).collect();
     }
 
     pub(super) fn forget_connection(&mut self) {
@@ -241,7 +262,7 @@ impl Asks {
     }
 
     fn is_about(&self, id: AskId, own: UserId, target: u128) -> bool {
-        self.pending.get(&id).is_none_or(|pending| pending.ask.target(own).0 == target)
+        self.pending.get(&id).is_none_or(|pending| pending.ask.target(own) == target)
     }
 
     fn next_due(&self) -> Option<AskId> {
@@ -257,7 +278,7 @@ impl Asks {
 }
 
 impl ClientSession {
-    /// Asks something of the user's own things, now or when there is a connection;
+    /// Asks for something, now or when there is a connection;
     /// [`Event::Answered`] says what became of it.
     pub fn ask_for(&mut self, ask: Ask) -> AskId {
         self.asks.last += 1;
@@ -272,7 +293,7 @@ impl ClientSession {
             let tag = self.new_tag(Request::Ask(id));
             let Some(pending) = self.asks.pending.get_mut(&id) else { return };
             let behind = pending.found.behind;
-            let address = Address { flags: 0, tag, target: pending.ask.target(self.user).0 };
+            let address = Address { flags: 0, tag, target: pending.ask.target(self.user) };
             let appended = match self.asks.taken.contains(&pending.ask.kind().number()) {
                 true => pending.ask.append_to(out, address, behind),
                 false => Err(Code::UnknownKind),
@@ -343,6 +364,26 @@ impl ClientSession {
             let found = std::mem::take(&mut pending.found.chats);
             self.answer_ask(id, Outcome::Chats(found));
         }
+        Ok(())
+    }
+
+    pub(super) fn handle_group_created(&mut self, frame: Frame<'_>) -> Result<(), SessionError> {
+        let created: GroupCreated = read(frame.envelope)?;
+        let id = self.take_ask(frame)?;
+        self.answer_ask(id, Outcome::GroupCreated { group: GroupId(created.group) });
+        Ok(())
+    }
+
+    pub(super) fn handle_group_described(&mut self, frame: Frame<'_>) -> Result<(), SessionError> {
+        let (described, members, name) = GroupDescribed::read(frame.envelope)?;
+        let id = self.take_ask(frame)?;
+        let outcome = Outcome::GroupDescribed {
+            group: GroupId(frame.header.target),
+            version: described.version,
+            members: members.iter().collect(),
+            name: String::from_utf8_lossy(name).into_owned(),
+        };
+        self.answer_ask(id, outcome);
         Ok(())
     }
 

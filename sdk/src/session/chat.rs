@@ -34,10 +34,6 @@ pub(super) enum Request {
     /// A `Watch` that changes no list.
     Look,
     DeleteChat,
-    /// Something to be done with a group.
-    Group {
-        ticket: u64,
-    },
     /// A `Send` or a `Recall` (one number), or a `Skip` (a range).
     Numbers {
         peer: UserId,

@@ -1,6 +1,6 @@
 //! What a session tells its driver.
 
-use answerback_proto::id::{DeviceId, Generation, GroupId, Position, Sequence, UserId};
+use answerback_proto::id::{DeviceId, Generation, Position, Sequence, UserId};
 use answerback_proto::kind::{ChatSettings, DeviceMark};
 
 use super::{AskId, Outcome, Ticket};
@@ -75,25 +75,6 @@ pub enum Event {
     DeletionNoted {
         /// As it was given.
         number: i64,
-    },
-    /// A group as it is now, for a device that asked: of use where it is newer than what the
-    /// device has.
-    GroupDescribed {
-        /// Which.
-        group: GroupId,
-        /// Of the list of members.
-        version: u32,
-        /// All members, each with his role.
-        members: Vec<(UserId, u16)>,
-        /// What it is called.
-        name: String,
-    },
-    /// What was asked of a group is done, or will not be.
-    GroupAnswered {
-        /// What was asked.
-        ticket: u64,
-        /// The group that was made, where one was; or why nothing was done, a code.
-        answer: Result<Option<GroupId>, u16>,
     },
     /// The server lacks numbers before those that this session holds. For each of them,
     /// call `send` again where it is still kept, else `skip`; the chat waits for that.

@@ -1,21 +1,18 @@
-//! What the user wants done with groups: asked until it is answered, on any number of
-//! connections. To ask twice does nothing twice.
-
-use std::collections::VecDeque;
+//! What the user wants done with groups, and what comes of them. To ask twice does nothing
+//! twice.
 
 use answerback_proto::access::read;
-use answerback_proto::code::{Class, Code};
+use answerback_proto::code::Code;
 use answerback_proto::encode::{Address, append_frame};
 use answerback_proto::frame_buffer::Frame;
 use answerback_proto::header::USER_ACTION;
 use answerback_proto::id::{DeviceId, GroupId, Sequence, UserId};
 use answerback_proto::kind::{
-    ChangeMembers, CreateGroup, Declined, DescribeGroup, Done, GroupChanged, GroupCreated,
-    GroupDeliver, GroupDescribed, GroupFailed, RenameGroup,
+    ChangeMembers, CreateGroup, DescribeGroup, GroupChanged, GroupDeliver, GroupFailed, Kind,
+    RenameGroup,
 };
 
-use super::chat::Request;
-use super::{ClientSession, EntryBody, Event, SessionError};
+use super::{ClientSession, EntryBody, SessionError};
 
 /// Something to be done with a group.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,8 +44,7 @@ pub enum GroupRequest {
         /// Of 1 to 256 bytes.
         name: String,
     },
-    /// Say who is in it: [`Event::GroupDescribed`] comes before the answer, where there is
-    /// anything newer.
+    /// Say who is in it, where there is anything newer.
     Describe {
         /// Which group.
         group: GroupId,
@@ -57,55 +53,42 @@ pub enum GroupRequest {
     },
 }
 
-/// What is asked, and how far it is.
-#[derive(Debug)]
-struct Asked {
-    ticket: u64,
-    request: GroupRequest,
-    /// The request under way, 0 for none.
-    tag: u32,
-    /// Not before this time.
-    held_until_ms: u64,
-}
-
-/// All that is asked and not answered.
-#[derive(Debug, Default)]
-pub(super) struct GroupRequests {
-    asked: VecDeque<Asked>,
-}
-
-impl GroupRequests {
-    pub(super) fn forget_connection(&mut self) {
-        for asked in &mut self.asked {
-            (asked.tag, asked.held_until_ms) = (0, 0);
+impl GroupRequest {
+    pub(super) fn kind(&self) -> Kind {
+        match self {
+            Self::Create { .. } => Kind::CreateGroup,
+            Self::Change { .. } => Kind::ChangeMembers,
+            Self::Rename { .. } => Kind::RenameGroup,
+            Self::Describe { .. } => Kind::DescribeGroup,
         }
     }
 
-    /// When something is to be asked again.
-    pub(super) fn held_until_ms(&self) -> Option<u64> {
-        let waiting = self.asked.iter().filter(|asked| asked.tag == 0 && asked.held_until_ms > 0);
-        waiting.map(|asked| asked.held_until_ms).min()
+    /// Which group it is about; none where it is only to be made.
+    pub(super) fn group(&self) -> Option<GroupId> {
+        match self {
+            Self::Create { .. } => None,
+            Self::Change { group, .. }
+            | Self::Rename { group, .. }
+            | Self::Describe { group, .. } => Some(*group),
+        }
     }
-}
 
-impl GroupRequest {
-    fn append_to(&self, out: &mut Vec<u8>, tag: u32, user: UserId) -> Result<(), Code> {
-        let of = |target: u128| Address { flags: USER_ACTION, tag, target };
+    pub(super) fn append_to(&self, out: &mut Vec<u8>, address: Address) -> Result<(), Code> {
+        let by_user = Address { flags: USER_ACTION, ..address };
         match self {
             Self::Create { nonce, members, name } => {
                 let create = CreateGroup { nonce: *nonce, members_count: 0, name_length: 0 };
-                create.append(out, of(user.0), &sorted(members), name.as_bytes())
+                create.append(out, by_user, &sorted(members), name.as_bytes())
             }
-            Self::Change { group, action, role, members } => {
+            Self::Change { action, role, members, .. } => {
                 let change = ChangeMembers { action: *action, role: *role, members_count: 0 };
-                change.append(out, of(group.0), &sorted(members))
+                change.append(out, by_user, &sorted(members))
             }
-            Self::Describe { group, version } => {
-                let address = Address { flags: 0, tag, target: group.0 };
+            Self::Describe { version, .. } => {
                 append_frame(out, address, &DescribeGroup { version: *version }, &[], &[]);
                 Ok(())
             }
-            Self::Rename { group, name } => RenameGroup::append(out, of(group.0), name.as_bytes()),
+            Self::Rename { name, .. } => RenameGroup::append(out, by_user, name.as_bytes()),
         }
     }
 }
@@ -118,79 +101,6 @@ fn sorted(users: &[UserId]) -> Vec<UserId> {
 }
 
 impl ClientSession {
-    /// Asks for something to be done with a group, until [`Event::GroupAnswered`] with this
-    /// ticket. It is not stored: after a restart the app asks again.
-    pub fn ask_group(&mut self, ticket: u64, request: GroupRequest) {
-        self.groups.asked.push_back(Asked { ticket, request, tag: 0, held_until_ms: 0 });
-    }
-
-    /// Writes what is to be asked.
-    pub(super) fn transmit_groups(&mut self, takes_groups: bool, out: &mut Vec<u8>) {
-        let (now_ms, user) = (self.now_ms, self.user);
-        let mut left = VecDeque::new();
-        for mut asked in std::mem::take(&mut self.groups.asked) {
-            if asked.tag == 0 && asked.held_until_ms <= now_ms {
-                let tag = self.new_tag(Request::Group { ticket: asked.ticket });
-                let written = match takes_groups {
-                    true => asked.request.append_to(out, tag, user),
-                    false => Err(Code::UnknownKind),
-                };
-                if let Err(code) = written {
-                    self.requests.remove(&tag);
-                    let (ticket, answer) = (asked.ticket, Err(code.number()));
-                    self.events.push_back(Event::GroupAnswered { ticket, answer });
-                    continue;
-                }
-                asked.tag = tag;
-            }
-            left.push_back(asked);
-        }
-        self.groups.asked = left;
-    }
-
-    pub(super) fn handle_group_done(&mut self, frame: Frame<'_>) -> Result<(), SessionError> {
-        read::<Done>(frame.envelope)?;
-        let ticket = self.take_group_request(frame)?;
-        self.answer_group(ticket, Ok(None));
-        Ok(())
-    }
-
-    pub(super) fn handle_group_created(&mut self, frame: Frame<'_>) -> Result<(), SessionError> {
-        let created: GroupCreated = read(frame.envelope)?;
-        let ticket = self.take_group_request(frame)?;
-        self.answer_group(ticket, Ok(Some(GroupId(created.group))));
-        Ok(())
-    }
-
-    pub(super) fn handle_group_described(&mut self, frame: Frame<'_>) -> Result<(), SessionError> {
-        let (described, members, name) = GroupDescribed::read(frame.envelope)?;
-        let ticket = self.take_group_request(frame)?;
-        self.events.push_back(Event::GroupDescribed {
-            group: GroupId(frame.header.target),
-            version: described.version,
-            members: members.iter().collect(),
-            name: String::from_utf8_lossy(name).into_owned(),
-        });
-        self.answer_group(ticket, Ok(None));
-        Ok(())
-    }
-
-    pub(super) fn handle_group_declined(&mut self, frame: Frame<'_>) -> Result<(), SessionError> {
-        let Declined { retry_after_ms, code } = read(frame.envelope)?;
-        let ticket = self.take_group_request(frame)?;
-        let is_for_later = matches!(Class::of(code), Some(Class::RetrySame | Class::RetryAfter));
-        if !is_for_later {
-            self.answer_group(ticket, Err(code));
-            return Ok(());
-        }
-        let again_ms = self.retry_at_ms(retry_after_ms);
-        let mut asked = self.groups.asked.iter_mut();
-        if let Some(asked) = asked.find(|asked| asked.ticket == ticket) {
-            (asked.tag, asked.held_until_ms) = (0, again_ms);
-        }
-        Ok(())
-    }
-
     pub(super) fn handle_group_deliver(&mut self, frame: Frame<'_>) -> Result<(), SessionError> {
         let deliver: GroupDeliver = read(frame.envelope)?;
         let body = EntryBody::GroupMessage {
@@ -229,23 +139,5 @@ impl ClientSession {
         };
         self.handle_entry(failed.position, failed.after, frame.header, body);
         Ok(())
-    }
-
-    /// Whether a request is about a group.
-    pub(super) fn asks_of_group(&self, tag: u32) -> bool {
-        matches!(self.requests.get(&tag), Some(Request::Group { .. }))
-    }
-
-    fn take_group_request(&mut self, frame: Frame<'_>) -> Result<u64, SessionError> {
-        let is_right = |request| matches!(request, Request::Group { .. });
-        match self.take_request(frame.header, is_right)? {
-            Request::Group { ticket } => Ok(ticket),
-            _ => Err(SessionError::AnswerMismatch(frame.header.tag)),
-        }
-    }
-
-    fn answer_group(&mut self, ticket: u64, answer: Result<Option<GroupId>, u16>) {
-        self.groups.asked.retain(|asked| asked.ticket != ticket);
-        self.events.push_back(Event::GroupAnswered { ticket, answer });
     }
 }

@@ -50,7 +50,6 @@ pub use event::{Entry, EntryBody, Event};
 use grant::Grant;
 pub use grant::Ticket;
 pub use groups::GroupRequest;
-use groups::GroupRequests;
 use heartbeat::{Beat, Heartbeat};
 use inbox::InboxCursor;
 pub use mode::Mode;
@@ -163,7 +162,6 @@ pub struct ClientSession {
     reads: Reads,
     asks: Asks,
     deletions: Deletions,
-    groups: GroupRequests,
     grant: Grant,
     typist: Typist,
     watching: Watching,
@@ -195,7 +193,6 @@ impl ClientSession {
             reads: Reads::default(),
             asks: Asks::default(),
             deletions: Deletions::default(),
-            groups: GroupRequests::default(),
             grant: Grant::new(device.ticket),
             typist: Typist::default(),
             watching: Watching::default(),
@@ -295,7 +292,6 @@ impl ClientSession {
         self.reads.forget_connection();
         self.asks.forget_connection();
         self.deletions.forget_connection();
-        self.groups.forget_connection();
         self.grant.forget_connection();
         self.typist.forget_connection();
         self.watching.forget_connection();
@@ -340,7 +336,6 @@ impl ClientSession {
                 self.transmit_reads(limits, out);
                 self.transmit_asks(out);
                 self.transmit_deletions(limits, out);
-                self.transmit_groups(limits.takes_groups, out);
                 self.transmit_watches(limits, out);
                 self.transmit_chats(limits, start, out);
             }
@@ -354,7 +349,6 @@ impl ClientSession {
         let held = self.chats.values().filter_map(ChatWindow::held_until_ms);
         let held = held.chain(self.reads.held_until_ms()).chain(self.asks.held_until_ms());
         let held = held.chain(self.deletions.held_until_ms());
-        let held = held.chain(self.groups.held_until_ms());
         let held = held.chain(self.watching.held_until_ms());
         self.heartbeat.poll_timeout().into_iter().chain(held).min()
     }

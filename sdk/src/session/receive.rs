@@ -58,12 +58,6 @@ impl ClientSession {
             Kind::Done | Kind::Declined if is_open && self.is_deletion(header.tag) => {
                 self.handle_deletion_answer(kind, frame)
             }
-            Kind::Done if is_open && self.asks_of_group(header.tag) => {
-                self.handle_group_done(frame)
-            }
-            Kind::Declined if is_open && self.asks_of_group(header.tag) => {
-                self.handle_group_declined(frame)
-            }
             Kind::Done | Kind::Declined if is_open && self.is_watch(header.tag) => {
                 self.handle_watch_answer(kind, frame)
             }
@@ -185,8 +179,7 @@ impl ClientSession {
             | Request::DeleteChat
             | Request::Watch
             | Request::Look
-            | Request::Ask(_)
-            | Request::Group { .. } => false,
+            | Request::Ask(_) => false,
         })?;
         match request {
             Request::Read(mark) => self.settle_refused_read(mark, code, retry_after_ms),

@@ -5,7 +5,7 @@ use rusqlite::{OptionalExtension, ToSql, Transaction, params};
 
 use super::schema::{Id, Number};
 use super::{StorageError, chat_settings, deletion, reads};
-use crate::session::{Entry, EntryBody, Event, ReadMark, Ticket};
+use crate::session::{Entry, EntryBody, Event, Outcome, ReadMark, Ticket};
 
 const RECEIVE: &str = "
     INSERT INTO inbound (peer, device, sequence, position, accepted_at_ms, content_type, payload,
@@ -96,9 +96,10 @@ impl<'a> Burst<'a> {
             }
             &Event::DeletionNoted { number } => deletion::note(&self.transaction, number)?,
             Event::Entry(entry) => self.record_entry(entry)?,
-            Event::GroupDescribed { group, version, members, name } => {
-                self.take_group(*group, *version, members, name)?;
-            }
+            Event::Answered {
+                outcome: Outcome::GroupDescribed { group, version, members, name },
+                ..
+            } => self.take_group(*group, *version, members, name)?,
             _ => return Ok(()),
         }
         self.is_empty = false;

@@ -57,8 +57,6 @@ pub(crate) struct Client {
     was_asked: bool,
     /// Whether it may have something to say.
     is_stirred: bool,
-    /// Requests about groups so far.
-    asked: u64,
 }
 
 impl Client {
@@ -83,7 +81,6 @@ impl Client {
             is_in_background,
             was_asked: false,
             is_stirred: true,
-            asked: 0,
         };
         new.set_mode();
         new
@@ -174,8 +171,7 @@ impl Client {
 
     /// The user asks for something to be done with a group.
     pub(crate) fn ask_group(&mut self, request: GroupRequest) {
-        self.asked += 1;
-        self.session.ask_group(self.asked, request);
+        self.session.ask_for(Ask::Group(request));
         self.is_stirred = true;
     }
 

@@ -116,8 +116,6 @@ impl Client {
             | Event::GoAway { .. }
             | Event::Ticket(_)
             | Event::Renewed
-            | Event::GroupDescribed { .. }
-            | Event::GroupAnswered { .. }
             | Event::WatchRefused { .. } => Ok(()),
         }
     }

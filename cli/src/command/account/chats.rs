@@ -68,7 +68,7 @@ pub(super) fn list(arguments: &ListArguments) -> Result<(), Failure> {
     let chats = match arguments.acting.ask(Ask::Chats)? {
         Outcome::Chats(chats) => chats,
         Outcome::Declined { code } => return Err(declined(code)),
-        Outcome::Done { .. } | Outcome::Devices(_) => Vec::new(),
+        _ => Vec::new(),
     };
     let mut out = io::stdout().lock();
     // Groups are told of besides, for devices that have to know where the user is.

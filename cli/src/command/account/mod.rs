@@ -8,11 +8,11 @@ mod report;
 use std::time::Duration;
 
 use answerback_proto::code::Code;
-use answerback_sdk::{self as sdk, Ask, AskId, Client, ClientEvent, ConnectionState, Outcome};
+use answerback_sdk::{self as sdk, Ask, AskId, Client, Outcome};
 use clap::{Args, Subcommand};
 
 use super::device;
-use crate::clock::Clock;
+use super::waiting::Waiting;
 use crate::exit::Failure;
 
 const EXAMPLE: &str = "\
@@ -95,23 +95,9 @@ impl Acting {
     ) -> Result<Outcome, Failure> {
         let client = self.device.connect()?;
         let asked = act(&client)?;
-        let (clock, timeout) = (Clock::new(), Duration::from_secs(self.timeout));
-        loop {
-            let left = timeout.saturating_sub(clock.elapsed());
-            if left.is_zero() {
-                return Err(Failure::TimedOut("the box did not answer in time".to_owned()));
-            }
-            match client.next_event(left.as_millis() as u64 + 1) {
-                Some(ClientEvent::Answered { ask, outcome }) if ask == asked => {
-                    client.close();
-                    return Ok(outcome);
-                }
-                Some(ClientEvent::ConnectionChanged {
-                    state: ConnectionState::Stopped { error },
-                }) => return Err(error.into()),
-                _ => {}
-            }
-        }
+        let outcome = Waiting::start(Duration::from_secs(self.timeout)).answer(&client, asked)?;
+        client.close();
+        Ok(outcome)
     }
 
     /// The same, of what is done or not.
@@ -121,7 +107,7 @@ impl Acting {
     ) -> Result<(), Failure> {
         match self.perform(act)? {
             Outcome::Declined { code } => Err(declined(code)),
-            Outcome::Done { .. } | Outcome::Devices(_) | Outcome::Chats(_) => Ok(()),
+            _ => Ok(()),
         }
     }
 }

@@ -227,8 +227,6 @@ impl Watched {
                 | Event::WatchRefused { .. }
                 | Event::CaughtUp
                 | Event::Ticket(_)
-                | Event::GroupAnswered { .. }
-                | Event::GroupDescribed { .. }
                 | Event::Renewed
                 | Event::Answered { .. }
                 | Event::ReadNoted { .. }

@@ -8,7 +8,7 @@ use answerback_proto::kind::{
 };
 
 use super::*;
-use crate::session::{EntryBody, GroupRequest};
+use crate::session::{Ask, AskId, EntryBody, GroupRequest, Outcome};
 
 const GROUP: UserId = UserId(77);
 
@@ -32,6 +32,10 @@ fn answer<E: Envelope>(tag: u32, target: u128, envelope: &E, tail: &[u8]) -> Vec
     let mut wire = Vec::new();
     append_frame(&mut wire, Address { flags: 0, tag, target }, envelope, tail, &[]);
     wire
+}
+
+fn answered(ask: AskId, outcome: Outcome) -> Event {
+    Event::Answered { ask, outcome }
 }
 
 #[test]
@@ -60,7 +64,7 @@ fn what_is_asked_of_groups_goes_until_it_is_answered() {
     let mut session = opened(0);
     let members = vec![UserId(9), UserId(4), UserId(9)];
     let name = "walkers".to_owned();
-    session.ask_group(1, GroupRequest::Create { nonce: 5, members, name });
+    let ask = session.ask_for(Ask::Group(GroupRequest::Create { nonce: 5, members, name }));
     let out = asked(&mut session);
     assert_eq!((out[0].0, out[0].2), (Kind::CreateGroup, 1));
     let (_, listed, _) = CreateGroup::read(&out[0].3).unwrap();
@@ -77,32 +81,33 @@ fn what_is_asked_of_groups_goes_until_it_is_answered() {
     let again = asked(&mut session);
     let created = GroupCreated { group: GROUP.0, at_ms: 1 };
     session.handle_received(520, &answer(again[0].1, 1, &created, &[])).unwrap();
-    let made = Event::GroupAnswered { ticket: 1, answer: Ok(Some(GroupId(GROUP.0))) };
-    assert_eq!(events(&mut session), [made]);
+    let made = Outcome::GroupCreated { group: GroupId(GROUP.0) };
+    assert_eq!(events(&mut session), [answered(ask, made)]);
     assert!(asked(&mut session).is_empty());
 }
 
 #[test]
 fn what_is_declined_for_good_is_told() {
     let mut session = opened(0);
-    let request = |members| GroupRequest::Change {
-        group: GroupId(GROUP.0),
-        action: action::ADD,
-        role: 0,
-        members,
+    let mut add = |group, members| {
+        let (action, role) = (action::ADD, 0);
+        session.ask_for(Ask::Group(GroupRequest::Change { group, action, role, members }))
     };
-    session.ask_group(1, request(vec![UserId(4)]));
-    session.ask_group(2, request(vec![]));
-    session.ask_group(3, request(vec![UserId(5)]));
+    let refused = add(GroupId(GROUP.0), vec![UserId(4)]);
+    let empty = add(GroupId(78), vec![]);
+    let done = add(GroupId(79), vec![UserId(5)]);
     let out = asked(&mut session);
     assert_eq!(out.len(), 2, "nobody cannot be added");
     assert_eq!(ChangeMembers::read(&out[0].3).unwrap().1.iter().count(), 1);
     let declined = Declined { retry_after_ms: 0, code: 3032 };
     let mut answers = answer(out[0].1, GROUP.0, &declined, &[]);
-    answers.extend(answer(out[1].1, GROUP.0, &Done { at_ms: 1 }, &[]));
+    answers.extend(answer(out[1].1, 79, &Done { at_ms: 1 }, &[]));
     session.handle_received(0, &answers).unwrap();
-    let told = |ticket, answer| Event::GroupAnswered { ticket, answer };
-    let expected = [told(2, Err(3001)), told(1, Err(3032)), told(3, Ok(None))];
+    let expected = [
+        answered(empty, Outcome::Declined { code: 3001 }),
+        answered(refused, Outcome::Declined { code: 3032 }),
+        answered(done, Outcome::Done { at_ms: 1 }),
+    ];
     assert_eq!(events(&mut session), expected);
 }
 
@@ -110,8 +115,9 @@ fn what_is_declined_for_good_is_told() {
 fn a_group_is_described_where_there_is_anything_newer() {
     let mut session = opened(0);
     let group = GroupId(GROUP.0);
-    session.ask_group(1, GroupRequest::Describe { group, version: 3 });
-    session.ask_group(2, GroupRequest::Describe { group, version: 4 });
+    let mut describe =
+        |group, version| session.ask_for(Ask::Group(GroupRequest::Describe { group, version }));
+    let (newer, same) = (describe(group, 3), describe(GroupId(78), 4));
     let out = asked(&mut session);
     assert_eq!((out[0].0, out[0].2), (Kind::DescribeGroup, GROUP.0));
     let read = answerback_proto::access::read::<DescribeGroup>(&out[0].3).unwrap();
@@ -121,12 +127,31 @@ fn a_group_is_described_where_there_is_anything_newer() {
     tail.extend_from_slice(b"walkers");
     let described = GroupDescribed { version: 4, members_count: 1, name_length: 7 };
     let mut answers = answer(out[0].1, GROUP.0, &described, &tail);
-    answers.extend(answer(out[1].1, GROUP.0, &Done { at_ms: 1 }, &[]));
+    answers.extend(answer(out[1].1, 78, &Done { at_ms: 1 }, &[]));
     session.handle_received(0, &answers).unwrap();
     let (members, name) = (vec![(UserId(4), 2)], "walkers".to_owned());
-    let told = |ticket| Event::GroupAnswered { ticket, answer: Ok(None) };
-    let expected = [Event::GroupDescribed { group, version: 4, members, name }, told(1), told(2)];
+    let expected = [
+        answered(newer, Outcome::GroupDescribed { group, version: 4, members, name }),
+        answered(same, Outcome::Done { at_ms: 1 }),
+    ];
     assert_eq!(events(&mut session), expected);
+}
+
+#[test]
+fn what_is_asked_of_one_group_goes_in_its_order() {
+    let mut session = opened(0);
+    let mut change = |action| {
+        let (group, role, members) = (GroupId(GROUP.0), 0, vec![UserId(4)]);
+        session.ask_for(Ask::Group(GroupRequest::Change { group, action, role, members }))
+    };
+    let (add, remove) = (change(action::ADD), change(action::REMOVE));
+    let out = asked(&mut session);
+    assert_eq!(out.len(), 1, "the second would come first where the first is put off");
+    session.handle_received(0, &answer(out[0].1, GROUP.0, &Done { at_ms: 1 }, &[])).unwrap();
+    assert_eq!(events(&mut session), [answered(add, Outcome::Done { at_ms: 1 })]);
+    let out = asked(&mut session);
+    session.handle_received(0, &answer(out[0].1, GROUP.0, &Done { at_ms: 2 }, &[])).unwrap();
+    assert_eq!(events(&mut session), [answered(remove, Outcome::Done { at_ms: 2 })]);
 }
 
 #[test]

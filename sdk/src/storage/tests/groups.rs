@@ -4,6 +4,7 @@ use answerback_proto::id::GroupId;
 use answerback_proto::kind::{change, role};
 
 use super::*;
+use crate::session::{AskId, Outcome};
 
 const GROUP: GroupId = GroupId(77);
 const CAROL: UserId = UserId(3);
@@ -120,7 +121,9 @@ fn a_group_that_is_described_is_as_if_it_had_been_told() {
     assert!(storage.lacks_groups().unwrap(), "a new file");
     let described = |version, name: &str| {
         let members = vec![(ALICE, role::MEMBER), (BOB, role::OWNER)];
-        Event::GroupDescribed { group: GROUP, version, members, name: name.to_owned() }
+        let name = name.to_owned();
+        let outcome = Outcome::GroupDescribed { group: GROUP, version, members, name };
+        Event::Answered { ask: AskId(1), outcome }
     };
     record(&mut storage, &[described(4, "walkers")]);
     assert_eq!(members(&storage), [(1, 0), (2, 2)]);
