@@ -114,12 +114,13 @@ impl EventQueue {
         if self.waiting.iter().any(says_all) {
             return;
         }
-        if self.waiting.len() >= WAITING_MAX {
+        // Answers are as many as the app has asked for.
+        if self.waiting.len() >= WAITING_MAX && event.is_of_one_chat() {
             self.waiting.retain(|one| !one.is_of_one_chat());
             self.waiting.push_back(ClientEvent::EverythingChanged);
-            return self.push(event);
+        } else {
+            self.waiting.push_back(event);
         }
-        self.waiting.push_back(event);
     }
 
     pub(super) fn pop(&mut self) -> Option<ClientEvent> {
@@ -170,5 +171,16 @@ mod tests {
         queue.push(ClientEvent::CaughtUp);
         (1..=10_000).for_each(|peer| queue.push(chat(peer)));
         assert_eq!(all(&mut queue), [ClientEvent::CaughtUp, ClientEvent::EverythingChanged]);
+    }
+
+    #[test]
+    fn no_answer_is_left_out() {
+        let mut queue = EventQueue::default();
+        for number in 1..=1000 {
+            let outcome = Outcome::Done { at_ms: number };
+            queue.push(ClientEvent::Answered { ask: AskId(number), outcome });
+        }
+        queue.push(chat(1));
+        assert_eq!(all(&mut queue).len(), 1001);
     }
 }
