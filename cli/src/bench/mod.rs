@@ -12,6 +12,7 @@ mod engine;
 mod fanout;
 mod figures;
 mod idle;
+mod journal;
 mod latency;
 mod load;
 mod log;
