@@ -54,6 +54,19 @@ fn idle_users_log_in() {
 }
 
 #[test]
+fn a_group_hears_every_message_once() {
+    let relay = Server::relay();
+    let output = answerback()
+        .args(["bench", "fanout", "--groups", "3", "--members", "20", "--msgs", "50", "--json"])
+        .args(["--addr", &relay.address])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let report = &json_lines(&output)[0];
+    assert_eq!(report["deliveries"], 3 * 19 * 50, "{report}");
+}
+
+#[test]
 fn a_message_goes_through_it() {
     let (place, relay) = (Place::new(), Server::relay());
     let mut receiving = place

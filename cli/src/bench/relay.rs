@@ -1,9 +1,11 @@
 //! The bare relay: the least that a server can do with these frames.
 //!
-//! One thread. It answers each `Hello`, confirms each `Send` and forwards it; with
-//! `--receipts` it also tells the sender when the receiver has acknowledged. It checks no
-//! token, keeps nothing, and orders nothing: what a box costs beyond it is the price of
-//! keeping a promise.
+//! One thread. It answers each `Hello`, confirms each `Send` and forwards it, and each `GroupSend`
+//! to all of its group; with `--receipts` it also tells the sender when the receiver has
+//! acknowledged. It checks no token, keeps nothing, and orders nothing: what a box costs beyond it
+//! is the price of keeping a promise.
+
+mod groups;
 
 use std::collections::HashMap;
 use std::io::{self, ErrorKind, Read, Write};
@@ -97,6 +99,8 @@ struct Relay {
     gives_receipts: bool,
     connections: Vec<Option<Connection>>,
     by_user: HashMap<u128, usize, foldhash::fast::FixedState>,
+    /// The members' connections.
+    groups: HashMap<u128, Vec<usize>, foldhash::fast::FixedState>,
     dirty: Vec<usize>,
 }
 
@@ -159,8 +163,10 @@ impl Relay {
             let used = received.len() - rest.len();
             match frame.header.kind() {
                 Some(Kind::Send) => self.forward(at, frame)?,
+                Some(Kind::GroupSend) => self.fan_out(at, frame)?,
                 Some(Kind::Ack) if self.gives_receipts => self.give_receipt(at, frame)?,
                 Some(Kind::Hello) => self.welcome(at, frame)?,
+                Some(Kind::CreateGroup) => self.make_group(at, frame)?,
                 Some(Kind::Ping) => {
                     let Ping { echo } = decode(frame.envelope)?;
                     let address = Address { flags: 0, tag: frame.header.tag, target: 0 };
