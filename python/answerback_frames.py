@@ -46,6 +46,7 @@ KINDS = {
     "ListChats": (0x0024, "client", "request", "behind:16"),
     "Report": (0x0028, "client", "request", "device:16 sequence:8 reason:2 excerpt_length:2:0:4096"),
     "SetContacts": (0x0025, "client", "request", "mode:2:0:2 users_count:2:0:2048"),
+    "SetWriters": (0x0026, "client", "request", "who:2:0:1"),
     "Watch": (0x0041, "client", "request", "once:2:0:1 users_count:2:0:256"),
     "SetVisibility": (0x0042, "client", "request", "visibility:2:0:2"),
     "Welcome": (0x0101, "server", "answer", "version:2:1 kinds_count:2:0:256 ticket_length:2:0:1024 "

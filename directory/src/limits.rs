@@ -55,6 +55,8 @@ pub const GAPS_MAX: usize = 64;
 /// Chats of a user that may be treated otherwise than at first: blocked, muted, without read
 /// receipts.
 pub const SET_CHATS_MAX: u16 = 4096;
+/// Of a user for contacts: to how many others, who have none of it yet, it is noted that he wrote.
+pub const WRITTEN_TO_MAX: usize = 16;
 /// Chats that are walked over for one page of those.
 pub const CHATS_WALKED_MAX: usize = 1024;
 /// Such pages that may be read at once in a partition.

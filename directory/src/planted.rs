@@ -32,6 +32,10 @@ pub enum Planted {
     ReadResurrects,
     /// A user who changed may leave the memory.
     ChangedUserEvicted,
+    /// Everybody may write to a user who is for contacts.
+    StrangerTaken,
+    /// That only contacts may write first is not in a checkpoint.
+    WritersNotPersisted,
     /// A recall takes back without telling.
     RecallUntold,
     /// A purge ends messages without telling.

@@ -140,6 +140,8 @@ codes! {
     ListFull = 3018,
     /// This server takes no reports.
     ReportsUnavailable = 3019,
+    /// A first message to a user whom only contacts may write to first.
+    ContactsOnly = 3020,
     /// There is no such group.
     UnknownGroup = 3030,
     /// The user is no member of the group.

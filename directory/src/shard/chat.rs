@@ -149,6 +149,13 @@ impl Chat {
         sender.decisions.decide(decision);
     }
 
+    /// Whether a message was accepted here, or one of the user's own was delivered there. What is
+    /// withheld counts: whoever is blocked must not find out by what he is told afterwards.
+    pub(crate) fn has_begun(&self) -> bool {
+        let mut receipts = self.receipts.iter();
+        self.last_accepted_ms > 0 || receipts.any(|known| known.kind == ReceiptKind::Delivered)
+    }
+
     /// Whether a device's number is missing while later ones wait.
     pub(crate) fn has_gap(&self) -> bool {
         self.senders.iter().any(|sender| !sender.parked.is_empty())

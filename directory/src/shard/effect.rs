@@ -150,13 +150,15 @@ pub enum Effect {
         /// Why.
         code: Code,
     },
-    /// Remember whether what a session sends is to be copied; the session is on the core
-    /// that drives this shard.
+    /// Remember what is done with all that a session sends; the session is on the core that
+    /// drives this shard.
     Copies {
         /// Which session.
         to: SessionRef,
-        /// From now on.
+        /// Whether it is copied, from now on.
         copies: bool,
+        /// Whether its user's home notes to whom, from now on.
+        notes_writing: bool,
     },
     /// Show something now; it may be lost.
     Signal {
@@ -341,6 +343,8 @@ pub struct Opened {
     pub lapsed: bool,
     /// Whether the user has other devices.
     pub copies: bool,
+    /// Whether [`super::Shard::note_writing`] is to be called before each of its messages.
+    pub notes_writing: bool,
 }
 
 /// An entry as one device is offered it.

@@ -5,11 +5,15 @@ use answerback_proto::access;
 use answerback_proto::code::{Class, Code};
 use answerback_proto::id::{DeviceId, UserId};
 use answerback_proto::kind::{
-    DeviceStanding, Kind, ListDevices, ListedDevice, NameDevice, RevokeDevice, SetChat, SetContacts,
+    DeviceStanding, Kind, ListDevices, ListedDevice, NameDevice, RevokeDevice, SetChat,
+    SetContacts, SetWriters,
 };
 use answerback_proto::limits::DEVICES_PER_PAGE_MAX;
-use answerback_proto::record::{ChatChanged, ContactsChange, DeviceNamed, Revoke};
+use answerback_proto::record::{
+    ChatChanged, ContactsChange, DeviceNamed, Revoke, WritersChange, WroteTo,
+};
 
+use super::chat::Chat;
 use super::effect::{Administered, DevicesPage};
 use super::user::{Device, Standing};
 use super::{Answer, Asked, Effect, Origin, Shard};
@@ -29,6 +33,7 @@ impl Shard {
             Kind::SetChat => self.set_chat(origin, envelope),
             Kind::ListChats => self.list_chats(origin, envelope),
             Kind::SetContacts => self.set_contacts(origin, envelope),
+            Kind::SetWriters => self.set_writers(origin, envelope),
             Kind::Watch => self.watch(origin, envelope),
             Kind::SetVisibility => self.set_visibility(origin, envelope),
             _ => Err(Code::KindNotAllowed),
@@ -112,6 +117,31 @@ impl Shard {
         self.append(&record, users.as_bytes(), asked(origin));
         self.preload(origin.user, None);
         Ok(())
+    }
+
+    fn set_writers(&mut self, origin: Origin, envelope: &[u8]) -> Result<(), Code> {
+        let SetWriters { who } = access::read(envelope)?;
+        self.append(&WritersChange { user: origin.user.0, who }, &[], asked(origin));
+        self.preload(origin.user, None);
+        Ok(())
+    }
+
+    /// A session of a user of this partition sends a message. Where only contacts may write to the
+    /// user first, it is journaled here that its recipient may answer: before it leaves for his
+    /// home, so that no answer can come before it. `false` where there is no room for that.
+    pub fn note_writing(&mut self, user: UserId, peer: UserId) -> bool {
+        let known = self.state.users.get(user).filter(|known| known.is_for_contacts());
+        let Some(known) = known.filter(|_| peer != user) else { return true };
+        let has_begun = known.chats.get(&peer).is_some_and(Chat::has_begun);
+        if has_begun || known.written_to().contains(&peer) {
+            return true;
+        }
+        let has_room = !self.is_busy();
+        if has_room {
+            self.builder().push(&WroteTo { user: user.0, peer: peer.0 }, &[]);
+            self.preload_chat(user, peer);
+        }
+        has_room
     }
 
     /// What became of such a request.

@@ -75,6 +75,7 @@ impl Sessions {
             pending_bytes: user.bytes,
             lapsed,
             copies: user.has_several_devices(),
+            notes_writing: user.is_for_contacts(),
         };
         let (to, tag) = (origin.session, origin.tag);
         effects.push_back(Effect::Opened { to, tag, user: origin.user, opened });
@@ -198,15 +199,15 @@ impl Sessions {
     }
 
     /// A user's devices changed: sessions of those that are revoked end, and of those that
-    /// lapsed, which may come back; the others are told whether to have copied what they send.
+    /// lapsed, which may come back; the others are told what is done with all that they send.
     pub(crate) fn handle_devices(&mut self, user: &User, effects: &mut VecDeque<Effect>) {
-        let copies = user.has_several_devices();
+        let (copies, notes_writing) = (user.has_several_devices(), user.is_for_contacts());
         let mut ended = Vec::new();
         for session in self.live.of(user.id) {
             let to = session.session;
             match user.device(session.device).map(|device| device.standing) {
                 Some(Standing::Active | Standing::Returned) => {
-                    effects.push_back(Effect::Copies { to, copies })
+                    effects.push_back(Effect::Copies { to, copies, notes_writing })
                 }
                 Some(Standing::Lapsed) => ended.push((to, Code::SessionMoved)),
                 Some(Standing::Revoked) | None => ended.push((to, Code::DeviceRevoked)),

@@ -102,13 +102,14 @@ impl Shard {
         });
     }
 
-    /// Users of whom a chat is being read: what is read must not come behind a change that
+    /// Users of whom a chat, or the contacts, are being read: what is read must not come behind a change that
     /// has left the memory meanwhile.
     fn users_being_read(&self) -> BTreeSet<UserId> {
         let users = self.loading.iter().filter_map(|wanted| match wanted {
-            Wanted::Chat(user, _) | Wanted::Chats { user, .. } | Wanted::SetChats { user, .. } => {
-                Some(*user)
-            }
+            Wanted::Chat(user, _)
+            | Wanted::Chats { user, .. }
+            | Wanted::SetChats { user, .. }
+            | Wanted::Contacts(user) => Some(*user),
             _ => None,
         });
         users.collect()

@@ -5,6 +5,7 @@
 use answerback_proto::id::UserId;
 
 use super::load::Wanted;
+use super::state::may_write;
 use super::{Effect, Shard};
 use crate::limits::{SIGNALS_OPEN_BYTES_MAX, SIGNALS_UNDECIDED_MAX};
 
@@ -36,7 +37,7 @@ impl Shard {
             return;
         }
         let who_look: Vec<_> = self.sessions.that_take_typing(user).collect();
-        if who_look.is_empty() || !self.may_show(user, peer) {
+        if who_look.is_empty() || !self.may_show(user, peer) || !self.takes_from(user, peer) {
             return;
         }
         let signal = Signal::Typing { peer, state };
@@ -56,6 +57,16 @@ impl Shard {
                 false
             }
         }
+    }
+
+    /// Whether a user of this partition would take a message of `peer`; what that needs and is
+    /// not in memory is read for the next word.
+    fn takes_from(&mut self, user: UserId, peer: UserId) -> bool {
+        let Some(known) = self.state.users.get(user) else { return false };
+        may_write(known, peer).unwrap_or_else(|missing| {
+            self.load(missing);
+            false
+        })
     }
 
     /// Whether so much waits that signals are dropped.

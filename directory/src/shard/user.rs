@@ -11,6 +11,7 @@ use super::chat::Chat;
 use super::grant::Revocations;
 use super::group::Group;
 use super::inbox::{Inbox, InboxEntry};
+use crate::limits::WRITTEN_TO_MAX;
 
 /// Whether there is such a user.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -210,6 +211,8 @@ impl Visibility {
 #[derive(Debug, Default)]
 struct Rare {
     visibility: Visibility,
+    /// Only contacts may write to him first.
+    is_for_contacts: bool,
     gaps: Box<[UserId]>,
     purged_up_to: Position,
     revocations: Revocations,
@@ -218,6 +221,8 @@ struct Rare {
     /// Other ends of chats in which something is withheld, and when the first of it ends.
     withheld: BTreeMap<UserId, u64>,
     contacts: Contacts,
+    /// Of a user for contacts: whom he wrote to lately, the newest last.
+    written_to: Vec<UserId>,
     group: Option<Box<Group>>,
 }
 
@@ -311,6 +316,34 @@ impl User {
         if visibility != self.visibility() {
             self.rare.get_or_insert_default().visibility = visibility;
         }
+    }
+
+    /// Whether only contacts may write to the user first.
+    pub(crate) fn is_for_contacts(&self) -> bool {
+        self.rare.as_ref().is_some_and(|rare| rare.is_for_contacts)
+    }
+
+    /// As above, from now on.
+    pub(crate) fn set_for_contacts(&mut self, is_for_contacts: bool) {
+        if is_for_contacts != self.is_for_contacts() {
+            let rare = self.rare.get_or_insert_default();
+            rare.is_for_contacts = is_for_contacts;
+            rare.written_to = Vec::new();
+        }
+    }
+
+    /// Of a user for contacts: whom he wrote to lately, the newest last.
+    pub(crate) fn written_to(&self) -> &[UserId] {
+        self.rare.as_ref().map_or(&[], |rare| &rare.written_to)
+    }
+
+    /// He writes to another.
+    pub(crate) fn note_written_to(&mut self, peer: UserId) {
+        let written_to = &mut self.rare.get_or_insert_default().written_to;
+        if written_to.len() >= WRITTEN_TO_MAX {
+            written_to.remove(0);
+        }
+        written_to.push(peer);
     }
 
     /// What is void of its tokens, where anything ever was.

@@ -69,10 +69,11 @@ impl Core {
             }
             Effect::Mail { to, mail } => self.mail(to, mail),
             Effect::Load(load) => self.reading.read(load),
-            Effect::Copies { to, copies } => {
+            Effect::Copies { to, copies, notes_writing } => {
                 if let Some(connection) = self.key_of(to).and_then(|key| self.connections.find(key))
                 {
                     connection.session.copies = copies;
+                    connection.session.notes_writing = notes_writing;
                 }
             }
             Effect::Signal { to, signal } => self.show_signal(to, &signal),

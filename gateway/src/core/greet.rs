@@ -142,6 +142,7 @@ impl Core {
         }
         connection.session.state = State::Open;
         connection.session.copies = opened.copies;
+        connection.session.notes_writing = opened.notes_writing;
         connection.session.is_active = greeting.is_active;
         if let Some(cover) = &mut connection.cover {
             cover.tls.forget_exporter();

@@ -200,13 +200,13 @@ impl Core {
             copies: session.copies,
         };
         match request {
-            Request::Send => return self.ask_home(key, origin, frame, Kind::Send),
-            Request::Recall => return self.ask_home(key, origin, frame, Kind::Recall),
-            Request::Skip => return self.ask_home(key, origin, frame, Kind::Skip),
-            Request::Read => return self.ask_home(key, origin, frame, Kind::Read),
-            Request::Report => return self.ask_home(key, origin, frame, Kind::Report),
-            Request::Own(kind) => return self.ask_home(key, origin, frame, kind),
-            Request::Group(kind) => return self.ask_home(key, origin, frame, kind),
+            Request::Send => return self.ask_home(key, &session, origin, frame, Kind::Send),
+            Request::Recall => return self.ask_home(key, &session, origin, frame, Kind::Recall),
+            Request::Skip => return self.ask_home(key, &session, origin, frame, Kind::Skip),
+            Request::Read => return self.ask_home(key, &session, origin, frame, Kind::Read),
+            Request::Report => return self.ask_home(key, &session, origin, frame, Kind::Report),
+            Request::Own(kind) => return self.ask_home(key, &session, origin, frame, kind),
+            Request::Group(kind) => return self.ask_home(key, &session, origin, frame, kind),
             Request::Ack => {
                 if let Some(shard) = self.shards.touch(self.home_of(session)) {
                     shard.handle_ack(origin, frame.envelope);
@@ -250,11 +250,22 @@ impl Core {
         self.shared.is_memory_low.load(Ordering::Relaxed)
     }
 
+    /// A user's own home notes to whom he writes, before that one's home hears of it; `false` where
+    /// it has no room for that.
+    fn note_writing(&mut self, session: &Session, kind: Kind, peer: UserId) -> bool {
+        if !matches!(kind, Kind::Send | Kind::Recall) {
+            return true;
+        }
+        let shard = self.shards.touch(self.home_of(*session));
+        shard.is_some_and(|shard| shard.note_writing(session.user, peer))
+    }
+
     /// Hands a request to the home of its target, here or on another core, or refuses it.
     #[inline]
     fn ask_home(
         &mut self,
         key: SlotKey,
+        session: &Session,
         origin: Origin,
         frame: &Frame<'_>,
         kind: Kind,
@@ -266,6 +277,8 @@ impl Core {
         let takes_room = kind.carries_payload();
         let asked = if let Some(refusal) = self.refusal(&origin, frame, takes_room) {
             Err(refusal)
+        } else if session.notes_writing && !self.note_writing(session, kind, target) {
+            Err(Refusal::busy(BUSY_RETRY_AFTER_MS))
         } else if home == self.core {
             let asked = self.shards.handle_request(partition, kind, origin, frame);
             asked.map_err(Refusal::busy)

@@ -45,6 +45,8 @@ pub(crate) struct Session {
     pub(crate) state: State,
     /// The user has other devices, which get copies of what this one sends.
     pub(crate) copies: bool,
+    /// The user's home notes to whom this one writes.
+    pub(crate) notes_writing: bool,
     /// It was asked whether anybody is there, and has said nothing since.
     pub(crate) is_probed: bool,
     /// It has sent a new token that is not yet checked.
@@ -134,6 +136,7 @@ impl Session {
             device,
             state: State::Opening,
             copies: false,
+            notes_writing: false,
             is_probed: false,
             is_renewing: false,
             is_active: false,

@@ -3,9 +3,11 @@
 use answerback_gateway::GatewayConfig;
 use answerback_proto::code::Code;
 use answerback_proto::encode::Address;
+use answerback_proto::id::UserId;
 use answerback_proto::kind::{
-    Accepted, BLOCKED, ChatSet, Chats, Declined, Deliver, Delivered, Devices, Done, GoAway, Hello,
-    Kind, ListChats, ListDevices, NameDevice, RevokeDevice, SetChat, Welcome,
+    Accepted, BLOCKED, CONTACTS_ADDED, ChatSet, Chats, Declined, Deliver, Delivered, Devices, Done,
+    Failed, GoAway, Hello, Kind, ListChats, ListDevices, NameDevice, RevokeDevice, SetChat,
+    SetContacts, SetWriters, WRITERS_CONTACTS, Welcome,
 };
 
 use crate::chats::{login_device, until};
@@ -121,4 +123,57 @@ fn oneself_cannot_be_blocked() {
     let (header, declined) = alice.expect::<Declined>();
     assert_eq!((header.tag, declined.code), (4, Code::NotYourself.number()));
     alice.ping(1);
+}
+
+fn contacts_frame(tag: u32, of: u128, users: &[UserId]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let address = Address { flags: 0, tag, target: of };
+    let set = SetContacts { mode: CONTACTS_ADDED, users_count: 0 };
+    set.append(&mut bytes, address, users).unwrap();
+    bytes
+}
+
+#[test]
+fn a_stranger_s_message_fails_until_he_is_a_contact_or_was_written_to() {
+    for cores in CORES {
+        let running = Running::start(cores);
+        let mut alice = Client::login(running.address, ALICE);
+        let [mut bob, mut carol] = [BOB, 3].map(|user| Client::login(running.address, user));
+        alice.write(&frame(4, ALICE, &SetWriters { who: WRITERS_CONTACTS }, &[]));
+        assert_eq!(until(&mut alice, Kind::Done).header.tag, 4);
+        for (tag, client) in [(7, &mut bob), (8, &mut carol)] {
+            client.send(tag, ALICE, 1, b"nobody knows me");
+            let answer: Failed = until(client, Kind::Failed).read();
+            assert_eq!((answer.position, answer.sequence), (0, 1));
+            assert_eq!(answer.code, Code::ContactsOnly.number());
+            let entry: Failed = until(client, Kind::Failed).read();
+            assert_eq!((entry.position, entry.code), (1, Code::ContactsOnly.number()));
+            client.ack(1);
+        }
+        alice.write(&contacts_frame(5, ALICE, &[UserId(BOB)]));
+        until(&mut alice, Kind::Done);
+        bob.send(9, ALICE, 2, b"a contact");
+        bob.expect::<Accepted>();
+        let deliver = until(&mut alice, Kind::Deliver);
+        assert_eq!(deliver.payload, b"a contact");
+        alice.send(6, 3, 1, b"who are you?");
+        // As fast as a machine answers.
+        until(&mut carol, Kind::Deliver);
+        carol.send(10, ALICE, 2, b"carol");
+        assert_eq!(until(&mut carol, Kind::Accepted).header.tag, 10);
+        assert_eq!(until(&mut alice, Kind::Deliver).payload, b"carol");
+    }
+}
+
+#[test]
+fn only_the_user_says_who_may_write_to_him_and_only_what_there_is() {
+    let running = Running::start(1);
+    for (device, bytes, code) in [
+        (1, frame(5, BOB, &SetWriters { who: 1 }, &[]), Code::NotYours),
+        (2, frame(5, ALICE, &SetWriters { who: 2 }, &[]), Code::FrameMalformed),
+    ] {
+        let mut client = login_device(&running, ALICE, device);
+        client.write(&bytes);
+        assert_eq!(client.expect_error().0, code);
+    }
 }

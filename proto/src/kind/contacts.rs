@@ -1,4 +1,4 @@
-//! Whom a user has among his contacts.
+//! Whom a user has among his contacts, and what is theirs alone.
 //!
 //! ```text
 //! SetContacts  users_count × u128 user, ascending
@@ -32,6 +32,26 @@ pub struct SetContacts {
     pub users_count: u16,
 }
 envelope!(SetContacts, ArchivedSetContacts, { mode, users_count }, check_ranges);
+
+/// `who` of a `SetWriters`: everybody.
+pub const WRITERS_EVERYBODY: u16 = 0;
+/// `who` of a `SetWriters`: the user's contacts, and whoever has written to him before, or was
+/// written to.
+pub const WRITERS_CONTACTS: u16 = 1;
+
+/// Who may write to the user first. Target: the acting user. No payload.
+#[derive(Archive, Serialize, Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SetWriters {
+    /// 0 everybody, 1 contacts.
+    pub who: u16,
+}
+envelope!(SetWriters, ArchivedSetWriters, { who }, check_ranges);
+
+impl SetWriters {
+    fn check_ranges(&self) -> Result<(), Code> {
+        require(self.who <= WRITERS_CONTACTS)
+    }
+}
 
 impl SetContacts {
     fn check_ranges(&self) -> Result<(), Code> {

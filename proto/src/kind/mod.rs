@@ -200,6 +200,8 @@ kinds! {
     ListChats = 0x0024, Client, Request;
     /// Changes whom the user has among his contacts.
     SetContacts = 0x0025, Client, Request;
+    /// Who may write to the user first.
+    SetWriters = 0x0026, Client, Request;
 
     /// Reports a user to the operator.
     Report = 0x0028, Client, Request;
@@ -366,6 +368,7 @@ impl Kind {
                 | Self::SetChat
                 | Self::ListChats
                 | Self::SetContacts
+                | Self::SetWriters
                 | Self::Watch
                 | Self::SetVisibility
         )

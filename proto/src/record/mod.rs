@@ -171,6 +171,10 @@ records! {
     DeliveredButPart = 35,
     /// A user has others among his contacts.
     ContactsChange = 36,
+    /// Who may write to a user first.
+    WritersChange = 37,
+    /// A user writes to another, who may answer.
+    WroteTo = 38,
     /// A device sent a message to a group.
     GroupPost = 50,
     /// A device gives numbers of a group up.

@@ -44,6 +44,26 @@ layout! {
 }
 
 layout! {
+    /// Who may write to a user first has changed.
+    WritersChange / ArchivedWritersChange {
+        /// Whose.
+        user: u128,
+        /// 0 everybody, 1 contacts.
+        who: u16,
+    }
+}
+
+layout! {
+    /// A user whom only contacts may write to first writes to another, who may answer.
+    WroteTo / ArchivedWroteTo {
+        /// Who writes.
+        user: u128,
+        /// To whom.
+        peer: u128,
+    }
+}
+
+layout! {
     /// A part for a user of this partition: messages of a device were delivered, but for some
     /// ranges. Payload: each range's first and last number, u64, little-endian, rising.
     DeliveredButPart / ArchivedDeliveredButPart {

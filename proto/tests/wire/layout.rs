@@ -108,6 +108,7 @@ layouts! {
         position, after, flags, muted_until_ms,
     };
     SetContacts / ArchivedSetContacts, SetContacts::read, { mode, users_count };
+    SetWriters / ArchivedSetWriters, access::read::<SetWriters>, { who };
     ListChats / ArchivedListChats, access::read::<ListChats>, { behind };
     Chats / ArchivedChats, Chats::read, { count, next_behind };
     Report / ArchivedReport, Report::read, { device, sequence, reason, excerpt_length };

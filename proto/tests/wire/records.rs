@@ -116,6 +116,8 @@ records! {
     };
     GroupGonePart { source: 2, generation: 8, number: 8, previous: 8, group: 16 };
     ContactsChange { user: 16, mode: 2 };
+    WritersChange { user: 16, who: 2 };
+    WroteTo { user: 16, peer: 16 };
     VisibilityChange { user: 16, visibility: 2 };
 }
 

@@ -47,7 +47,7 @@ impl Front {
         let (user, device) = known.owner.ok_or(Code::HelloExpected)?;
         let session = SessionRef { core: known.core, slot, generation: known.generation };
         let origin = Origin { session, tag, user, device, copies: known.copies };
-        let is_active = known.is_active;
+        let (is_active, notes_writing) = (known.is_active, known.notes_writing);
         if std::mem::take(&mut known.is_probed) {
             self.home(user).handle_alive(user, session);
         }
@@ -57,6 +57,11 @@ impl Front {
         }
         match kind {
             Kind::Send | Kind::Recall | Kind::GroupSend if self.is_disk_full => {
+                self.refuse(origin, target, kind, frame)
+            }
+            Kind::Send | Kind::Recall
+                if notes_writing && !self.home(user).note_writing(user, target) =>
+            {
                 self.refuse(origin, target, kind, frame)
             }
             Kind::Send | Kind::Recall | Kind::Skip => self.request(kind, origin, target, frame),

@@ -64,6 +64,8 @@ struct Slot {
     core: u16,
     /// Whether what it sends is copied to the user's other devices.
     copies: bool,
+    /// Whether its user's home notes to whom it writes.
+    notes_writing: bool,
     /// Whether somebody may be looking, as its `Hello` said.
     is_active: bool,
     is_probed: bool,

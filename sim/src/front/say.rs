@@ -53,7 +53,7 @@ impl Front {
             }
             Effect::Opened { to, tag, user, opened } => {
                 append_welcome(out, tag, user, &opened);
-                self.set_copies(to, opened.copies);
+                self.set_habits(to, opened.copies, opened.notes_writing);
                 self.end_said(to, false);
             }
             Effect::CaughtUp { to, user, position } => {
@@ -76,7 +76,9 @@ impl Front {
                 reply::append_signal(out, &signal);
                 self.end_said(to, false);
             }
-            Effect::Copies { to, copies } => self.set_copies(to, copies),
+            Effect::Copies { to, copies, notes_writing } => {
+                self.set_habits(to, copies, notes_writing);
+            }
             Effect::Entry { .. }
             | Effect::Mail { .. }
             | Effect::Load(_)
@@ -98,11 +100,11 @@ impl Front {
         self.said.push(Said { slot, generation, end, closes });
     }
 
-    fn set_copies(&mut self, to: SessionRef, copies: bool) {
+    fn set_habits(&mut self, to: SessionRef, copies: bool, notes_writing: bool) {
         if let Some(slot) = self.slots.get_mut(to.slot as usize)
             && slot.generation == to.generation
         {
-            slot.copies = copies;
+            (slot.copies, slot.notes_writing) = (copies, notes_writing);
         }
     }
 }
@@ -155,6 +157,7 @@ fn append_welcome(out: &mut Vec<u8>, tag: u32, user: UserId, opened: &Opened) {
         Kind::SetChat,
         Kind::ListChats,
         Kind::SetContacts,
+        Kind::SetWriters,
         Kind::Watch,
         Kind::SetVisibility,
         Kind::Ping,

@@ -1,6 +1,6 @@
 //! A user: an inbox that forgets nothing, devices, chats.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use answerback_proto::code::Code;
 use answerback_proto::id::{DeviceId, UserId};
@@ -39,6 +39,12 @@ pub(super) struct Account {
     pub(super) gaps: Vec<UserId>,
     /// What blocked users have sent, and has not ended.
     pub(super) withheld: Vec<Withheld>,
+    /// Whom it has among its contacts.
+    pub(super) contacts: BTreeSet<UserId>,
+    /// Only they may write to it first.
+    pub(super) is_for_contacts: bool,
+    /// Whom it wrote to meanwhile, who had nothing of it before.
+    pub(super) written_to: Vec<UserId>,
     /// What its devices may not come with any more.
     pub(super) void: Void,
     /// For how long its messages wait, and when it was woken.
@@ -256,6 +262,9 @@ impl Account {
             chats: (0..users).map(|_| Chat::default()).collect(),
             gaps: Vec::new(),
             withheld: Vec::new(),
+            contacts: BTreeSet::new(),
+            is_for_contacts: false,
+            written_to: Vec::new(),
             void: Void::default(),
             waits: Waits::default(),
         }

@@ -141,10 +141,12 @@ impl Model {
                 let body = PartBody::Erased { about, marks };
                 return self.take_part(at, numbers!(part), body, about.user);
             }
+            Record::ContactsChange(change) => self.change_contacts(change, &placed.payload),
+            Record::WritersChange(change) => self.set_writers(change),
+            Record::WroteTo(wrote) => self.wrote_to(wrote),
             Record::ApplyVersion(_)
             | Record::StateDigest(_)
             | Record::NewGeneration(_)
-            | Record::ContactsChange(_)
             | Record::VisibilityChange(_) => {}
             Record::Message(_) | Record::Connect(_) | Record::Repair(_) => {
                 return Err(Breach(format!("a record that nobody writes: {:?}", placed.record)));

@@ -78,7 +78,9 @@ impl Model {
         if self.group(recipient).is_some() {
             return self.decide_group(posted);
         }
-        if let Some(code) = self.over_quota(recipient, sender, posted.payload_bytes) {
+        let stranger = self.is_stranger(recipient, sender).then_some(Code::ContactsOnly);
+        let over = || self.over_quota(recipient, sender, posted.payload_bytes);
+        if let Some(code) = stranger.or_else(over) {
             self.decide(message, Decision::Rejected(code))?;
             self.tell_failed(message, code.number());
             return Ok(());
@@ -169,7 +171,8 @@ impl Model {
         let home = self.home(recipient);
         let (now_ms, gap_ms) = (home.clock_ms, u64::from(home.settings.gap_s) * 1000);
         let came_blocked = self.blocks(recipient, sender);
-        let has_room = self.over_quota(recipient, sender, posted.payload_bytes).is_none();
+        let has_room = self.over_quota(recipient, sender, posted.payload_bytes).is_none()
+            && !self.is_stranger(recipient, sender);
         let account = self.account_mut(recipient);
         if !has_room || account.gaps.len() >= GAPS_MAX && !account.gaps.contains(&sender) {
             return;

@@ -8,6 +8,7 @@
 
 mod account;
 mod apply;
+mod contacts;
 mod decide;
 mod delete;
 mod devices;

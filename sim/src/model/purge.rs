@@ -27,6 +27,9 @@ impl Model {
         account.exists = false;
         account.is_purging = true;
         account.was_purged = true;
+        account.contacts.clear();
+        account.is_for_contacts = false;
+        account.written_to.clear();
         account.gone_up_to = left_up_to;
         account.due_ms = 0;
     }

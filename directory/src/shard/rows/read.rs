@@ -196,12 +196,20 @@ pub(crate) fn read_head(id: UserId, value: &[u8]) -> Option<User> {
 fn read_own(user: &mut User, value: &mut Fields<'_>) -> Option<()> {
     user.set_visibility(Visibility::of(value.u8()?.into())?);
     let (set_chats, withheld) = (value.u16()?, value.u16()?);
-    let (contacts, _) = (value.u16()?, value.u32()?);
-    user.note_contacts(contacts);
+    user.note_contacts(value.u16()?);
+    user.set_for_contacts(match value.u8()? {
+        0 => false,
+        1 => true,
+        _ => return None,
+    });
+    let (written_to, _) = (value.u8()?, value.u16()?);
     user.note_set_chats(set_chats);
     for _ in 0..withheld {
         let peer = UserId(value.u128()?);
         user.note_withheld(peer, Some(value.u64()?));
+    }
+    for _ in 0..written_to {
+        user.note_written_to(UserId(value.u128()?));
     }
     Some(())
 }

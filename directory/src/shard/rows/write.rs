@@ -152,13 +152,14 @@ impl Writer {
         self.due(&id, user);
     }
 
-    /// What few users have: 12 bytes and 24 a chat, so that with what follows it is never a
-    /// number of whole ids.
+    /// What few users have: 12 bytes, 24 a chat and 16 an id, so that with what follows it is
+    /// never a number of whole ids.
     fn own(&mut self, user: &User) {
         let withheld: Vec<_> = user.withheld().collect();
         let visibility = user.visibility();
-        let contacts = user.contacts_count();
-        let is_usual = visibility.is_everybody() && contacts == 0;
+        let (contacts, written_to) = (user.contacts_count(), user.written_to());
+        let is_for_contacts = user.is_for_contacts() && !planted!(WritersNotPersisted);
+        let is_usual = visibility.is_everybody() && contacts == 0 && !is_for_contacts;
         if user.set_chats() == 0 && withheld.is_empty() && is_usual {
             return;
         }
@@ -167,10 +168,15 @@ impl Writer {
             .u16(user.set_chats())
             .u16(withheld.len() as u16)
             .u16(contacts)
-            .u32(0);
+            .u8(u8::from(is_for_contacts))
+            .u8(written_to.len() as u8)
+            .u16(0);
         for (peer, due_ms) in withheld {
             self.u128(peer.0).u64(due_ms);
         }
+        written_to.iter().for_each(|peer| {
+            self.u128(peer.0);
+        });
     }
 
     fn due(&mut self, user: &[u8; 16], User { due_ms, stored_due_ms, .. }: &User) {

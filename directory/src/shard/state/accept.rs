@@ -15,7 +15,7 @@ use super::super::user::User;
 use super::entries::{list, list_sender};
 use super::message::Posted;
 use super::withheld::CAME_BLOCKED;
-use super::{Consequences, Missing, State, chat_of};
+use super::{Consequences, Missing, State, chat_of, may_write};
 use crate::limits::INBOX_SHARE_OF_A_SENDER;
 
 /// How far an answer may be sorted ahead of this home's clock, so that it never sorts
@@ -54,6 +54,11 @@ impl State {
         let user = self.users.get_mut(recipient).ok_or(Missing::Head(recipient))?;
         let counted = self.outstanding.get_mut(sender).ok_or(Missing::Outstanding(sender))?;
         counted.used = true;
+        // Before all else: whether somebody may write does not depend on whether he is blocked,
+        // or a block would take back what a stranger had been told.
+        if !may_write(user, sender)? {
+            return Ok(Err(Code::ContactsOnly));
+        }
         // Most users have no chat set, and it is not looked up for that.
         if posted.flags & CAME_BLOCKED != 0
             || user.set_chats() > 0
@@ -135,6 +140,9 @@ impl State {
     ) -> Result<Option<Code>, Missing> {
         let outstanding = self.require_outstanding(posted.sender)?;
         let user = self.users.get(posted.recipient).ok_or(Missing::Head(posted.recipient))?;
+        if !may_write(user, posted.sender)? {
+            return Ok(Some(Code::ContactsOnly));
+        }
         let is_limited = self.version > 1;
         let code = over_quota(&self.settings, user, posted.sender, outstanding, payload_bytes);
         Ok(code.filter(|_| is_limited))

@@ -125,7 +125,7 @@ impl State {
                 Ok(Verdict::Answer(answer(device, sequence, decision)))
             }
             Standing::Ahead => {
-                self.require_outstanding(sender)?;
+                self.require_writer(recipient, sender)?;
                 self.park(posted, payload);
                 Ok(Verdict::Answer(Answer::OutOfOrder { sequence, expected }))
             }
@@ -210,7 +210,7 @@ impl State {
         sender: UserId,
         device: DeviceId,
     ) -> Result<(), Missing> {
-        self.require_outstanding(sender)?;
+        self.require_writer(recipient, sender)?;
         let user = self.user(recipient)?;
         let known = chat_of(user, sender)?.sender(device);
         let recalls = |parked: &Parked| parked.recalled != Sequence(0);

@@ -48,6 +48,7 @@ use crate::partition_table::PartitionTable;
 use crate::ports::Applied;
 
 pub(crate) use accept::over_quota;
+pub(crate) use contacts::may_write;
 
 /// The version of the rules that a new partition's first records are applied by.
 pub(crate) const FIRST_VERSION: u16 = 1;
@@ -103,7 +104,7 @@ pub(crate) struct Consequences {
     pub(crate) shown: Vec<(UserId, UserId, EntryBody)>,
     /// Partitions whose parts were taken or repeated.
     pub(crate) parts_from: Vec<PartitionId>,
-    /// Users whose devices changed.
+    /// Users whose devices changed, or what is done with all that they send.
     pub(crate) devices_changed: Vec<UserId>,
     /// Users whose sessions have to show again what they stand on.
     pub(crate) rechecked: Vec<UserId>,
@@ -243,6 +244,8 @@ impl State {
             Record::ContactsChange(change) => {
                 self.change_contacts(change, payload, consequences)?
             }
+            Record::WritersChange(change) => self.set_writers(change, consequences)?,
+            Record::WroteTo(wrote) => self.wrote_to(wrote)?,
             Record::VisibilityChange(change) => self.set_visibility(change, consequences)?,
             Record::AddUser(add) => self.add_user(UserId(add.user))?,
             Record::Revoke(revoke) => self.revoke(revoke, consequences)?,

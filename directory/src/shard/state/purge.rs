@@ -38,6 +38,7 @@ impl State {
         user.due_ms = ALWAYS;
         user.revoke_all_devices();
         user.set_visibility(Visibility::default());
+        user.set_for_contacts(false);
         if user.contacts_count() > 0 {
             user.set_contacts(Vec::new());
         }

@@ -29,7 +29,7 @@ fn sessions_are_told_whether_to_have_copies_made() {
     assert!(at.opened(laptop).copies);
     let told = |at: &Box, of: Origin| {
         at.said.iter().rev().find_map(|effect| match effect {
-            Effect::Copies { to, copies } if *to == of.session => Some(*copies),
+            Effect::Copies { to, copies, .. } if *to == of.session => Some(*copies),
             _ => None,
         })
     };

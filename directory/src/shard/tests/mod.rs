@@ -22,6 +22,7 @@ mod time;
 mod tokens;
 mod views;
 mod wakes;
+mod writers;
 
 use std::collections::BTreeMap;
 

@@ -181,7 +181,7 @@ fn who_is_blocked_sees_what_he_would_see_of_who_hides_and_is_not_seen() {
     }
 }
 
-fn set_contacts(at: &mut Box, of: Origin, mode: u16, users: &[UserId]) -> Vec<Answer> {
+pub(super) fn set_contacts(at: &mut Box, of: Origin, mode: u16, users: &[UserId]) -> Vec<Answer> {
     at.answers(of);
     let mut frame = Vec::new();
     SetContacts { mode, users_count: 0 }.append(&mut frame, Address::default(), users).unwrap();

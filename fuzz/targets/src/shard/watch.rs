@@ -189,7 +189,7 @@ impl Watch {
                 assert!(*tag == 0 || self.asked.contains_key(&(*to, *tag)) || !self.is_open(*to));
                 return self.close(*to).map(|known| (*to, known));
             }
-            Effect::Copies { to, copies } => {
+            Effect::Copies { to, copies, .. } => {
                 if let Some(known) = self.sessions.get_mut(to) {
                     known.copies = *copies;
                 }
