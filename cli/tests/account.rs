@@ -103,3 +103,35 @@ fn where_the_operator_takes_no_reports_and_of_oneself_a_report_is_declined() {
     let half = account(&place, &server, "report", &["2", "--sequence", "4"]);
     assert_eq!(half.status.code(), Some(2), "a number without its device");
 }
+
+#[test]
+fn of_a_stranger_nothing_is_taken_until_he_is_written_to_or_added() {
+    let place = Place::new();
+    let mut server = Server::serve(&place, 2);
+    (1..=3).for_each(|user| place.log_in_once(&server, user));
+    let contacts = |server: &Server, words: &[&str]| account(&place, server, "contacts", words);
+    assert!(contacts(&server, &["only"]).status.success());
+    assert_eq!(contacts(&server, &["only", "2"]).status.code(), Some(2), "it names nobody");
+    let send = |server: &Server, from: u32, to: &str| {
+        let mut sending = place.client("send", &server.address, from);
+        sending.args(["--to", to, "hello"]).output().unwrap()
+    };
+    let refused = send(&server, 2, "1");
+    assert_eq!(refused.status.code(), Some(1));
+    let line = &json_lines(&refused)[0];
+    assert_eq!((&line["state"], &line["code"]), (&"failed".into(), &3020.into()));
+    assert_eq!(line["reason"], "ContactsOnly");
+    let told = String::from_utf8(refused.stderr.clone()).unwrap();
+    assert!(told.contains("user 1 lets only contacts write first"), "{told}");
+    server.kill();
+    let server = Server::serve(&place, 2);
+    assert_eq!(send(&server, 2, "1").status.code(), Some(1), "after a kill too");
+    assert!(contacts(&server, &["add", "2"]).status.success());
+    assert!(send(&server, 2, "1").status.success());
+    assert_eq!(send(&server, 3, "1").status.code(), Some(1));
+    let mut asking = place.client("send", &server.address, 1);
+    let asked = asking.args(["--device", "7", "--to", "3", "who are you?"]).output().unwrap();
+    assert!(asked.status.success(), "{asked:?}");
+    assert!(send(&server, 3, "1").status.success(), "who was written to answers");
+    assert!(contacts(&server, &["anyone"]).status.success());
+}

@@ -70,32 +70,6 @@ fn all_who_watch_each_other_go_and_come_back() {
     }
 }
 
-/// A payload once at the group's home and once a home of members; and what each member costs.
-#[test]
-fn of_a_group_the_journal_grows_by_homes_and_not_by_members() {
-    const MEMBERS: u64 = 200;
-    const SIZE: u64 = 4096;
-    let place = Place::new();
-    let server = Server::serve(&place, 2);
-    for away in [&[][..], &["--away"]] {
-        let mut command = answerback();
-        command.args(["bench", "fanout", "--json", "--groups", "1", "--msgs", "40"]);
-        command.args(["--members", &MEMBERS.to_string(), "--size", &SIZE.to_string()]);
-        command.args(["--addr", &server.address]).args(away);
-        command.arg("--server-data").arg(place.path("data"));
-        let output = command.arg("--keys").arg(place.keys()).output().unwrap();
-        assert!(output.status.success(), "{output:?}");
-        let report = &json_lines(&output)[0];
-        let deliveries = if away.is_empty() { 40 * (MEMBERS - 1) } else { 0 };
-        assert_eq!(report["deliveries"], deliveries, "{report}");
-        let journaled = report["journal_bytes_per_message"].as_u64().unwrap();
-        assert!(journaled > SIZE * 17, "{report}");
-        if !away.is_empty() {
-            assert!(journaled <= SIZE * 17 + 64 * MEMBERS, "{report}");
-        }
-    }
-}
-
 /// Whatever becomes of those before.
 #[test]
 fn logins_are_offered_by_the_clock() {

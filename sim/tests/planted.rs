@@ -31,6 +31,8 @@ fn every_bug_of_a_shard_is_noticed() {
         InShard::JumpIgnored,
         InShard::ReadResurrects,
         InShard::ChangedUserEvicted,
+        InShard::StrangerTaken,
+        InShard::WritersNotPersisted,
         InShard::RecallUntold,
         InShard::PurgeUntold,
         InShard::PurgeResetsPositions,

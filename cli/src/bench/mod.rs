@@ -12,7 +12,6 @@ mod engine;
 mod fanout;
 mod figures;
 mod idle;
-mod journal;
 mod latency;
 mod load;
 mod log;

@@ -88,6 +88,7 @@ fn progress(stored: &sdk::Message) -> Progress {
 fn reason(number: Option<u16>) -> String {
     let known = match number.and_then(Code::from_number) {
         Some(Code::UnknownUser) => "there is no such user",
+        Some(Code::ContactsOnly) => "only contacts may write first: be added, or be written to",
         Some(Code::InboxFull) => "the recipient's inbox is full",
         Some(Code::SenderQuota) => "too much from you waits there already",
         Some(Code::FrameTooLarge) => "it is too long",
@@ -168,6 +169,7 @@ mod tests {
             }
         };
         assert_eq!(reason_of(Code::UnknownUser.number()), "there is no such user");
+        assert!(reason_of(Code::ContactsOnly.number()).starts_with("only contacts"));
         assert_eq!(reason_of(Code::Skipped.number()), "Skipped (3011)");
         assert_eq!(reason_of(9999), "code 9999");
     }

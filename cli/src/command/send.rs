@@ -3,7 +3,7 @@
 use std::io::{self, BufRead, Write};
 use std::time::Duration;
 
-use answerback_proto::code::Class;
+use answerback_proto::code::{Class, Code};
 use answerback_proto::id::{GroupId, UserId};
 use answerback_proto::limits::{LIFE_MAX_S, LIFE_MIN_S};
 use answerback_sdk::{Client, ConnectionState, Draft, Message, MessageId, MessageState};
@@ -108,6 +108,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         timeout: Duration::from_secs(arguments.timeout),
         messages: Vec::new(),
         failed_count: 0,
+        meets_stranger: false,
     };
     match &arguments.text {
         Some(text) => waiting.send(vec![text.clone().into_bytes()])?,
@@ -117,7 +118,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     waiting.client.close();
     match waiting.failed_count {
         0 => Ok(()),
-        count => Err(Failure::new(format_args!("{count} messages were not taken"))),
+        count => Err(waiting.not_taken(count)),
     }
 }
 
@@ -137,6 +138,8 @@ struct Waiting {
     timeout: Duration,
     messages: Vec<MessageId>,
     failed_count: u64,
+    /// One failed since only contacts of the recipient may write first.
+    meets_stranger: bool,
 }
 
 impl Waiting {
@@ -191,6 +194,17 @@ impl Waiting {
         Ok(())
     }
 
+    fn not_taken(&self, count: u64) -> Failure {
+        let line = format!("{count} messages were not taken");
+        match self.to {
+            Recipient::User(user) if self.meets_stranger => Failure::new(format_args!(
+                "{line}: user {user} lets only contacts write first; he has to add this user \
+                 (`answerback account contacts add`), or to write to it"
+            )),
+            _ => Failure::new(line),
+        }
+    }
+
     fn timed_out(&self) -> Result<Failure, Failure> {
         let count = self.messages.len();
         let far = if self.wait == Wait::Accepted { "accepted" } else { "delivered" };
@@ -215,6 +229,7 @@ impl Waiting {
                 None => still.push(id),
                 Some(message) => {
                     self.failed_count += u64::from(is_failure(message.state));
+                    self.meets_stranger |= is_strangers(&message);
                     print(&mut out, &line(&message))?;
                 }
             }
@@ -239,6 +254,11 @@ impl Waiting {
 
 fn is_failure(state: MessageState) -> bool {
     matches!(state, MessageState::Recalled | MessageState::Failed)
+}
+
+fn is_strangers(message: &Message) -> bool {
+    let number = Code::ContactsOnly.number();
+    message.failure.as_ref().is_some_and(|failure| failure.code == number)
 }
 
 fn line(message: &Message) -> Line {

@@ -76,9 +76,6 @@ pub(crate) struct Traffic {
     pub(crate) undecided: u64,
     pub(crate) waiting_reads: u64,
     pub(crate) waiting_checkpoints: u64,
-    /// Of records, to the journals.
-    #[serde(default)]
-    pub(crate) committed_bytes_total: u64,
     pub(crate) unacknowledged_ms: u64,
     pub(crate) quarantined: Vec<u16>,
     pub(crate) is_disk_low: bool,
@@ -209,7 +206,6 @@ impl From<&Stats> for Traffic {
             undecided: stats.undecided,
             waiting_reads: stats.loads,
             waiting_checkpoints: stats.storage.checkpoints_waiting,
-            committed_bytes_total: stats.storage.bytes,
             unacknowledged_ms: stats.unacknowledged_ms,
             quarantined: stats.quarantined.iter().map(|partition| partition.0).collect(),
             is_disk_low: stats.is_disk_low,

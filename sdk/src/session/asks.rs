@@ -13,12 +13,13 @@ use answerback_proto::frame_buffer::Frame;
 use answerback_proto::header::USER_ACTION;
 use answerback_proto::id::{DeviceId, GroupId, Sequence, UserId};
 use answerback_proto::kind::{
-    CONTACTS_ADDED, CONTACTS_REMOVED, CONTACTS_REPLACED, Chats, Declined, Devices, Done,
-    GroupCreated, GroupDescribed, Kind, ListChats, ListDevices, ListedChat, ListedDevice,
-    NameDevice, Report, RevokeDevice, SetChat, SetContacts, SetVisibility,
+    Chats, Declined, Devices, Done, GroupCreated, GroupDescribed, Kind, ListChats, ListDevices,
+    ListedChat, ListedDevice, NameDevice, Report, RevokeDevice, SetChat, SetContacts,
+    SetVisibility, SetWriters,
 };
 
 use super::chat::Request;
+use super::contacts::{ContactsChange, Writers};
 use super::presence::Visibility;
 use super::{ClientSession, Event, GroupRequest, SessionError};
 use crate::storage::ChatChange;
@@ -65,31 +66,12 @@ pub enum Ask {
         /// Whom.
         users: Vec<UserId>,
     },
+    /// Who may write to the user first. Of others a message fails (`ContactsOnly`).
+    SetWriters(Writers),
     /// Who may see when the user was there; whom he does not show himself to, he does not see.
     SetVisibility(Visibility),
     /// Something is to be done with a group.
     Group(GroupRequest),
-}
-
-/// What becomes of users whom the user names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ContactsChange {
-    /// They are the user's contacts, and nobody else is.
-    Replaced,
-    /// They are contacts too.
-    Added,
-    /// They are contacts no more.
-    Removed,
-}
-
-impl ContactsChange {
-    fn mode(self) -> u16 {
-        match self {
-            Self::Replaced => CONTACTS_REPLACED,
-            Self::Added => CONTACTS_ADDED,
-            Self::Removed => CONTACTS_REMOVED,
-        }
-    }
 }
 
 /// Which request an answer answers: its number in this run of the app.
@@ -167,6 +149,7 @@ impl Ask {
             Self::Chats => Kind::ListChats,
             Self::Report { .. } => Kind::Report,
             Self::SetContacts { .. } => Kind::SetContacts,
+            Self::SetWriters(_) => Kind::SetWriters,
             Self::SetVisibility(_) => Kind::SetVisibility,
             Self::Group(request) => request.kind(),
         }
@@ -192,6 +175,7 @@ impl Ask {
             | Self::Chats
             | Self::Report { .. }
             | Self::SetContacts { .. }
+            | Self::SetWriters(_)
             | Self::SetVisibility(_) => 0,
         };
         (self.kind(), about)
@@ -227,6 +211,9 @@ impl Ask {
                 users.dedup();
                 let mode = change.mode();
                 SetContacts { mode, users_count: 0 }.append(out, by_user, &users)
+            }
+            Self::SetWriters(writers) => {
+                append_checked(out, by_user, &SetWriters { who: writers.who() })
             }
             Self::SetVisibility(visibility) => {
                 append_checked(out, by_user, &SetVisibility { visibility: visibility.number() })

@@ -17,6 +17,7 @@
 
 mod asks;
 mod chat;
+mod contacts;
 mod deletions;
 mod error;
 mod event;
@@ -41,8 +42,9 @@ use answerback_proto::id::{DeviceId, Generation, Position, Sequence, UserId};
 use answerback_proto::kind::{Ack, End, Envelope, Kind, Ping, Pong, Read, Resync};
 
 use asks::Asks;
-pub use asks::{Ask, AskId, ContactsChange, Outcome};
+pub use asks::{Ask, AskId, Outcome};
 use chat::{ChatWindow, Request};
+pub use contacts::{ContactsChange, Writers};
 pub use deletions::ChatDeletion;
 use deletions::Deletions;
 pub use error::SessionError;

@@ -10,7 +10,7 @@ use answerback_proto::id::{DeviceId, Sequence, UserId};
 use answerback_proto::kind::{BLOCKED, ChatSettings, HIDES_READS, MUTED};
 use answerback_proto::limits::{LIFE_MIN_S, MUTED_UNTIL_MS_MAX};
 use answerback_sdk::session::{
-    Ask, ClientSession, ContactsChange, Credit, GroupRequest, Mode, Outgoing, Visibility,
+    Ask, ClientSession, ContactsChange, Credit, GroupRequest, Mode, Outgoing, Visibility, Writers,
 };
 use answerback_sdk::storage::ChatChange;
 use fastrand::Rng;
@@ -83,6 +83,10 @@ impl Client {
             is_stirred: true,
         };
         new.set_mode();
+        // Chats have begun soon, and then it means nothing any more.
+        if user.0 % 3 == 1 {
+            new.session.ask_for(Ask::SetWriters(Writers::Contacts));
+        }
         new
     }
 
@@ -182,10 +186,11 @@ impl Client {
         self.is_stirred = true;
     }
 
-    /// The user watches others, looks at one, or chooses who may see this; in words.
+    /// The user watches others, looks at one, or chooses who may see this, or write first; in
+    /// words.
     pub(crate) fn watch(&mut self, users: u128, random: &mut Rng) -> &'static str {
         self.is_stirred = true;
-        match random.u8(..5) {
+        match random.u8(..6) {
             0 => {
                 self.session.look(UserId(random.u128(1..=users + 1)));
                 "looks at somebody"
@@ -203,6 +208,11 @@ impl Client {
                 let users = users.filter(|_| random.bool()).collect();
                 self.session.ask_for(Ask::SetContacts { change, users });
                 "has other contacts"
+            }
+            3 => {
+                let all = [Writers::Everybody, Writers::Contacts];
+                self.session.ask_for(Ask::SetWriters(all[random.usize(..all.len())]));
+                "chooses who may write first"
             }
             _ => {
                 let watched = (1..=users + 1).filter(|_| random.bool()).map(UserId).collect();

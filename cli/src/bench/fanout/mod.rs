@@ -11,7 +11,6 @@ use super::arguments::{OutputArguments, TargetArguments, parse_duration, parse_s
 use super::chat::nanoseconds;
 use super::engine::Engine;
 use super::idle::Idle;
-use super::journal::Journal;
 use super::latency::Latency;
 use super::progress::Progress;
 use super::watch::Watch;
@@ -24,8 +23,8 @@ const EXAMPLE: &str = "\
 Each group's first member keeps --inflight messages under way; a place comes free when one is accepted
 and all others have it. Costs are those of a delivery: one member who got one message.
 
-With --away the others log in once, so that they exist, and leave. Where --server-data names the box's
-directory, the report has what it journaled for each message, with all that came of it.
+With --away the others log in once, so that they exist, and leave: what the box's disk grows by for each
+message then stands in the report, where --server-data names its directory.
 
   answerback bench fanout --groups 10 --members 100 --keys run/keys --server-pid $(pidof answerback)
   answerback bench fanout --groups 1 --members 1024 --keys run/keys --server-pid $(pidof answerback)
@@ -84,7 +83,6 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     allow_connections(plan.users())?;
     let progress = arguments.output.progress()?;
     let mut watch = Watch::new(&arguments.target)?;
-    let journal = Journal::new(&arguments.target);
     let (mut engine, mut load) = log_in(arguments, plan, &progress)?;
 
     progress.begin("groups", plan.groups as u64);
@@ -95,7 +93,6 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         progress.begin("warming up", arguments.warmup.as_secs());
         engine.run(&mut load, |_, now_ns| now_ns >= from_ns)?;
     }
-    let journaled = journal.bytes()?;
     watch.begin(&engine)?;
     let before = load.counts;
     progress.begin("measuring", arguments.duration.as_secs());
@@ -109,7 +106,6 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let deliveries = load.counts.deliveries - before.deliveries;
     let messages = load.counts.accepted - before.accepted;
     let costs = watch.end(&engine, if plan.is_away { messages } else { deliveries })?;
-    let journaled = journal.bytes()?.zip(journaled).map(|(after, before)| after - before);
     load.stop();
     run_until(arguments, &mut engine, &mut load, FanoutLoad::is_settled)?;
     engine.reset_all();
@@ -125,7 +121,6 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         messages,
         deliveries,
         costs,
-        journal_bytes_per_message: journaled.and_then(|bytes| bytes.checked_div(messages)),
         accepted: Latency::of(&load.accepted),
         delivered: Latency::of(&load.delivered),
         lost: load.lost(),

@@ -26,8 +26,6 @@ pub(super) struct FanoutReport {
     pub(super) deliveries: u64,
     #[serde(flatten)]
     pub(super) costs: Costs,
-    /// Of it and what came of it, in all journals.
-    pub(super) journal_bytes_per_message: Option<u64>,
     pub(super) accepted: Option<Latency>,
     pub(super) delivered: Option<Latency>,
     pub(super) lost: u64,
@@ -45,6 +43,13 @@ impl FanoutReport {
                 self.lost, self.doubled
             ))),
         }
+    }
+
+    /// What the disk grew by for each message, where it was watched.
+    fn disk_bytes_each(&self) -> Option<u64> {
+        let (before, after) =
+            self.costs.server.disk_bytes_before.zip(self.costs.server.disk_bytes_after)?;
+        after.saturating_sub(before).checked_div(self.messages)
     }
 }
 
@@ -65,8 +70,8 @@ impl fmt::Display for FanoutReport {
         let rows = [("accepted", self.accepted), ("delivered", self.delivered)];
         f.write_str(&table(&rows)?)?;
         f.write_str(&costs.lines(what)?)?;
-        if let Some(each) = self.journal_bytes_per_message {
-            writeln!(f, "  journal    {} a message", bytes(each))?;
+        if let Some(each) = self.disk_bytes_each() {
+            writeln!(f, "  disk       {} a message", bytes(each))?;
         }
         let Self { lost, doubled, refused, .. } = self;
         write!(f, "  {lost} lost, {doubled} doubled or reordered, {refused} refused on the way")

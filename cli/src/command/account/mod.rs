@@ -24,6 +24,8 @@ operator's commands are `answerback user` and `answerback device`.
   answerback account revoke --user 1 7
   answerback account block --user 1 2
   answerback account mute --user 1 3 --hours 8
+  answerback account contacts --user 1 add 2 3
+  answerback account contacts --user 1 only
   answerback account report --user 1 2 --reason 1 --excerpt 'buy now!'
 
 Exit codes: 0 done, 1 the box declined it, or it failed, 2 wrong usage, 3 time ran out.";
@@ -50,7 +52,7 @@ pub(crate) enum Command {
     Receipts(chats::ReceiptsArguments),
     /// List the chats that are blocked, muted or without read receipts, as JSON lines.
     Chats(chats::ListArguments),
-    /// Change whom the user has among his contacts.
+    /// Change whom the user has among his contacts, and whether only they may write first.
     Contacts(contacts::ContactsArguments),
     /// Tell the operator of another user.
     Report(report::ReportArguments),
@@ -78,7 +80,7 @@ pub(crate) fn run(command: &Command) -> Result<(), Failure> {
         Command::Unmute(arguments) => chats::unmute(arguments),
         Command::Receipts(arguments) => chats::receipts(arguments),
         Command::Chats(arguments) => chats::list(arguments),
-        Command::Contacts(arguments) => contacts::change(arguments),
+        Command::Contacts(arguments) => contacts::run(arguments),
         Command::Report(arguments) => report::report(arguments),
     }
 }

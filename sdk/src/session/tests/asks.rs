@@ -4,10 +4,10 @@ use answerback_proto::access::read;
 use answerback_proto::code::Code;
 use answerback_proto::kind::{
     BLOCKED, ChatSet, ChatSettings, Chats, Declined, DeviceStanding, Devices, Done, Error,
-    ListDevices, ListedChat, ListedDevice, NameDevice, SetChat,
+    ListDevices, ListedChat, ListedDevice, NameDevice, SetChat, SetWriters,
 };
 
-use super::super::{Ask, AskId, Entry, EntryBody, Outcome, SessionError};
+use super::super::{Ask, AskId, Entry, EntryBody, Outcome, SessionError, Writers};
 use super::*;
 use crate::storage::ChatChange;
 
@@ -68,6 +68,23 @@ fn what_is_asked_is_written_once_and_answered_once() {
     done(&mut session, *tag).unwrap();
     assert_eq!(events(&mut session), [answered(ask, Outcome::Done { at_ms: 7 })]);
     assert!(done(&mut session, *tag).is_err(), "a second answer");
+}
+
+#[test]
+fn who_may_write_first_is_said_until_it_is_done() {
+    let mut session = opened(0);
+    let contacts = session.ask_for(Ask::SetWriters(Writers::Contacts));
+    let everybody = session.ask_for(Ask::SetWriters(Writers::Everybody));
+    for (ask, who) in [(contacts, 1), (everybody, 0)] {
+        asked(&mut session);
+        session.handle_disconnected();
+        open(&mut session, 0);
+        let frames = asked(&mut session);
+        let [(tag, Kind::SetWriters, envelope)] = &frames[..] else { panic!("{frames:?}") };
+        assert_eq!(read::<SetWriters>(envelope).unwrap().who, who, "one after the other");
+        done(&mut session, *tag).unwrap();
+        assert_eq!(events(&mut session), [answered(ask, Outcome::Done { at_ms: 7 })]);
+    }
 }
 
 #[test]

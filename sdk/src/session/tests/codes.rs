@@ -7,8 +7,9 @@ use super::super::EntryBody;
 use super::script::{refuse, sends, sequences};
 use super::*;
 
-const REASONS: [Code; 9] = [
+const REASONS: [Code; 10] = [
     Code::UnknownUser,
+    Code::ContactsOnly,
     Code::InboxFull,
     Code::SenderQuota,
     Code::Expired,
