@@ -47,6 +47,7 @@ KINDS = {
     "Report": (0x0028, "client", "request", "device:16 sequence:8 reason:2 excerpt_length:2:0:4096"),
     "SetContacts": (0x0025, "client", "request", "mode:2:0:2 users_count:2:0:2048"),
     "SetWriters": (0x0026, "client", "request", "who:2:0:1"),
+    "ListContacts": (0x0027, "client", "request", "behind:16"),
     "Watch": (0x0041, "client", "request", "once:2:0:1 users_count:2:0:256"),
     "SetVisibility": (0x0042, "client", "request", "visibility:2:0:2"),
     "Welcome": (0x0101, "server", "answer", "version:2:1 kinds_count:2:0:256 ticket_length:2:0:1024 "
@@ -75,6 +76,8 @@ KINDS = {
     "Declined": (0x0131, "server", "answer", "retry_after_ms:4 code:2:1000:6999"),
     "Devices": (0x0132, "server", "answer", "count:2:0:64 has_more:2:0:1"),
     "Chats": (0x0133, "server", "answer", "count:2:0:256 next_behind:16"),
+    "Contacts": (0x0134, "server", "answer", "count:2:0:2048 visibility:2:0:2 writers:2:0:1 "
+                 "next_behind:16"),
     "GroupCreated": (0x0140, "server", "answer", "group:16:1 at_ms:8"),
     "GroupDeliver": (0x0141, "server", "none", ENTRY + " sender:16:1 sequence:8:1 accepted_at_ms:8 "
                      "version:4:1 content_type:2"),
@@ -228,11 +231,13 @@ def decode_tail(kind, f, tail):
         pairs = [[int.from_bytes(mark[part], "little") for part in (slice(16), slice(16, 24))] for mark in marks]
         need(all(device and up_to for device, up_to in pairs))
         return {"marks": pairs}
-    need(len(tail) == 16 * f.get("except_count", f.get("users_count", 0)))
-    if kind in ("Watch", "SetContacts"):
+    listed = f["count"] if kind == "Contacts" else f.get("users_count", 0)
+    need(len(tail) == 16 * f.get("except_count", listed))
+    if kind in ("Watch", "SetContacts", "Contacts"):
         users = [int.from_bytes(tail[at:at + 16], "little") for at in range(0, len(tail), 16)]
         need(all(users))
         need(kind == "Watch" or all(a < b for a, b in zip(users, users[1:])))
+        need(not f.get("next_behind") or not users or users[-1] <= f["next_behind"])
         return {"users": users}
     if kind != "Delivered":
         return {}

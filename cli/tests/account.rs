@@ -133,5 +133,13 @@ fn of_a_stranger_nothing_is_taken_until_he_is_written_to_or_added() {
     let asked = asking.args(["--device", "7", "--to", "3", "who are you?"]).output().unwrap();
     assert!(asked.status.success(), "{asked:?}");
     assert!(send(&server, 3, "1").status.success(), "who was written to answers");
+    let lines = json_lines(&contacts(&server, &[]));
+    let head = (&lines[0]["visible_to"], &lines[0]["written_to_by"], &lines[0]["contacts"]);
+    assert_eq!(head, (&"everybody".into(), &"contacts".into(), &1.into()));
+    assert_eq!((&lines[1]["contact"], lines.len()), (&"2".into(), 2));
     assert!(contacts(&server, &["anyone"]).status.success());
+    assert!(contacts(&server, &["remove", "2"]).status.success());
+    let lines = json_lines(&contacts(&server, &["list"]));
+    assert_eq!((&lines[0]["written_to_by"], lines.len()), (&"everybody".into(), 1));
+    assert_eq!(contacts(&server, &["list", "2"]).status.code(), Some(2));
 }

@@ -130,6 +130,6 @@ pub use client::{
     Message, MessageId, MessageState, Options, Presence, Received, Statistics, TokenSource,
     fetch_once,
 };
-pub use session::{Ask, AskId, ContactsChange, Mode, Outcome, Visibility, Writers};
+pub use session::{Ask, AskId, ContactList, ContactsChange, Mode, Outcome, Visibility, Writers};
 pub use storage::{Draft, GroupMember, StoredGroup};
 pub use transport::{Pin, Roots, Security, Tls};

@@ -11,7 +11,7 @@ use super::grant::Grant;
 use super::group::GroupWord;
 use super::load::Load;
 use super::mail::Mail;
-pub use super::pages::{ChatsPage, DescribedGroup, DevicesPage};
+pub use super::pages::{ChatsPage, ContactsPage, DescribedGroup, DevicesPage};
 use super::reported::Reported;
 use super::signals::Signal;
 use super::wakes::Wake;
@@ -100,6 +100,17 @@ pub enum Effect {
         user: UserId,
         /// The page.
         page: ChatsPage,
+    },
+    /// Answer a `ListContacts`; the session is on the core that drives this shard.
+    Contacts {
+        /// Whose request.
+        to: SessionRef,
+        /// The request's tag.
+        tag: u32,
+        /// The user, the header's target.
+        user: UserId,
+        /// The page.
+        page: ContactsPage,
     },
     /// Answer a `DescribeGroup`.
     GroupDescribed {

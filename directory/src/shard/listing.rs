@@ -1,5 +1,5 @@
 //! Which of a user's chats are treated otherwise than at first, or groups: for a device that is
-//! new. And who is in one of those.
+//! new. And who is in one of those; and whom a user has among his contacts.
 //!
 //! Chats have rows, few of them settings, and no other row names those: a page is found by
 //! walking over rows on the disk. What changed since the last checkpoint is in memory, and
@@ -11,12 +11,14 @@ use std::ops::{Bound, ControlFlow};
 use answerback_proto::access;
 use answerback_proto::code::Code;
 use answerback_proto::id::{PartitionId, UserId};
-use answerback_proto::kind::{DescribeGroup, ListChats, ListedChat};
-use answerback_proto::limits::CHATS_PER_PAGE_MAX;
+use answerback_proto::kind::{
+    DescribeGroup, ListChats, ListContacts, ListedChat, WRITERS_CONTACTS, WRITERS_EVERYBODY,
+};
+use answerback_proto::limits::{CHATS_PER_PAGE_MAX, CONTACTS_PER_FRAME_MAX};
 
 use super::chat::Chat;
 use super::checkpoint::Table;
-use super::effect::{ChatsPage, DescribedGroup};
+use super::effect::{ChatsPage, ContactsPage, DescribedGroup};
 use super::load::{Wanted, unreadable};
 use super::rows;
 use super::user::User;
@@ -54,6 +56,55 @@ impl Shard {
 }
 
 impl Shard {
+    /// Whom a user of this partition has among his contacts: answered from what is applied, and
+    /// so is durable, once they are in memory.
+    pub(super) fn list_contacts(&mut self, origin: Origin, envelope: &[u8]) -> Result<(), Code> {
+        let ListContacts { behind } = access::read(envelope)?;
+        let behind = UserId(behind);
+        if let Some(page) = self.contacts_of(origin.user, behind) {
+            self.tell_contacts(origin, page);
+        } else if self.contact_lists.len() >= LISTINGS_MAX {
+            self.decline(origin, Code::Busy);
+        } else {
+            self.contact_lists.push((origin, behind));
+            self.load(Wanted::Contacts(origin.user));
+        }
+        Ok(())
+    }
+
+    /// A user's contacts are read: whoever waits for them is answered.
+    pub(super) fn answer_contact_lists(&mut self, user: UserId) {
+        let is_it = |asked: &mut (Origin, UserId)| asked.0.user == user;
+        let asked: Vec<_> = self.contact_lists.extract_if(.., is_it).collect();
+        for (origin, behind) in asked {
+            match self.contacts_of(user, behind) {
+                Some(page) => self.tell_contacts(origin, page),
+                None => self.decline(origin, Code::Busy),
+            }
+        }
+    }
+
+    fn tell_contacts(&mut self, origin: Origin, page: ContactsPage) {
+        let (to, tag, user) = (origin.session, origin.tag, origin.user);
+        self.effects.push_back(Effect::Contacts { to, tag, user, page });
+    }
+
+    /// A page of contacts, where they are in memory.
+    fn contacts_of(&self, user: UserId, behind: UserId) -> Option<ContactsPage> {
+        let user = self.state.users.get(user)?;
+        let contacts = user.contacts()?;
+        let (_, rest) = contacts.split_at(contacts.partition_point(|contact| *contact <= behind));
+        let (page, more) = rest.split_at(rest.len().min(CONTACTS_PER_FRAME_MAX));
+        let last = page.last().filter(|_| !more.is_empty());
+        let is_for_contacts = user.is_for_contacts();
+        Some(ContactsPage {
+            users: page.to_vec(),
+            visibility: user.visibility() as u16,
+            writers: if is_for_contacts { WRITERS_CONTACTS } else { WRITERS_EVERYBODY },
+            next_behind: last.copied().unwrap_or(UserId(0)),
+        })
+    }
+
     /// Who is in a group of this partition: answered from what is applied, and so is durable,
     /// once the group is in memory.
     pub(super) fn describe_group(

@@ -143,6 +143,8 @@ pub struct Shard {
     listings: Vec<(Origin, Wanted)>,
     /// Who asked for groups that are being read, and the versions that they have.
     descriptions: Vec<(Origin, UserId, u32)>,
+    /// Who waits for a page of contacts, and behind which.
+    contact_lists: Vec<(Origin, UserId)>,
     /// Users whose inbox's heads were read for records of the batch that is applied.
     heads_of: Vec<UserId>,
     /// Records of the journal that are applied as rejections.
@@ -209,6 +211,7 @@ impl Shard {
             loading: BTreeSet::new(),
             listings: Vec::new(),
             descriptions: Vec::new(),
+            contact_lists: Vec::new(),
             heads_of: Vec::new(),
             repaired: BTreeSet::new(),
             purges: Purges::default(),

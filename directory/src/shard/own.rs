@@ -34,6 +34,7 @@ impl Shard {
             Kind::ListChats => self.list_chats(origin, envelope),
             Kind::SetContacts => self.set_contacts(origin, envelope),
             Kind::SetWriters => self.set_writers(origin, envelope),
+            Kind::ListContacts => self.list_contacts(origin, envelope),
             Kind::Watch => self.watch(origin, envelope),
             Kind::SetVisibility => self.set_visibility(origin, envelope),
             _ => Err(Code::KindNotAllowed),

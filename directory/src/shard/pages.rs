@@ -21,6 +21,19 @@ pub struct ChatsPage {
     pub next_behind: UserId,
 }
 
+/// Contacts of a user, rising, and what is theirs alone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ContactsPage {
+    /// As many as a page holds.
+    pub users: Vec<UserId>,
+    /// Who may see when the user was there, as in `SetVisibility`.
+    pub visibility: u16,
+    /// Who may write to the user first, as in `SetWriters`.
+    pub writers: u16,
+    /// What the next page lies behind; 0 where there is none.
+    pub next_behind: UserId,
+}
+
 /// A group as a `GroupDescribed` tells of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DescribedGroup {

@@ -3,12 +3,15 @@
 use answerback_proto::encode::{Address, append_frame};
 use answerback_proto::id::{Position, UserId};
 use answerback_proto::kind::{
-    Accepted, CaughtUp, ChatDeleted, ChatSet, Chats, Copied, Declined, Deliver, Delivered,
-    DeviceMark, Devices, Done, Failed, GroupChanged, GroupCreated, GroupDeliver, GroupDescribed,
-    GroupFailed, OutOfOrder, Presence, ReadBy, ReadElsewhere, ReadNoted, Refused, Skipped, Typing,
+    Accepted, CaughtUp, ChatDeleted, ChatSet, Chats, Contacts, Copied, Declined, Deliver,
+    Delivered, DeviceMark, Devices, Done, Failed, GroupChanged, GroupCreated, GroupDeliver,
+    GroupDescribed, GroupFailed, OutOfOrder, Presence, ReadBy, ReadElsewhere, ReadNoted, Refused,
+    Skipped, Typing,
 };
 
-use super::effect::{Answer, ChatsPage, DescribedGroup, DevicesPage, Entry, EntryBody};
+use super::effect::{
+    Answer, ChatsPage, ContactsPage, DescribedGroup, DevicesPage, Entry, EntryBody,
+};
 use super::group::{GroupWord, Said, list_numbered};
 use super::signals::Signal;
 
@@ -185,6 +188,14 @@ pub fn append_devices(out: &mut Vec<u8>, tag: u32, user: UserId, page: &DevicesP
 pub fn append_chats(out: &mut Vec<u8>, tag: u32, user: UserId, page: &ChatsPage) {
     let chats = Chats { count: 0, next_behind: page.next_behind.0 };
     let appended = chats.append(out, Address { flags: 0, tag, target: user.0 }, &page.listed);
+    debug_assert_eq!(appended, Ok(()), "{page:?}");
+}
+
+/// Appends a page of a user's contacts.
+pub fn append_contacts(out: &mut Vec<u8>, tag: u32, user: UserId, page: &ContactsPage) {
+    let &ContactsPage { visibility, writers, next_behind, .. } = page;
+    let contacts = Contacts { count: 0, visibility, writers, next_behind: next_behind.0 };
+    let appended = contacts.append(out, Address { flags: 0, tag, target: user.0 }, &page.users);
     debug_assert_eq!(appended, Ok(()), "{page:?}");
 }
 

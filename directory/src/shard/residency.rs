@@ -191,7 +191,11 @@ impl Shard {
                         self.answer_descriptions(user);
                         self.tell_who_waited(what);
                     }
-                    Wanted::Chat(..) | Wanted::Contacts(_) => self.tell_who_waited(what),
+                    Wanted::Chat(..) => self.tell_who_waited(what),
+                    Wanted::Contacts(user) => {
+                        self.answer_contact_lists(user);
+                        self.tell_who_waited(what);
+                    }
                     _ => {}
                 }
             }

@@ -85,6 +85,8 @@ fn check(kind: Kind, envelope: &[u8]) {
         Kind::ReadNoted => plain::<ReadNoted>(envelope, |_| true),
         Kind::Typing => plain::<Typing>(envelope, |_| true),
         Kind::Watch => tails::watch(envelope),
+        Kind::ListContacts => plain::<ListContacts>(envelope, |_| true),
+        Kind::Contacts => tails::contacts(envelope),
         Kind::SetWriters => plain::<SetWriters>(envelope, |set| set.who <= 1),
         Kind::SetContacts => tails::set_contacts(envelope),
         Kind::SetVisibility => plain::<SetVisibility>(envelope, |set| set.visibility <= 2),

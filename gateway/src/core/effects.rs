@@ -1,7 +1,8 @@
 //! What shards want done.
 
 use answerback_directory::shard::reply::{
-    append_answer, append_caught_up, append_chats, append_described, append_devices, append_entry,
+    append_answer, append_caught_up, append_chats, append_contacts, append_described,
+    append_devices, append_entry,
 };
 use answerback_directory::shard::{Answer, Effect, Entry, Mail, SessionRef};
 use answerback_proto::code::Code;
@@ -40,6 +41,12 @@ impl Core {
             Effect::Chats { to, tag, user, page } => {
                 if let Some(key) = self.key_of(to) {
                     self.connections.append(key, |out| append_chats(out, tag, user, &page));
+                    self.handle_answered(key);
+                }
+            }
+            Effect::Contacts { to, tag, user, page } => {
+                if let Some(key) = self.key_of(to) {
+                    self.connections.append(key, |out| append_contacts(out, tag, user, &page));
                     self.handle_answered(key);
                 }
             }

@@ -5,9 +5,9 @@ use answerback_proto::code::Code;
 use answerback_proto::encode::Address;
 use answerback_proto::id::UserId;
 use answerback_proto::kind::{
-    Accepted, BLOCKED, CONTACTS_ADDED, ChatSet, Chats, Declined, Deliver, Delivered, Devices, Done,
-    Failed, GoAway, Hello, Kind, ListChats, ListDevices, NameDevice, RevokeDevice, SetChat,
-    SetContacts, SetWriters, WRITERS_CONTACTS, Welcome,
+    Accepted, BLOCKED, CONTACTS_ADDED, ChatSet, Chats, Contacts, Declined, Deliver, Delivered,
+    Devices, Done, Failed, GoAway, Hello, Kind, ListChats, ListContacts, ListDevices, NameDevice,
+    RevokeDevice, SetChat, SetContacts, SetWriters, WRITERS_CONTACTS, Welcome,
 };
 
 use crate::chats::{login_device, until};
@@ -162,6 +162,28 @@ fn a_stranger_s_message_fails_until_he_is_a_contact_or_was_written_to() {
         carol.send(10, ALICE, 2, b"carol");
         assert_eq!(until(&mut carol, Kind::Accepted).header.tag, 10);
         assert_eq!(until(&mut alice, Kind::Deliver).payload, b"carol");
+    }
+}
+
+#[test]
+fn contacts_are_read_back() {
+    for cores in CORES {
+        let running = Running::start(cores);
+        let mut alice = Client::login(running.address, ALICE);
+        let mut laptop = login_device(&running, ALICE, 2);
+        alice.write(&contacts_frame(4, ALICE, &[UserId(BOB), UserId(3)]));
+        alice.write(&frame(5, ALICE, &SetWriters { who: WRITERS_CONTACTS }, &[]));
+        for tag in [4, 5] {
+            assert_eq!(until(&mut alice, Kind::Done).header.tag, tag);
+        }
+        for (behind, expected) in [(0, vec![BOB, 3]), (BOB, vec![3]), (3, vec![])] {
+            laptop.write(&frame(6, ALICE, &ListContacts { behind }, &[]));
+            let answer = until(&mut laptop, Kind::Contacts);
+            let (page, users) = Contacts::read(&answer.envelope).unwrap();
+            assert_eq!((answer.header.tag, answer.header.target), (6, ALICE));
+            assert_eq!((page.visibility, page.writers, page.next_behind), (0, 1, 0));
+            assert_eq!(users.iter().map(|user| user.0).collect::<Vec<_>>(), expected);
+        }
     }
 }
 

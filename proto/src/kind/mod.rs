@@ -202,6 +202,8 @@ kinds! {
     SetContacts = 0x0025, Client, Request;
     /// Who may write to the user first.
     SetWriters = 0x0026, Client, Request;
+    /// Asks for the user's contacts, and what is theirs alone.
+    ListContacts = 0x0027, Client, Request;
 
     /// Reports a user to the operator.
     Report = 0x0028, Client, Request;
@@ -275,6 +277,8 @@ kinds! {
     Devices = 0x0132, Server, Answer;
     /// A page of chats that are treated otherwise than at first.
     Chats = 0x0133, Server, Answer;
+    /// A page of the user's contacts, and what is theirs alone.
+    Contacts = 0x0134, Server, Answer;
 
     /// The group is there.
     GroupCreated = 0x0140, Server, Answer;
@@ -369,6 +373,7 @@ impl Kind {
                 | Self::ListChats
                 | Self::SetContacts
                 | Self::SetWriters
+                | Self::ListContacts
                 | Self::Watch
                 | Self::SetVisibility
         )

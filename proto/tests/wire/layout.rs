@@ -108,6 +108,8 @@ layouts! {
         position, after, flags, muted_until_ms,
     };
     SetContacts / ArchivedSetContacts, SetContacts::read, { mode, users_count };
+    ListContacts / ArchivedListContacts, access::read::<ListContacts>, { behind };
+    Contacts / ArchivedContacts, Contacts::read, { count, visibility, writers, next_behind };
     SetWriters / ArchivedSetWriters, access::read::<SetWriters>, { who };
     ListChats / ArchivedListChats, access::read::<ListChats>, { behind };
     Chats / ArchivedChats, Chats::read, { count, next_behind };

@@ -9,8 +9,8 @@ use answerback_proto::encode::Address;
 use answerback_proto::frame_buffer::{Frame, FrameBuffer};
 use answerback_proto::id::{DeviceId, Sequence, UserId};
 use answerback_proto::kind::{
-    ChangeMembers, ChatDeleted, Chats, CreateGroup, DeleteChat, Delivered, DeviceMarks, Devices,
-    End, Envelope, GroupChanged, GroupDescribed, GroupFailed, Hello, Kind, ListedChat,
+    ChangeMembers, ChatDeleted, Chats, Contacts, CreateGroup, DeleteChat, Delivered, DeviceMarks,
+    Devices, End, Envelope, GroupChanged, GroupDescribed, GroupFailed, Hello, Kind, ListedChat,
     ListedDevice, NameDevice, NumberedUsers, RenameGroup, Renew, Renewed, Report, Resume,
     SequenceRange, SessionTail, SetContacts, UserList, Watch, Welcome,
 };
@@ -149,6 +149,9 @@ fn tail_of_users(envelope: &[u8], kind: Kind) -> Value {
         pairs.collect::<Vec<_>>()
     };
     match kind {
+        Kind::Contacts => {
+            json!({ "users": listed(Contacts::read(envelope).expect("a good tail").1) })
+        }
         Kind::SetContacts => {
             json!({ "users": listed(SetContacts::read(envelope).expect("a good tail").1) })
         }
@@ -314,6 +317,13 @@ fn tails_are_built_as_the_vectors_say() {
     let expected = bytes("two chats, more behind them");
     let (page, listed) = Chats::read(cut(&expected).envelope).expect("good");
     let page_again = Chats { count: 0, ..page };
+    assert_eq!(page_again.append(&mut out, address(&cut(&expected)), &listed), Ok(()));
+    assert_eq!(std::mem::take(&mut out), expected);
+
+    let expected = bytes("two contacts, more behind them");
+    let (page, listed) = Contacts::read(cut(&expected).envelope).expect("good");
+    let listed: Vec<_> = listed.iter().collect();
+    let page_again = Contacts { count: 0, ..page };
     assert_eq!(page_again.append(&mut out, address(&cut(&expected)), &listed), Ok(()));
     assert_eq!(std::mem::take(&mut out), expected);
 

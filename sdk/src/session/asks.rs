@@ -13,13 +13,13 @@ use answerback_proto::frame_buffer::Frame;
 use answerback_proto::header::USER_ACTION;
 use answerback_proto::id::{DeviceId, GroupId, Sequence, UserId};
 use answerback_proto::kind::{
-    Chats, Declined, Devices, Done, GroupCreated, GroupDescribed, Kind, ListChats, ListDevices,
-    ListedChat, ListedDevice, NameDevice, Report, RevokeDevice, SetChat, SetContacts,
-    SetVisibility, SetWriters,
+    Chats, Contacts, Declined, Devices, Done, GroupCreated, GroupDescribed, Kind, ListChats,
+    ListContacts, ListDevices, ListedChat, ListedDevice, NameDevice, Report, RevokeDevice, SetChat,
+    SetContacts, SetVisibility, SetWriters,
 };
 
 use super::chat::Request;
-use super::contacts::{ContactsChange, Writers};
+use super::contacts::{ContactList, ContactsChange, Writers};
 use super::presence::Visibility;
 use super::{ClientSession, Event, GroupRequest, SessionError};
 use crate::storage::ChatChange;
@@ -66,6 +66,8 @@ pub enum Ask {
         /// Whom.
         users: Vec<UserId>,
     },
+    /// The user's contacts, and what is theirs alone.
+    Contacts,
     /// Who may write to the user first. Of others a message fails (`ContactsOnly`).
     SetWriters(Writers),
     /// Who may see when the user was there; whom he does not show himself to, he does not see.
@@ -95,6 +97,8 @@ pub enum Outcome {
     Devices(Vec<ListedDevice>),
     /// The chats that are treated otherwise than at first, by the other end.
     Chats(Vec<ListedChat>),
+    /// The user's contacts, and what is theirs alone.
+    Contacts(ContactList),
     /// The group is there.
     GroupCreated {
         /// Its id.
@@ -127,6 +131,7 @@ struct Pending {
 struct Found {
     devices: Vec<ListedDevice>,
     chats: Vec<ListedChat>,
+    contacts: Vec<UserId>,
     behind: u128,
 }
 
@@ -149,6 +154,7 @@ impl Ask {
             Self::Chats => Kind::ListChats,
             Self::Report { .. } => Kind::Report,
             Self::SetContacts { .. } => Kind::SetContacts,
+            Self::Contacts => Kind::ListContacts,
             Self::SetWriters(_) => Kind::SetWriters,
             Self::SetVisibility(_) => Kind::SetVisibility,
             Self::Group(request) => request.kind(),
@@ -175,6 +181,7 @@ impl Ask {
             | Self::Chats
             | Self::Report { .. }
             | Self::SetContacts { .. }
+            | Self::Contacts
             | Self::SetWriters(_)
             | Self::SetVisibility(_) => 0,
         };
@@ -212,6 +219,7 @@ impl Ask {
                 let mode = change.mode();
                 SetContacts { mode, users_count: 0 }.append(out, by_user, &users)
             }
+            Self::Contacts => append_checked(out, address, &ListContacts { behind }),
             Self::SetWriters(writers) => {
                 append_checked(out, by_user, &SetWriters { who: writers.who() })
             }
@@ -350,6 +358,26 @@ impl ClientSession {
         if page.next_behind == 0 {
             let found = std::mem::take(&mut pending.found.chats);
             self.answer_ask(id, Outcome::Chats(found));
+        }
+        Ok(())
+    }
+
+    pub(super) fn handle_contacts(&mut self, frame: Frame<'_>) -> Result<(), SessionError> {
+        let (page, users) = Contacts::read(frame.envelope)?;
+        let id = self.take_ask(frame)?;
+        let Some(pending) = self.asks.pending.get_mut(&id) else { return Ok(()) };
+        let behind = pending.found.behind;
+        let goes_on = users.iter().next().is_none_or(|first| first.0 > behind)
+            && (page.next_behind == 0 || page.next_behind > behind);
+        if pending.ask != Ask::Contacts || !goes_on {
+            return Err(SessionError::OutOfPlace(Kind::Contacts));
+        }
+        pending.found.behind = page.next_behind;
+        pending.found.contacts.extend(users.iter());
+        pending.is_under_way = false;
+        if page.next_behind == 0 {
+            let users = std::mem::take(&mut pending.found.contacts);
+            self.answer_ask(id, Outcome::Contacts(ContactList::new(page, users)));
         }
         Ok(())
     }

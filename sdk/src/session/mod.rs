@@ -44,7 +44,7 @@ use answerback_proto::kind::{Ack, End, Envelope, Kind, Ping, Pong, Read, Resync}
 use asks::Asks;
 pub use asks::{Ask, AskId, Outcome};
 use chat::{ChatWindow, Request};
-pub use contacts::{ContactsChange, Writers};
+pub use contacts::{ContactList, ContactsChange, Writers};
 pub use deletions::ChatDeletion;
 use deletions::Deletions;
 pub use error::SessionError;

@@ -31,6 +31,15 @@ pub enum Visibility {
 }
 
 impl Visibility {
+    /// By its number, which was checked.
+    pub(super) fn of(number: u16) -> Self {
+        match number {
+            0 => Self::Everybody,
+            1 => Self::Contacts,
+            _ => Self::Nobody,
+        }
+    }
+
     pub(super) fn number(self) -> u16 {
         match self {
             Self::Everybody => 0,

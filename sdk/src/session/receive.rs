@@ -65,6 +65,7 @@ impl ClientSession {
             Kind::Declined if is_open => self.handle_declined(frame),
             Kind::Devices if is_open => self.handle_devices(frame),
             Kind::Chats if is_open => self.handle_chats(frame),
+            Kind::Contacts if is_open => self.handle_contacts(frame),
             Kind::ChatSet if is_open => self.handle_chat_set(frame),
             Kind::Failed if is_open && header.tag != 0 => self.handle_failed_answer(frame),
             Kind::Failed if is_open => self.handle_failed_entry(frame),

@@ -47,6 +47,10 @@ impl Front {
                 reply::append_chats(out, tag, user, &page);
                 self.end_said(to, false);
             }
+            Effect::Contacts { to, tag, user, page } => {
+                reply::append_contacts(out, tag, user, &page);
+                self.end_said(to, false);
+            }
             Effect::GroupDescribed { to, tag, group, described } => {
                 reply::append_described(out, tag, group, &described);
                 self.end_said(to, false);
@@ -158,6 +162,7 @@ fn append_welcome(out: &mut Vec<u8>, tag: u32, user: UserId, opened: &Opened) {
         Kind::ListChats,
         Kind::SetContacts,
         Kind::SetWriters,
+        Kind::ListContacts,
         Kind::Watch,
         Kind::SetVisibility,
         Kind::Ping,

@@ -24,6 +24,7 @@ operator's commands are `answerback user` and `answerback device`.
   answerback account revoke --user 1 7
   answerback account block --user 1 2
   answerback account mute --user 1 3 --hours 8
+  answerback account contacts --user 1
   answerback account contacts --user 1 add 2 3
   answerback account contacts --user 1 only
   answerback account report --user 1 2 --reason 1 --excerpt 'buy now!'
@@ -52,7 +53,7 @@ pub(crate) enum Command {
     Receipts(chats::ReceiptsArguments),
     /// List the chats that are blocked, muted or without read receipts, as JSON lines.
     Chats(chats::ListArguments),
-    /// Change whom the user has among his contacts, and whether only they may write first.
+    /// List the user's contacts, change them, or say whether only they may write first.
     Contacts(contacts::ContactsArguments),
     /// Tell the operator of another user.
     Report(report::ReportArguments),
@@ -124,7 +125,7 @@ pub(crate) fn why_declined(number: u16) -> String {
         Some(Code::UnknownDevice) => {
             "the user has no such device; see `answerback account devices`"
         }
-        Some(Code::ListFull) => "as many chats as can be are blocked, muted or without receipts",
+        Some(Code::ListFull) => "the list holds as much as it may, 4096",
         Some(Code::ReportsUnavailable) => "the operator of this box takes no reports",
         Some(Code::UnknownUser) => "nobody with this id ever was",
         Some(Code::NotYourself) => "that is the user itself",

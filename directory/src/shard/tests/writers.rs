@@ -1,8 +1,8 @@
 //! Users say who may write to them first: of a stranger nothing is taken, and he is told so.
 
 use answerback_proto::kind::{
-    BLOCKED, CONTACTS_ADDED, CONTACTS_REMOVED, Kind, SetChat, SetWriters, WRITERS_CONTACTS,
-    WRITERS_EVERYBODY,
+    BLOCKED, CONTACTS_ADDED, CONTACTS_REMOVED, Kind, ListContacts, SetChat, SetVisibility,
+    SetWriters, WRITERS_CONTACTS, WRITERS_EVERYBODY,
 };
 
 use super::presence::set_contacts;
@@ -251,6 +251,42 @@ fn a_stranger_may_add_the_user_to_a_group() {
     assert_eq!(at.said_to(b), ["1:1 of 1"]);
     at.answers(a);
     assert_eq!(sent(&mut at, a, B, &[1]), [rejected(1)]);
+}
+
+fn listed(at: &mut Box, of: Origin, behind: u128) -> ContactsPage {
+    at.home(of.user).handle_own(Kind::ListContacts, of, &envelope(&ListContacts { behind }));
+    at.settle();
+    let page = at.said.iter().rev().find_map(|effect| match effect {
+        Effect::Contacts { to, page, .. } if *to == of.session => Some(page.clone()),
+        _ => None,
+    });
+    page.unwrap()
+}
+
+#[test]
+fn contacts_and_what_is_theirs_are_read_back_page_by_page() {
+    let (mut at, _, b) = pair();
+    let nothing = ContactsPage { users: vec![], visibility: 0, writers: 0, next_behind: UserId(0) };
+    assert_eq!(listed(&mut at, b, 0), nothing);
+    let all: Vec<_> = (100..4196).map(UserId).collect();
+    for half in all.chunks(2048) {
+        set_contacts(&mut at, b, CONTACTS_ADDED, half);
+    }
+    set_writers(&mut at, b, WRITERS_CONTACTS);
+    at.home(B).handle_own(Kind::SetVisibility, b, &envelope(&SetVisibility { visibility: 2 }));
+    at.settle();
+    at.forget_all();
+    at.restart();
+    let b = at.connect(B, PHONE, 0);
+    assert_eq!(at.user(B).contacts(), None, "on the disk alone");
+    let first = listed(&mut at, b, 0);
+    assert_eq!((first.visibility, first.writers), (2, 1));
+    assert_eq!((&first.users[..], first.next_behind), (&all[..2048], UserId(2147)));
+    let second = listed(&mut at, b, first.next_behind.0);
+    assert_eq!((&second.users[..], second.next_behind), (&all[2048..], UserId(0)));
+    set_contacts(&mut at, b, CONTACTS_REMOVED, &all[1..2048]);
+    let users = &listed(&mut at, b, 0).users;
+    assert_eq!((users.len(), users[0], users[1]), (2048 + 1 - 1, UserId(100), UserId(2148)));
 }
 
 #[test]

@@ -5,9 +5,9 @@ use answerback_proto::code::Code;
 use answerback_proto::encode::Address;
 use answerback_proto::header::HEADER_BYTES;
 use answerback_proto::kind::{
-    ChatDeleted, Chats, DeleteChat, Delivered, DeviceMark, Devices, Envelope, Hello, Kind,
-    NameDevice, Renew, Renewed, Report, Resume, SequenceRange, SessionTail, SetContacts, Watch,
-    Welcome,
+    ChatDeleted, Chats, Contacts, DeleteChat, Delivered, DeviceMark, Devices, Envelope, Hello,
+    Kind, NameDevice, Renew, Renewed, Report, Resume, SequenceRange, SessionTail, SetContacts,
+    Watch, Welcome,
 };
 
 use super::{check_frame, is_place};
@@ -238,6 +238,28 @@ pub(super) fn set_contacts(envelope: &[u8]) {
         && ids.len() == usize::from(fixed.users_count)
         && ids.first().is_none_or(|first| *first > 0)
         && ids.is_sorted_by(|one, next| one < next);
+    assert_eq!(read.is_ok(), is_good, "{fixed:?} with {} bytes", tail.len());
+    check_frame(&fixed, envelope, tail);
+    if let Ok((values, users)) = read {
+        let users: Vec<_> = users.iter().collect();
+        let mut wire = Vec::new();
+        assert_wire(values.append(&mut wire, Address::default(), &users), &wire, envelope);
+    }
+}
+
+pub(super) fn contacts(envelope: &[u8]) {
+    let Some((fixed, tail)) = split::<Contacts>(envelope) else { return };
+    let read = Contacts::read(envelope);
+    let (ids, rest) = tail.as_chunks::<16>();
+    let ids: Vec<_> = ids.iter().map(|id| u128::from_le_bytes(*id)).collect();
+    let is_good = fixed.count <= 2048
+        && fixed.visibility <= 2
+        && fixed.writers <= 1
+        && rest.is_empty()
+        && ids.len() == usize::from(fixed.count)
+        && ids.first().is_none_or(|first| *first > 0)
+        && ids.is_sorted_by(|one, next| one < next)
+        && (fixed.next_behind == 0 || ids.last().is_none_or(|last| *last <= fixed.next_behind));
     assert_eq!(read.is_ok(), is_good, "{fixed:?} with {} bytes", tail.len());
     check_frame(&fixed, envelope, tail);
     if let Ok((values, users)) = read {

@@ -214,6 +214,7 @@ impl Watch {
             | Effect::Mail { .. }
             | Effect::Devices { .. }
             | Effect::Chats { .. }
+            | Effect::Contacts { .. }
             | Effect::GroupDescribed { .. }
             | Effect::Report { .. } => {}
         }

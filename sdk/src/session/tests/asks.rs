@@ -3,11 +3,13 @@
 use answerback_proto::access::read;
 use answerback_proto::code::Code;
 use answerback_proto::kind::{
-    BLOCKED, ChatSet, ChatSettings, Chats, Declined, DeviceStanding, Devices, Done, Error,
-    ListDevices, ListedChat, ListedDevice, NameDevice, SetChat, SetWriters,
+    BLOCKED, ChatSet, ChatSettings, Chats, Contacts, Declined, DeviceStanding, Devices, Done,
+    Error, ListContacts, ListDevices, ListedChat, ListedDevice, NameDevice, SetChat, SetWriters,
 };
 
-use super::super::{Ask, AskId, Entry, EntryBody, Outcome, SessionError, Writers};
+use super::super::{
+    Ask, AskId, ContactList, Entry, EntryBody, Outcome, SessionError, Visibility, Writers,
+};
 use super::*;
 use crate::storage::ChatChange;
 
@@ -191,6 +193,46 @@ fn chats_come_page_by_page_also_where_one_is_empty() {
         session.handle_received(0, &bytes).unwrap();
     }
     assert_eq!(events(&mut session), [answered(ask, Outcome::Chats(vec![chat(4), chat(21)]))]);
+}
+
+fn contacts(
+    session: &mut ClientSession,
+    next_behind: u128,
+    users: &[u128],
+) -> Result<(), SessionError> {
+    let (tag, kind, envelope) = asked(session).remove(0);
+    assert_eq!(kind, Kind::ListContacts);
+    let ListContacts { behind } = read(&envelope).unwrap();
+    let mut bytes = Vec::new();
+    let address = Address { flags: 0, tag, target: ALICE.0 };
+    let page = Contacts { count: 0, visibility: 2, writers: 1, next_behind };
+    let users: Vec<_> = users.iter().map(|user| UserId(behind + user)).collect();
+    page.append(&mut bytes, address, &users).unwrap();
+    session.handle_received(0, &bytes)
+}
+
+#[test]
+fn contacts_come_page_by_page_with_what_is_theirs() {
+    let mut session = opened(0);
+    let ask = session.ask_for(Ask::Contacts);
+    contacts(&mut session, 9, &[4, 9]).unwrap();
+    session.handle_disconnected();
+    open(&mut session, 0);
+    contacts(&mut session, 9, &[5, 9]).unwrap();
+    contacts(&mut session, 0, &[1]).unwrap();
+    let users = [5, 9, 10].map(UserId).to_vec();
+    let (visibility, writers) = (Visibility::Nobody, Writers::Contacts);
+    let list = ContactList { users, visibility, writers };
+    assert_eq!(events(&mut session), [answered(ask, Outcome::Contacts(list))]);
+}
+
+#[test]
+fn a_page_of_contacts_that_does_not_go_on_is_an_error() {
+    let mut session = opened(0);
+    session.ask_for(Ask::Contacts);
+    contacts(&mut session, 9, &[4]).unwrap();
+    let out_of_place = Err(SessionError::OutOfPlace(Kind::Contacts));
+    assert_eq!(contacts(&mut session, 9, &[]), out_of_place);
 }
 
 #[test]
