@@ -41,6 +41,8 @@ KINDS = {
     "ChangeMembers": (0x0033, "client", "request", "action:2:1:3 role:2:0:2 members_count:2:1:1024"),
     "RenameGroup": (0x0034, "client", "request", "name_length:2:1:256"),
     "DescribeGroup": (0x0035, "client", "request", "version:4"),
+    "SetGroupReceipts": (0x0036, "client", "request", "on:2:0:1"),
+    "ReadGroup": (0x0037, "client", "request", "group:16:1 up_to:8:1"),
     "Typing": (0x0040, "either", "none", "state:2"),
     "SetChat": (0x0023, "client", "request", "peer:16:1 changes:2:1:7 flags:2:0:3 " + MUTED),
     "ListChats": (0x0024, "client", "request", "behind:16"),
@@ -82,9 +84,13 @@ KINDS = {
     "GroupDeliver": (0x0141, "server", "none", ENTRY + " sender:16:1 sequence:8:1 accepted_at_ms:8 "
                      "version:4:1 content_type:2"),
     "GroupChanged": (0x0142, "server", "none", "position:8 after:8 actor:16 at_ms:8 version:4:1 "
-                     "change:2:1:6 members_count:2:0:1024 name_length:2:0:256"),
+                     "change:2:1:7 members_count:2:0:1024 name_length:2:0:256 flags:2:0:1"),
     "GroupFailed": (0x0143, "server", "none", ENTRY + " sequence:8:1 members_count:2:1:1024"),
-    "GroupDescribed": (0x0144, "server", "answer", "version:4:1 members_count:2:1:1024 name_length:2:1:256"),
+    "GroupDescribed": (0x0144, "server", "answer", "version:4:1 members_count:2:1:1024 name_length:2:1:256 "
+                       "flags:2:0:1"),
+    "GroupReceipt": (0x0145, "server", "none", ENTRY + " sequence:8:1 version:4:1 delivered_bytes:2:1:128 "
+                     "read_bytes:2:0:128"),
+    "GroupReadElsewhere": (0x0146, "server", "none", "position:8 after:8 reader:16 up_to:8:1 read_at_ms:8"),
     "Presence": (0x0160, "server", "none", "last_action_ms:8 online_for_ms:4"),
 }
 NAMES = {number: name for name, (number, *_) in KINDS.items()}
@@ -92,9 +98,10 @@ LISTED = struct.Struct("<16sQHHH")  # of a device: id, last login, standing, whe
 LISTED_CHAT = struct.Struct("<16sQH")  # the other end, until when it is muted, flags
 SECRETS = {"Hello": "token", "Renew": "token", "Resume": "ticket", "Welcome": "ticket", "Renewed": "ticket"}
 WITH_PAYLOAD = ("Send", "Recall", "GroupSend", "Deliver", "Copied", "GroupDeliver")
+ROLE_AND_SLOT = 0x3ff2  # bits 0-1 the role, 4-13 the slot
 # Lists of users: the bytes and the bounds of the number beside each, where there is one.
-MEMBERS = {"CreateGroup": (0, 0, 0), "ChangeMembers": (0, 0, 0), "GroupChanged": (2, 0, 2),
-           "GroupDescribed": (2, 0, 2), "GroupFailed": (2, 1000, 6999)}
+MEMBERS = {"CreateGroup": (0, 0, 0), "ChangeMembers": (0, 0, 0), "GroupChanged": (2, 0, ROLE_AND_SLOT),
+           "GroupDescribed": (2, 0, ROLE_AND_SLOT), "GroupFailed": (2, 1000, 6999)}
 FIRST_WORDS = ("Delivered", "ReadBy", "Failed")  # entries whose position may be 0
 
 
@@ -132,6 +139,7 @@ def encode(frame):
                          for device, up_to in tail.get("marks", []))
     envelope += b"".join(number.to_bytes(size, "little") for member in tail.get("members", [])
                          for number, size in member_numbers(member)) + bytes.fromhex(tail.get("name", ""))
+    envelope += bytes.fromhex(tail.get("delivered", "") + tail.get("read", ""))
     envelope += b"".join(int(user).to_bytes(16, "little") for user in tail.get("users", []))
     target = int(frame.get("target", 0)).to_bytes(16, "little")
     return HEADER.pack(HEADER.size + len(envelope) + len(payload), KINDS[kind][0], len(envelope),
@@ -190,7 +198,7 @@ def check(kind, f):
     need(kind != "OutOfOrder" or f["expected"] < f["sequence"])
     need(kind != "SetChat" or f["flags"] & ~f["changes"] == 0 and (f["changes"] & 4 or f["muted_until_ms"] == 0))
     need(kind != "Recall" or f["recalled"] < f["sequence"])
-    need(kind != "ChatDeleted" or f["up_to"] < f["position"])
+    need(kind not in ("ChatDeleted", "GroupReadElsewhere") or f["up_to"] < f["position"])
     need(kind != "Presence" or f["last_action_ms"] > 0 or f["online_for_ms"] == 0)
 
 
@@ -203,6 +211,7 @@ def decode_group_tail(kind, f, tail):
     need(all(before < after for before, after in zip([0] + [user for user, _ in members],
                                                     [user for user, _ in members])))
     need(all(least <= number <= most for _, number in members))
+    need(most != ROLE_AND_SLOT or all(number & 0x0c == 0 and number & 3 <= 2 for _, number in members))
     listed = {"members": members if size else [user for user, _ in members]} if kind in MEMBERS else {}
     return listed | ({"name": tail[cut:].hex()} if "name_length" in f else {})
 
@@ -225,6 +234,11 @@ def decode_tail(kind, f, tail):
         return {"chats": decode_chats(f["count"], f["next_behind"], tail)}
     if kind == "Devices":
         return {"devices": decode_devices(f["count"], tail)}
+    if kind == "GroupReceipt":
+        delivered, read = tail[:f["delivered_bytes"]], tail[f["delivered_bytes"]:]
+        need(len(delivered) == f["delivered_bytes"] and len(read) == f["read_bytes"] <= len(delivered))
+        need(delivered[-1] and (not read or read[-1]) and all(b & ~a == 0 for a, b in zip(delivered, read)))
+        return {"delivered": delivered.hex(), "read": read.hex()}
     if "marks_count" in f:
         need(len(tail) == 24 * f["marks_count"])
         marks = [tail[at:at + 24] for at in range(0, len(tail), 24)]

@@ -84,7 +84,8 @@ impl PartitionTable {
             | Kind::GroupSkip
             | Kind::ChangeMembers
             | Kind::RenameGroup
-            | Kind::DescribeGroup => self.home_of_group(target),
+            | Kind::DescribeGroup
+            | Kind::SetGroupReceipts => self.home_of_group(target),
             Kind::CreateGroup => CreateGroup::read(envelope).map_or(PartitionId(0), |create| {
                 self.home_of_group(self.group_of(asking, create.0.nonce).as_peer())
             }),

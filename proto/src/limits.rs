@@ -60,6 +60,8 @@ pub const CHAT_MARKS_MAX: usize = 10;
 
 /// Members of a group, all counted.
 pub const GROUP_MEMBERS_MAX: usize = 1024;
+/// Bytes of a bitmap of members: a bit a slot.
+pub const GROUP_RECEIPT_BYTES_MAX: usize = GROUP_MEMBERS_MAX / 8;
 /// Bytes of a group's name.
 pub const GROUP_NAME_BYTES_MAX: usize = 256;
 
@@ -75,6 +77,7 @@ const _: () = assert!(FRAME_BYTES_MAX <= FRAME_BYTES_HARD_MAX);
 const _: () = assert!(FRAME_BYTES_BEFORE_AUTH_MAX <= FRAME_BYTES_MAX);
 const _: () = assert!(HEADER_BYTES + TOKEN_BYTES_MAX < FRAME_BYTES_BEFORE_AUTH_MAX as usize);
 const _: () = assert!(GROUP_MEMBERS_MAX * 18 + GROUP_NAME_BYTES_MAX < u16::MAX as usize / 2);
+const _: () = assert!(GROUP_MEMBERS_MAX == 1024, "a slot has ten bits beside the role");
 const _: () = assert!(TICKET_BYTES_MAX < TOKEN_BYTES_MAX);
 const _: () = assert!(KINDS_MAX * 2 + TOKEN_BYTES_MAX < FRAME_BYTES_BEFORE_AUTH_MAX as usize);
 const _: () = assert!(PARTITIONS_DEFAULT.is_power_of_two() && PARTITIONS_MAX.is_power_of_two());

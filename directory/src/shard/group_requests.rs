@@ -31,6 +31,10 @@ impl Shard {
             Kind::GroupSkip => self.handle_group_skip(origin, target, envelope),
             Kind::CreateGroup => self.handle_create_group(origin, envelope),
             Kind::DescribeGroup => self.describe_group(origin, target, envelope),
+            Kind::SetGroupReceipts => {
+                self.decline_group(origin, target, Code::Busy);
+                Ok(())
+            }
             Kind::ChangeMembers => self.handle_change_members(origin, target, envelope),
             _ => self.handle_rename_group(origin, target, envelope),
         };

@@ -37,6 +37,10 @@ impl Shard {
             Kind::ListContacts => self.list_contacts(origin, envelope),
             Kind::Watch => self.watch(origin, envelope),
             Kind::SetVisibility => self.set_visibility(origin, envelope),
+            Kind::ReadGroup => {
+                self.decline(origin, Code::Busy);
+                Ok(())
+            }
             _ => Err(Code::KindNotAllowed),
         };
         if let Err(code) = handled {

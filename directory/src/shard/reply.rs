@@ -171,6 +171,7 @@ fn append_word(
                 change,
                 members_count,
                 name_length,
+                flags: 0,
             };
             append_frame(out, address, &changed, &word.payload, &[]);
         }
@@ -202,7 +203,8 @@ pub fn append_contacts(out: &mut Vec<u8>, tag: u32, user: UserId, page: &Contact
 /// Appends what a group is now.
 pub fn append_described(out: &mut Vec<u8>, tag: u32, group: UserId, of: &DescribedGroup) {
     let (version, members_count) = (of.version, of.members_count);
-    let described = GroupDescribed { version, members_count, name_length: of.name.len() as u16 };
+    let name_length = of.name.len() as u16;
+    let described = GroupDescribed { version, members_count, name_length, flags: 0 };
     let tail = [of.roles.as_slice(), &of.name].concat();
     append_frame(out, Address { flags: 0, tag, target: group.0 }, &described, &tail, &[]);
 }

@@ -65,6 +65,16 @@ fn check(kind: Kind, envelope: &[u8]) {
         Kind::GroupChanged => groups::changed(envelope),
         Kind::GroupFailed => groups::failed(envelope),
         Kind::GroupDescribed => groups::described(envelope),
+        Kind::GroupReceipt => groups::receipt(envelope),
+        Kind::SetGroupReceipts => plain::<SetGroupReceipts>(envelope, |set| set.on <= 1),
+        Kind::ReadGroup => {
+            plain::<ReadGroup>(envelope, |read| read.group > 0 && read.up_to > 0);
+        }
+        Kind::GroupReadElsewhere => plain::<GroupReadElsewhere>(envelope, |elsewhere| {
+            elsewhere.after < elsewhere.position
+                && elsewhere.up_to > 0
+                && elsewhere.up_to < elsewhere.position
+        }),
         Kind::DescribeGroup => plain::<DescribeGroup>(envelope, |_| true),
         Kind::GroupSend => {
             plain::<GroupSend>(envelope, |send| send.sequence > 0 && is_life(send.life_s));

@@ -186,7 +186,8 @@ impl Session {
             | Kind::GroupSkip
             | Kind::ChangeMembers
             | Kind::RenameGroup
-            | Kind::DescribeGroup => Ok(Request::Group(kind)),
+            | Kind::DescribeGroup
+            | Kind::SetGroupReceipts => Ok(Request::Group(kind)),
             Kind::CreateGroup => self.require_own(&frame.header).map(|()| Request::Group(kind)),
             Kind::Read => self.require_own(&frame.header).map(|()| Request::Read),
             Kind::Ack => self.require_own(&frame.header).map(|()| Request::Ack),

@@ -66,7 +66,8 @@ fn an_open_session_takes_what_a_client_may_send() {
             | Kind::CreateGroup
             | Kind::ChangeMembers
             | Kind::RenameGroup
-            | Kind::DescribeGroup => Ok(Request::Group(kind)),
+            | Kind::DescribeGroup
+            | Kind::SetGroupReceipts => Ok(Request::Group(kind)),
             Kind::Read => Ok(Request::Read),
             Kind::Ack => Ok(Request::Ack),
             Kind::Resync => Ok(Request::Resync),

@@ -8,7 +8,7 @@
 use rkyv::{Archive, Serialize};
 
 use super::check::{check_numbers, require};
-use super::envelope;
+use super::{RECEIPTS_ON, envelope};
 use crate::code::Code;
 use crate::limits::{GROUP_MEMBERS_MAX, GROUP_NAME_BYTES_MAX, LIFE_MAX_S};
 
@@ -46,6 +46,8 @@ pub mod change {
     pub const ROLE: u16 = 5;
     /// The group has another name.
     pub const RENAMED: u16 = 6;
+    /// Its receipts were turned on, or off.
+    pub const RECEIPTS: u16 = 7;
 }
 
 /// A message. Target: the group. Payload: the message, opaque.
@@ -116,8 +118,8 @@ pub struct DescribeGroup {
 }
 envelope!(DescribeGroup, ArchivedDescribeGroup, { version });
 
-/// The group as it is now. Target: the group. Tail: `members_count` × (u128 user, u16 role),
-/// ascending; then the name. No payload.
+/// The group as it is now. Target: the group. Tail: `members_count` × (u128 user, u16 role and
+/// slot), ascending; then the name. No payload.
 #[derive(Archive, Serialize, Clone, Debug, PartialEq, Eq)]
 pub struct GroupDescribed {
     /// Of the list of members.
@@ -126,9 +128,11 @@ pub struct GroupDescribed {
     pub members_count: u16,
     /// Bytes of the name.
     pub name_length: u16,
+    /// Bit 0 [`RECEIPTS_ON`].
+    pub flags: u16,
 }
 envelope!(GroupDescribed, ArchivedGroupDescribed, {
-    version, members_count, name_length,
+    version, members_count, name_length, flags,
 }, check_ranges);
 
 /// The group is there. Target: the acting user. No payload.
@@ -166,8 +170,8 @@ envelope!(GroupDeliver, ArchivedGroupDeliver, {
     position, after, device, sender, sequence, accepted_at_ms, version, content_type,
 }, check_ranges);
 
-/// A group has other members, roles, or another name. Target: the group. Tail:
-/// `members_count` × (u128 user, u16 role), ascending; then the name. No payload.
+/// A group has other members, roles, another name, or receipts. Target: the group. Tail:
+/// `members_count` × (u128 user, u16 role and slot), ascending; then the name. No payload.
 #[derive(Archive, Serialize, Clone, Debug, PartialEq, Eq)]
 pub struct GroupChanged {
     /// Its place in this inbox.
@@ -186,9 +190,11 @@ pub struct GroupChanged {
     pub members_count: u16,
     /// Bytes of the name.
     pub name_length: u16,
+    /// Bit 0 [`RECEIPTS_ON`], whatever it tells.
+    pub flags: u16,
 }
 envelope!(GroupChanged, ArchivedGroupChanged, {
-    position, after, actor, at_ms, version, change, members_count, name_length,
+    position, after, actor, at_ms, version, change, members_count, name_length, flags,
 }, check_ranges);
 
 /// Members that a message will not be delivered to; final for each of them. Target: the group.
@@ -262,9 +268,10 @@ impl GroupDeliver {
 impl GroupChanged {
     fn check_ranges(&self) -> Result<(), Code> {
         require(self.after < self.position && self.version >= 1)?;
-        require((change::CREATED..=change::RENAMED).contains(&self.change))?;
+        require((change::CREATED..=change::RECEIPTS).contains(&self.change))?;
         require(usize::from(self.members_count) <= GROUP_MEMBERS_MAX)?;
-        require(usize::from(self.name_length) <= GROUP_NAME_BYTES_MAX)
+        require(usize::from(self.name_length) <= GROUP_NAME_BYTES_MAX)?;
+        require(self.flags <= RECEIPTS_ON)
     }
 }
 
@@ -272,6 +279,7 @@ impl GroupDescribed {
     fn check_ranges(&self) -> Result<(), Code> {
         require(self.version >= 1)?;
         require((1..=GROUP_MEMBERS_MAX).contains(&usize::from(self.members_count)))?;
+        require(self.flags <= RECEIPTS_ON)?;
         require_name(self.name_length)
     }
 }

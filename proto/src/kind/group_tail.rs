@@ -4,8 +4,8 @@
 //! CreateGroup    members_count × u128 user, then name_length bytes of name
 //! ChangeMembers  members_count × u128 user
 //! RenameGroup    name_length bytes of name
-//! GroupChanged   members_count × (u128 user, u16 role), then name_length bytes of name
-//! GroupDescribed members_count × (u128 user, u16 role), then name_length bytes of name
+//! GroupChanged   members_count × (u128 user, u16 role and slot), then name_length bytes of name
+//! GroupDescribed members_count × (u128 user, u16 role and slot), then name_length bytes of name
 //! GroupFailed    members_count × (u128 user, u16 code)
 //! ```
 //! Users stand in ascending order, each once, and none is 0.
@@ -13,6 +13,7 @@
 use super::tail::{append_checked, count, read_fixed};
 use super::{
     ChangeMembers, CreateGroup, GroupChanged, GroupDescribed, GroupFailed, RenameGroup, role,
+    role_and_slot, role_of, slot_of,
 };
 use crate::code::{Class, Code};
 use crate::encode::Address;
@@ -161,7 +162,7 @@ impl RenameGroup {
 }
 
 impl GroupChanged {
-    /// A `GroupChanged`, members with roles, and the name, all checked.
+    /// A `GroupChanged`, members with roles and slots, and the name, all checked.
     ///
     /// # Errors
     /// As for `CreateGroup`.
@@ -175,7 +176,7 @@ impl GroupChanged {
 }
 
 impl GroupDescribed {
-    /// A `GroupDescribed`, members with roles, and the name, all checked.
+    /// A `GroupDescribed`, members with roles and slots, and the name, all checked.
     ///
     /// # Errors
     /// As for `CreateGroup`.
@@ -205,8 +206,11 @@ impl GroupFailed {
 }
 
 fn require_roles(members: NumberedUsers<'_>) -> Result<(), Code> {
-    let is_role = |(_, number)| number <= role::OWNER;
-    if members.iter().all(is_role) { Ok(()) } else { Err(Code::FrameMalformed) }
+    let is_role_and_slot = |(_, number)| {
+        let role = role_of(number);
+        role <= role::OWNER && number == role_and_slot(role, slot_of(number))
+    };
+    if members.iter().all(is_role_and_slot) { Ok(()) } else { Err(Code::FrameMalformed) }
 }
 
 pub(super) fn user_tail(users: &[UserId]) -> Result<Vec<u8>, Code> {

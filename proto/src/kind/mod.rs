@@ -6,6 +6,7 @@ mod contacts;
 mod delete;
 mod device;
 mod group;
+mod group_receipts;
 mod group_tail;
 mod inbox;
 mod outcome;
@@ -20,6 +21,7 @@ pub use contacts::*;
 pub use delete::*;
 pub use device::*;
 pub use group::*;
+pub use group_receipts::*;
 pub use group_tail::*;
 pub use inbox::*;
 pub use outcome::*;
@@ -220,6 +222,10 @@ kinds! {
     RenameGroup = 0x0034, Client, Request;
     /// Asks who is in a group.
     DescribeGroup = 0x0035, Client, Request;
+    /// Turns a group's receipts on or off.
+    SetGroupReceipts = 0x0036, Client, Request;
+    /// The user has read a group.
+    ReadGroup = 0x0037, Client, Request;
 
     /// What a user does in a chat just now; shown or lost.
     Typing = 0x0040, Either, None;
@@ -290,6 +296,10 @@ kinds! {
     GroupFailed = 0x0143, Server, None;
     /// The group as it is now.
     GroupDescribed = 0x0144, Server, Answer;
+    /// An entry: members who have a message to a group, or have read it.
+    GroupReceipt = 0x0145, Server, None;
+    /// An entry: the user has read a group on another device.
+    GroupReadElsewhere = 0x0146, Server, None;
 
     /// When a user was there last; shown or lost.
     Presence = 0x0160, Server, None;
@@ -351,6 +361,7 @@ impl Kind {
                 | Self::Ack
                 | Self::Resync
                 | Self::Read
+                | Self::ReadGroup
         );
         self.is_sent_by(End::Client) && !is_by_itself
     }
@@ -376,6 +387,7 @@ impl Kind {
                 | Self::ListContacts
                 | Self::Watch
                 | Self::SetVisibility
+                | Self::ReadGroup
         )
     }
 
@@ -400,6 +412,7 @@ impl Kind {
                 | Self::ChangeMembers
                 | Self::RenameGroup
                 | Self::DescribeGroup
+                | Self::SetGroupReceipts
         )
     }
 

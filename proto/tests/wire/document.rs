@@ -201,6 +201,7 @@ fn the_limits_are_those_of_the_code() {
         CHAT_MARKS_MAX,
         GROUP_MEMBERS_MAX,
         GROUP_NAME_BYTES_MAX,
+        GROUP_RECEIPT_BYTES_MAX,
         CONTACTS_MAX,
         CONTACTS_PER_FRAME_MAX,
         WATCHED_MAX,

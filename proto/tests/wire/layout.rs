@@ -128,17 +128,25 @@ layouts! {
     RenameGroup / ArchivedRenameGroup, RenameGroup::read, { name_length };
     DescribeGroup / ArchivedDescribeGroup, access::read::<DescribeGroup>, { version };
     GroupDescribed / ArchivedGroupDescribed, GroupDescribed::read, {
-        version, members_count, name_length,
+        version, members_count, name_length, flags,
     };
     GroupCreated / ArchivedGroupCreated, access::read::<GroupCreated>, { group, at_ms };
     GroupDeliver / ArchivedGroupDeliver, access::read::<GroupDeliver>, {
         position, after, device, sender, sequence, accepted_at_ms, version, content_type,
     };
     GroupChanged / ArchivedGroupChanged, GroupChanged::read, {
-        position, after, actor, at_ms, version, change, members_count, name_length,
+        position, after, actor, at_ms, version, change, members_count, name_length, flags,
     };
     GroupFailed / ArchivedGroupFailed, GroupFailed::read, {
         position, after, device, sequence, members_count,
+    };
+    SetGroupReceipts / ArchivedSetGroupReceipts, access::read::<SetGroupReceipts>, { on };
+    ReadGroup / ArchivedReadGroup, access::read::<ReadGroup>, { group, up_to };
+    GroupReceipt / ArchivedGroupReceipt, GroupReceipt::read, {
+        position, after, device, sequence, version, delivered_bytes, read_bytes,
+    };
+    GroupReadElsewhere / ArchivedGroupReadElsewhere, access::read::<GroupReadElsewhere>, {
+        position, after, reader, up_to, read_at_ms,
     };
     Deliver / ArchivedDeliver, access::read::<Deliver>, {
         position, after, device, sequence, accepted_at_ms, content_type,

@@ -10,9 +10,9 @@ use answerback_proto::frame_buffer::{Frame, FrameBuffer};
 use answerback_proto::id::{DeviceId, Sequence, UserId};
 use answerback_proto::kind::{
     ChangeMembers, ChatDeleted, Chats, Contacts, CreateGroup, DeleteChat, Delivered, DeviceMarks,
-    Devices, End, Envelope, GroupChanged, GroupDescribed, GroupFailed, Hello, Kind, ListedChat,
-    ListedDevice, NameDevice, NumberedUsers, RenameGroup, Renew, Renewed, Report, Resume,
-    SequenceRange, SessionTail, SetContacts, UserList, Watch, Welcome,
+    Devices, End, Envelope, GroupChanged, GroupDescribed, GroupFailed, GroupReceipt, Hello, Kind,
+    ListedChat, ListedDevice, NameDevice, NumberedUsers, RenameGroup, Renew, Renewed, Report,
+    Resume, SequenceRange, SessionTail, SetContacts, UserList, Watch, Welcome,
 };
 use answerback_proto::limits::FRAME_BYTES_HARD_MAX;
 use serde_json::{Value, json};
@@ -177,6 +177,10 @@ fn tail_of_users(envelope: &[u8], kind: Kind) -> Value {
             let (_, members, name) = GroupDescribed::read(envelope).expect("a good tail");
             json!({ "members": numbered(members), "name": hexadecimal(name) })
         }
+        Kind::GroupReceipt => {
+            let (_, delivered, read) = GroupReceipt::read(envelope).expect("a good tail");
+            json!({ "delivered": hexadecimal(delivered), "read": hexadecimal(read) })
+        }
         Kind::GroupFailed => {
             json!({ "members": numbered(GroupFailed::read(envelope).expect("a good tail").1) })
         }
@@ -338,6 +342,12 @@ fn tails_are_built_as_the_vectors_say() {
     let delivered = Delivered { except_count: 0, ..delivered };
     let except = [range(1, 1), range(4, 16)];
     assert_eq!(delivered.append(&mut out, address(&cut(&expected)), &except), Ok(()));
+    assert_eq!(std::mem::take(&mut out), expected);
+
+    let expected = bytes("group receipt");
+    let (receipt, delivered, read) = GroupReceipt::read(cut(&expected).envelope).expect("good");
+    let again = GroupReceipt { delivered_bytes: 0, read_bytes: 0, ..receipt };
+    assert_eq!(again.append(&mut out, address(&cut(&expected)), delivered, read), Ok(()));
     assert_eq!(std::mem::take(&mut out), expected);
 
     let expected = bytes("watch");

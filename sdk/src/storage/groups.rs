@@ -1,7 +1,7 @@
 //! Groups as the user's devices know them: from the entries that tell of each change.
 
 use answerback_proto::id::{DeviceId, GroupId, Sequence, UserId};
-use answerback_proto::kind::change;
+use answerback_proto::kind::{change, role_of};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::burst::{Burst, Received};
@@ -107,7 +107,7 @@ impl Burst<'_> {
             let rename = "UPDATE member_list SET name = ?2 WHERE peer = ?1";
             self.execute(rename, params![Id(peer.0), name])?;
         }
-        for &(user, role) in members {
+        for &(user, number) in members {
             if changed == change::REMOVED {
                 let remove = "DELETE FROM member WHERE peer = ?1 AND user = ?2";
                 self.execute(remove, params![Id(peer.0), Id(user.0)])?;
@@ -117,7 +117,7 @@ impl Burst<'_> {
             } else {
                 let put = "INSERT INTO member (peer, user, role) VALUES (?1, ?2, ?3)
                            ON CONFLICT (peer, user) DO UPDATE SET role = ?3";
-                self.execute(put, params![Id(peer.0), Id(user.0), role])?;
+                self.execute(put, params![Id(peer.0), Id(user.0), role_of(number)])?;
             }
         }
         Ok(())

@@ -157,6 +157,8 @@ fn append_welcome(out: &mut Vec<u8>, tag: u32, user: UserId, opened: &Opened) {
         Kind::ChangeMembers,
         Kind::RenameGroup,
         Kind::DescribeGroup,
+        Kind::SetGroupReceipts,
+        Kind::ReadGroup,
         Kind::Typing,
         Kind::SetChat,
         Kind::ListChats,

@@ -34,6 +34,7 @@ impl Relay {
                 change: change::CREATED,
                 members_count: 0,
                 name_length: 0,
+                flags: 0,
             };
             self.send(member, Address { flags: 0, tag: 0, target: group }, &changed, &[]);
         }

@@ -3,7 +3,8 @@
 use answerback_proto::encode::Address;
 use answerback_proto::id::UserId;
 use answerback_proto::kind::{
-    ChangeMembers, CreateGroup, Envelope, GroupChanged, GroupDescribed, GroupFailed, RenameGroup,
+    ChangeMembers, CreateGroup, Envelope, GroupChanged, GroupDescribed, GroupFailed, GroupReceipt,
+    RenameGroup,
 };
 
 use super::tails::{assert_wire, split};
@@ -66,11 +67,13 @@ pub(super) fn changed(envelope: &[u8]) {
     let cut = 18 * usize::from(fixed.members_count);
     let is_good = fixed.after < fixed.position
         && fixed.version > 0
-        && (1..=6).contains(&fixed.change)
+        && (1..=7).contains(&fixed.change)
         && fixed.members_count <= 1024
         && fixed.name_length <= 256
+        && fixed.flags <= 1
         && tail.len() == cut + usize::from(fixed.name_length)
-        && ids(tail, cut, 18).is_some_and(|numbers| numbers.iter().all(|role| *role <= 2));
+        && ids(tail, cut, 18)
+            .is_some_and(|numbers| numbers.iter().all(|number| is_role_and_slot(*number)));
     check::<GroupChanged>(&fixed, envelope, tail, GroupChanged::read(envelope).is_ok(), is_good);
 }
 
@@ -80,8 +83,10 @@ pub(super) fn described(envelope: &[u8]) {
     let is_good = fixed.version > 0
         && (1..=1024).contains(&fixed.members_count)
         && is_name(fixed.name_length)
+        && fixed.flags <= 1
         && tail.len() == cut + usize::from(fixed.name_length)
-        && ids(tail, cut, 18).is_some_and(|numbers| numbers.iter().all(|role| *role <= 2));
+        && ids(tail, cut, 18)
+            .is_some_and(|numbers| numbers.iter().all(|number| is_role_and_slot(*number)));
     let is_read = GroupDescribed::read(envelope).is_ok();
     check::<GroupDescribed>(&fixed, envelope, tail, is_read, is_good);
 }
@@ -95,6 +100,31 @@ pub(super) fn failed(envelope: &[u8]) {
         && tail.len() == cut
         && ids(tail, cut, 18).is_some_and(|codes| codes.iter().all(|code| has_class(*code)));
     check::<GroupFailed>(&fixed, envelope, tail, GroupFailed::read(envelope).is_ok(), is_good);
+}
+
+pub(super) fn receipt(envelope: &[u8]) {
+    let Some((fixed, tail)) = split::<GroupReceipt>(envelope) else { return };
+    let (cut, rest) = (usize::from(fixed.delivered_bytes), usize::from(fixed.read_bytes));
+    let are_bits = |tail: &[u8]| {
+        let (delivered, read) = tail.split_at(cut);
+        let is_in = |(number, byte): (usize, &u8)| delivered[number] | byte == delivered[number];
+        delivered[cut - 1] != 0 && read.iter().enumerate().all(is_in) && read.last() != Some(&0)
+    };
+    let is_good = fixed.after < fixed.position
+        && fixed.sequence > 0
+        && fixed.version > 0
+        && (1..=128).contains(&cut)
+        && rest <= cut
+        && tail.len() == cut + rest
+        && are_bits(tail);
+    let read = GroupReceipt::read(envelope);
+    assert_eq!(read.is_ok(), is_good, "{fixed:?} with {} bytes", tail.len());
+    check_frame(&fixed, envelope, tail);
+    if let Ok((values, delivered, read)) = read {
+        let mut wire = Vec::new();
+        let appended = values.append(&mut wire, Address::default(), delivered, read);
+        assert_wire(appended, &wire, envelope);
+    }
 }
 
 fn check<E: Envelope + std::fmt::Debug>(
@@ -120,6 +150,10 @@ fn ids(tail: &[u8], cut: usize, size: usize) -> Option<Vec<u16>> {
         is_behind.then_some(number)
     };
     listed.chunks_exact(size).map(of_one).collect::<Option<Vec<_>>>()
+}
+
+fn is_role_and_slot(number: u16) -> bool {
+    number & 0b1100_0000_0000_1100 == 0 && number & 3 <= 2
 }
 
 fn is_name(length: u16) -> bool {

@@ -52,6 +52,8 @@ fn check_frame(frame: &Frame<'_>) -> Result<(), Code> {
         Some(Kind::GroupChanged) => GroupChanged::read(envelope).map(|_| ()),
         Some(Kind::GroupDescribed) => GroupDescribed::read(envelope).map(|_| ()),
         Some(Kind::GroupFailed) => GroupFailed::read(envelope).map(|_| ()),
+        Some(Kind::GroupReceipt) => GroupReceipt::read(envelope).map(|_| ()),
+        Some(Kind::GroupReadElsewhere) => read::<GroupReadElsewhere>(envelope).map(|_| ()),
         _ => Err(Code::UnknownKind),
     }
 }

@@ -125,7 +125,7 @@ fn a_group_is_described_where_there_is_anything_newer() {
     let mut tail = Vec::new();
     append_numbered_user(&mut tail, UserId(4), 2);
     tail.extend_from_slice(b"walkers");
-    let described = GroupDescribed { version: 4, members_count: 1, name_length: 7 };
+    let described = GroupDescribed { version: 4, members_count: 1, name_length: 7, flags: 0 };
     let mut answers = answer(out[0].1, GROUP.0, &described, &tail);
     answers.extend(answer(out[1].1, 78, &Done { at_ms: 1 }, &[]));
     session.handle_received(0, &answers).unwrap();
@@ -168,6 +168,7 @@ fn entries_of_groups_are_taken_in_their_order() {
         change: change::JOINED,
         members_count: 1,
         name_length: 1,
+        flags: 0,
     };
     let deliver = GroupDeliver {
         position: 2,
