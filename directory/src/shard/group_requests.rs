@@ -4,10 +4,11 @@ use answerback_proto::access;
 use answerback_proto::code::Code;
 use answerback_proto::id::{Sequence, UserId};
 use answerback_proto::kind::{
-    ChangeMembers, CreateGroup, GroupSend, GroupSkip, Kind, RenameGroup, action,
+    ChangeMembers, CreateGroup, GroupSend, GroupSkip, Kind, RenameGroup, SetGroupReceipts, action,
 };
 use answerback_proto::record::{
-    FixedRecord, GroupCreation, GroupPost, GroupRenaming, GroupSkipRange, MembersChange,
+    FixedRecord, GroupCreation, GroupPost, GroupReceiptsChange, GroupRenaming, GroupSkipRange,
+    MembersChange,
 };
 
 use super::requests::{flags, is_too_short, life};
@@ -31,10 +32,7 @@ impl Shard {
             Kind::GroupSkip => self.handle_group_skip(origin, target, envelope),
             Kind::CreateGroup => self.handle_create_group(origin, envelope),
             Kind::DescribeGroup => self.describe_group(origin, target, envelope),
-            Kind::SetGroupReceipts => {
-                self.decline_group(origin, target, Code::Busy);
-                Ok(())
-            }
+            Kind::SetGroupReceipts => self.handle_set_receipts(origin, target, envelope),
             Kind::ChangeMembers => self.handle_change_members(origin, target, envelope),
             _ => self.handle_rename_group(origin, target, envelope),
         };
@@ -144,6 +142,19 @@ impl Shard {
         let (actor, device) = (origin.user.0, origin.device.0);
         let record = GroupRenaming { group: group.0, actor, device };
         self.ask_group(origin, group, group, &record, name);
+        Ok(())
+    }
+
+    fn handle_set_receipts(
+        &mut self,
+        origin: Origin,
+        group: UserId,
+        envelope: &[u8],
+    ) -> Result<(), Code> {
+        let SetGroupReceipts { on } = access::read(envelope)?;
+        let (actor, device) = (origin.user.0, origin.device.0);
+        let record = GroupReceiptsChange { group: group.0, actor, device, on };
+        self.ask_group(origin, group, group, &record, &[]);
         Ok(())
     }
 

@@ -153,6 +153,7 @@ impl Shard {
             version: known.version,
             members_count: known.members().len() as u16,
             roles: known.roles(),
+            receipts: known.receipts,
             name: known.name.clone(),
         };
         self.effects.push_back(Effect::GroupDescribed { to, tag, group, described });

@@ -41,8 +41,10 @@ pub struct DescribedGroup {
     pub version: u32,
     /// How many there are.
     pub members_count: u16,
-    /// Members with their roles, packed.
+    /// Members with their roles and slots, packed.
     pub roles: Vec<u8>,
+    /// Whether messages get receipts.
+    pub receipts: bool,
     /// What it is called.
     pub name: Box<[u8]>,
 }

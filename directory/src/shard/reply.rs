@@ -5,7 +5,8 @@ use answerback_proto::id::{Position, UserId};
 use answerback_proto::kind::{
     Accepted, CaughtUp, ChatDeleted, ChatSet, Chats, Contacts, Copied, Declined, Deliver,
     Delivered, DeviceMark, Devices, Done, Failed, GroupChanged, GroupCreated, GroupDeliver,
-    GroupDescribed, GroupFailed, OutOfOrder, Presence, ReadBy, ReadElsewhere, ReadNoted, Refused,
+    GroupDescribed, GroupFailed, OutOfOrder, Presence, RECEIPTS_ON, ReadBy, ReadElsewhere,
+    ReadNoted, Refused,
     Skipped, Typing,
 };
 
@@ -171,7 +172,7 @@ fn append_word(
                 change,
                 members_count,
                 name_length,
-                flags: 0,
+                flags: receipts_flag(word.receipts),
             };
             append_frame(out, address, &changed, &word.payload, &[]);
         }
@@ -203,10 +204,15 @@ pub fn append_contacts(out: &mut Vec<u8>, tag: u32, user: UserId, page: &Contact
 /// Appends what a group is now.
 pub fn append_described(out: &mut Vec<u8>, tag: u32, group: UserId, of: &DescribedGroup) {
     let (version, members_count) = (of.version, of.members_count);
-    let name_length = of.name.len() as u16;
-    let described = GroupDescribed { version, members_count, name_length, flags: 0 };
+    let (name_length, flags) = (of.name.len() as u16, receipts_flag(of.receipts));
+    let described = GroupDescribed { version, members_count, name_length, flags };
     let tail = [of.roles.as_slice(), &of.name].concat();
     append_frame(out, Address { flags: 0, tag, target: group.0 }, &described, &tail, &[]);
+}
+
+/// Of what tells of a group.
+fn receipts_flag(receipts: bool) -> u16 {
+    if receipts { RECEIPTS_ON } else { 0 }
 }
 
 /// Appends that all entries are sent that waited at `Hello`.

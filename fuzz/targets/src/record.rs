@@ -101,5 +101,6 @@ push! {
     ConfirmClock Repair NewGeneration RevokeUser PurgeUser Login RevokeTokens RevokeToken EraseChat
     ErasePart ErasedPart DeviceNamed ChatChanged DeliveredButPart GroupPost GroupSkipRange
     GroupCreation MembersChange GroupRenaming GroupPart GroupFailedPart GroupGonePart
-    ContactsChange WritersChange WroteTo VisibilityChange
+    ContactsChange WritersChange WroteTo VisibilityChange GroupReceiptsChange GroupReadUpTo
+    GroupReceiptPart
 }

@@ -118,7 +118,8 @@ layout! {
         change: u16,
         /// Of a change: bytes of the name.
         name_length: u16,
-        /// Bit 0 `COPIES`: the sender has other devices, which get a copy.
+        /// Bit 0 `COPIES`: the sender has other devices, which get a copy. Bit 1 `RECEIPTS`: the
+        /// group has them, at this place.
         flags: u16,
         /// Members in the payload.
         members_count: u16,
@@ -162,5 +163,60 @@ layout! {
         previous: u64,
         /// Which group.
         group: u128,
+    }
+}
+
+layout! {
+    /// A member turns a group's receipts on or off.
+    GroupReceiptsChange / ArchivedGroupReceiptsChange {
+        /// Which group.
+        group: u128,
+        /// Who does it.
+        actor: u128,
+        /// The actor's device.
+        device: u128,
+        /// As in `SetGroupReceipts`.
+        on: u16,
+    }
+}
+
+layout! {
+    /// A user of this partition has read a group.
+    GroupReadUpTo / ArchivedGroupReadUpTo {
+        /// Who has read.
+        user: u128,
+        /// On which device.
+        reader_device: u128,
+        /// Which group.
+        group: u128,
+        /// What lies up to this position of the user's inbox.
+        up_to: u64,
+    }
+}
+
+layout! {
+    /// A part for a user of this partition: members who have a message of his to a group, and
+    /// who have read it. Payload: the bits of both, as in a `GroupReceipt`.
+    GroupReceiptPart / ArchivedGroupReceiptPart {
+        /// The partition that the part comes from.
+        source: u16,
+        /// That partition's generation.
+        generation: u64,
+        /// The part's number in the queue from there to here.
+        number: u64,
+        /// The number before it in the queue.
+        previous: u64,
+        /// Who had sent it.
+        user: u128,
+        /// To which group.
+        group: u128,
+        /// The device that had sent it.
+        device: u128,
+        /// That device's number of it.
+        sequence: u64,
+        /// Of the list of members that it went to.
+        version: u32,
+        /// Bytes of those who have it; the others are of those who have read it.
+        delivered_bytes: u16,
     }
 }

@@ -160,6 +160,8 @@ layout! {
 
 /// A flag of `Post` and `RecallPost`: the sender has other devices, which get a copy.
 pub const COPIES: u16 = 1;
+/// Flag of a group's part: the group has receipts.
+pub const RECEIPTS: u16 = 2;
 
 layout! {
     /// A device sent a message to a user of this partition. Payload: the message.

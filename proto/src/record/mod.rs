@@ -191,6 +191,12 @@ records! {
     GroupFailedPart = 56,
     /// A part: members of a group do not exist.
     GroupGonePart = 57,
+    /// A group's receipts are turned on or off.
+    GroupReceiptsChange = 58,
+    /// A user has read a group.
+    GroupReadUpTo = 59,
+    /// A part: members who have a message to a group, or have read it.
+    GroupReceiptPart = 60,
     /// Who may see when a user was there.
     VisibilityChange = 80,
 }

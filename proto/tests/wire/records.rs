@@ -115,6 +115,12 @@ records! {
         sequence: 8
     };
     GroupGonePart { source: 2, generation: 8, number: 8, previous: 8, group: 16 };
+    GroupReceiptsChange { group: 16, actor: 16, device: 16, on: 2 };
+    GroupReadUpTo { user: 16, reader_device: 16, group: 16, up_to: 8 };
+    GroupReceiptPart {
+        source: 2, generation: 8, number: 8, previous: 8, user: 16, group: 16, device: 16,
+        sequence: 8, version: 4, delivered_bytes: 2
+    };
     ContactsChange { user: 16, mode: 2 };
     WritersChange { user: 16, who: 2 };
     WroteTo { user: 16, peer: 16 };

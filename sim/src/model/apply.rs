@@ -148,7 +148,12 @@ impl Model {
             | Record::StateDigest(_)
             | Record::NewGeneration(_)
             | Record::VisibilityChange(_) => {}
-            Record::Message(_) | Record::Connect(_) | Record::Repair(_) => {
+            Record::GroupReceiptsChange(_)
+            | Record::GroupReadUpTo(_)
+            | Record::GroupReceiptPart(_)
+            | Record::Message(_)
+            | Record::Connect(_)
+            | Record::Repair(_) => {
                 return Err(Breach(format!("a record that nobody writes: {:?}", placed.record)));
             }
         }

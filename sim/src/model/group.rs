@@ -32,6 +32,7 @@ pub(super) struct Group {
     last_accepted_ms: u64,
     /// Role, and since which version.
     members: BTreeMap<UserId, (u16, u32)>,
+    slots: BTreeMap<UserId, u16>,
 }
 
 /// What a part brings to members of one home.
@@ -45,7 +46,7 @@ pub(super) struct Word {
     pub(super) expires_at_ms: u64,
     pub(super) version: u32,
     pub(super) change: u16,
-    /// Roles, then the name.
+    /// Roles and slots, then the name.
     pub(super) tail: Vec<u8>,
     pub(super) members: Vec<UserId>,
     pub(super) is_copied: bool,
@@ -68,6 +69,7 @@ impl Group {
             name: Vec::new(),
             last_accepted_ms: 0,
             members: BTreeMap::new(),
+            slots: BTreeMap::new(),
         }
     }
 
@@ -86,9 +88,26 @@ impl Group {
     fn tail(&self, users: &[UserId]) -> Vec<u8> {
         let mut tail = Vec::new();
         for user in users {
-            append_numbered_user(&mut tail, *user, self.role(*user).unwrap_or_default());
+            let (role, slot) = (self.role(*user).unwrap_or_default(), self.slots[user]);
+            append_numbered_user(&mut tail, *user, role + 16 * slot);
         }
         tail
+    }
+
+    /// Who has come gets the lowest slot that is free, in the order of ids; who has gone has
+    /// none.
+    fn give_slots(&mut self) {
+        self.slots.retain(|user, _| self.members.contains_key(user));
+        for user in self
+            .members
+            .keys()
+            .filter(|user| !self.slots.contains_key(user))
+            .copied()
+            .collect::<Vec<_>>()
+        {
+            let free = (0..).find(|slot| !self.slots.values().any(|taken| taken == slot));
+            self.slots.insert(user, free.expect("a group is bounded"));
+        }
     }
 
     fn heir(&self) -> Option<UserId> {
@@ -138,6 +157,7 @@ impl Model {
         (group.exists, group.version, group.name) = (true, 1, name.to_vec());
         group.members = users(listed).into_iter().map(|user| (user, (role::MEMBER, 1))).collect();
         group.members.insert(creator, (role::OWNER, 1));
+        group.give_slots();
         let all = group.ids();
         let tail = [group.tail(&all).as_slice(), name].concat();
         self.tell_change(alias, creator, change::CREATED, now_ms, &tail, &all);
@@ -197,6 +217,7 @@ impl Model {
         group.version += 1;
         let since = group.version;
         group.members.extend(added.iter().map(|user| (*user, (role::MEMBER, since))));
+        group.give_slots();
         let tail = group.tail(&added);
         let whole = [group.tail(&group.ids()), group.name.clone()].concat();
         self.tell_change(alias, actor, change::ADDED, now_ms, &tail, &before);
@@ -209,6 +230,7 @@ impl Model {
         let (before, tail) = (group.ids(), group.tail(removed));
         group.version += 1;
         group.members.retain(|user, _| !removed.contains(user));
+        group.give_slots();
         let heir = group.heir();
         self.tell_change(alias, actor, change::REMOVED, now_ms, &tail, &before);
         if let Some(heir) = heir {

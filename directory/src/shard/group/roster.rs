@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use answerback_proto::id::{PartitionId, UserId};
-use answerback_proto::kind::{append_numbered_user, role};
+use answerback_proto::kind::{append_numbered_user, role, role_and_slot, role_of, slot_of};
+use answerback_proto::limits::GROUP_MEMBERS_MAX;
 
 use crate::partition_table::PartitionTable;
 
@@ -13,7 +14,7 @@ use crate::partition_table::PartitionTable;
 pub(crate) enum Role {
     /// Send, leave.
     Member = role::MEMBER as u8,
-    /// Add and remove members too, and rename.
+    /// Add and remove members too, rename, turn receipts on and off.
     Admin = role::ADMIN as u8,
     /// All of it, and give roles.
     Owner = role::OWNER as u8,
@@ -33,6 +34,20 @@ pub(crate) struct Member {
     pub(crate) role: Role,
     /// The list's version that made him one.
     pub(crate) since: u32,
+    /// His bit in receipts. Another may have had it in an earlier version.
+    pub(crate) slot: u16,
+}
+
+impl Member {
+    /// The number beside him in tails and rows.
+    pub(crate) fn number(&self) -> u16 {
+        role_and_slot(u16::from(self.role as u8), self.slot)
+    }
+
+    /// A member as `number` says.
+    pub(crate) fn of(user: UserId, number: u16, since: u32) -> Option<Self> {
+        Some(Self { user, role: Role::of(role_of(number))?, since, slot: slot_of(number) })
+    }
 }
 
 /// What a group's home keeps of it.
@@ -43,6 +58,8 @@ pub(crate) struct Group {
     /// Raised by each change.
     pub(crate) version: u32,
     pub(crate) name: Box<[u8]>,
+    /// Whether messages get receipts.
+    pub(crate) receipts: bool,
     /// The shown time of the last message accepted here.
     pub(crate) last_accepted_ms: u64,
     /// Ascending.
@@ -69,8 +86,9 @@ impl Group {
     /// A new group.
     pub(crate) fn new(creator: UserId, now_ms: u64, name: &[u8], others: &[UserId]) -> Self {
         let mut group = Self::load(creator, now_ms, 1, name, Vec::new());
-        group.add(&[creator]);
-        group.add(others);
+        let mut all = [others, &[creator]].concat();
+        all.sort_unstable();
+        group.add(&all);
         group.set_role(creator, Role::Owner);
         group
     }
@@ -96,11 +114,13 @@ impl Group {
         users.iter().copied().filter(|user| self.role(*user).is_some()).collect()
     }
 
-    /// Adds users who are no members, as of this version.
+    /// Adds users who are no members, ascending, as of this version; each gets the lowest slot
+    /// that is free.
     pub(crate) fn add(&mut self, users: &[UserId]) {
-        let since = self.version;
-        let added = users.iter().map(|&user| Member { user, role: Role::Member, since });
-        self.members.extend(added);
+        let (since, free) = (self.version, self.free_slots());
+        let added = users.iter().zip(free);
+        let role = Role::Member;
+        self.members.extend(added.map(|(&user, slot)| Member { user, role, since, slot }));
         self.members.sort_unstable_by_key(|member| member.user);
         self.note_change();
     }
@@ -138,18 +158,28 @@ impl Group {
         &self.by_home
     }
 
-    /// All members with their roles, as tails have them.
+    /// All members with their roles and slots, as tails have them.
     pub(crate) fn roles(&self) -> Vec<u8> {
-        self.roles_of(&self.members)
+        self.roles_where(|_| true)
     }
 
-    /// The roles of some members.
-    pub(crate) fn roles_of(&self, members: &[Member]) -> Vec<u8> {
+    /// The same of some members.
+    pub(crate) fn roles_where(&self, is_listed: impl Fn(&Member) -> bool) -> Vec<u8> {
         let mut tail = Vec::new();
-        for member in members {
-            append_numbered_user(&mut tail, member.user, u16::from(member.role as u8));
+        for member in self.members.iter().filter(|member| is_listed(member)) {
+            append_numbered_user(&mut tail, member.user, member.number());
         }
         tail
+    }
+
+    fn free_slots(&self) -> impl Iterator<Item = u16> + use<> {
+        let mut is_taken = [false; GROUP_MEMBERS_MAX];
+        for member in &self.members {
+            if let Some(is_taken) = is_taken.get_mut(usize::from(member.slot)) {
+                *is_taken = true;
+            }
+        }
+        (0_u16..).zip(is_taken).filter_map(|(slot, is_taken)| (!is_taken).then_some(slot))
     }
 
     fn note_change(&mut self) {
@@ -207,5 +237,23 @@ mod tests {
         }
         group.remove(&users(&[9]));
         assert_eq!(group.by_home(&table).iter().map(|(_, users)| users.len()).sum::<usize>(), 2);
+    }
+
+    #[test]
+    fn each_member_has_the_lowest_slot_that_is_free_and_keeps_it() {
+        let slots = |group: &Group| {
+            let members = group.members().iter();
+            members.map(|member| (member.user.0, member.slot)).collect::<Vec<_>>()
+        };
+        let mut group = Group::new(UserId(5), 1, b"a", &users(&[1, 9]));
+        assert_eq!(slots(&group), [(1, 0), (5, 1), (9, 2)]);
+        group.remove(&users(&[1, 5]));
+        group.add(&users(&[2, 6, 7]));
+        assert_eq!(slots(&group), [(2, 0), (6, 1), (7, 3), (9, 2)]);
+        let members: Vec<_> = (10..1030).map(UserId).collect();
+        group.add(&members);
+        let mut all: Vec<_> = group.members().iter().map(|member| member.slot).collect();
+        all.sort_unstable();
+        assert!(all.into_iter().eq(0..1024), "each once");
     }
 }

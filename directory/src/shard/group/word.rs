@@ -2,7 +2,7 @@
 
 use answerback_proto::id::{DeviceId, PartitionId, Sequence, UserId};
 use answerback_proto::kind::{NUMBERED_USER_BYTES, change};
-use answerback_proto::record::GroupPart;
+use answerback_proto::record::{GroupPart, RECEIPTS};
 use bytes::Bytes;
 
 use super::super::parts::PartNumbers;
@@ -25,6 +25,8 @@ pub struct GroupWord {
     pub(crate) expires_at_ms: u64,
     /// When it was put into the inboxes.
     pub(crate) put_at_ms: u64,
+    /// Whether the group has receipts, at its place.
+    pub receipts: bool,
     /// What it is.
     pub said: Said,
     /// The message; or the tail of a `GroupChanged`.
@@ -62,6 +64,8 @@ impl Default for Said {
 
 const MESSAGE: u8 = 1;
 const CHANGE: u8 = 2;
+/// Beside either: the group has receipts.
+const WITH_RECEIPTS: u8 = 0x80;
 
 impl GroupWord {
     /// A word of which only the place is known.
@@ -99,7 +103,8 @@ impl GroupWord {
 
     /// Appends it as rows have it, the payload last.
     pub(crate) fn append_to(&self, out: &mut Vec<u8>) {
-        out.push(if self.is_message() { MESSAGE } else { CHANGE });
+        let kind = if self.is_message() { MESSAGE } else { CHANGE };
+        out.push(kind | if self.receipts { WITH_RECEIPTS } else { 0 });
         out.extend_from_slice(&self.group.0.to_le_bytes());
         out.extend_from_slice(&self.sender.0.to_le_bytes());
         out.extend_from_slice(&self.version.to_le_bytes());
@@ -127,7 +132,8 @@ impl GroupWord {
         let (group, sender) = (UserId(value.u128()?), UserId(value.u128()?));
         let version = value.u32()?;
         let (at_ms, expires_at_ms, put_at_ms) = (value.u64()?, value.u64()?, value.u64()?);
-        let said = match kind {
+        let receipts = kind & WITH_RECEIPTS != 0;
+        let said = match kind & !WITH_RECEIPTS {
             MESSAGE => Said::Message {
                 device: DeviceId(value.u128()?),
                 sequence: Sequence(value.u64()?),
@@ -141,7 +147,18 @@ impl GroupWord {
             _ => return None,
         };
         let payload = Bytes::copy_from_slice(value.rest());
-        Some(Self { place, group, sender, version, at_ms, expires_at_ms, put_at_ms, said, payload })
+        Some(Self {
+            place,
+            group,
+            sender,
+            version,
+            at_ms,
+            expires_at_ms,
+            put_at_ms,
+            receipts,
+            said,
+            payload,
+        })
     }
 
     /// The word as a part to another partition.
@@ -174,7 +191,7 @@ impl GroupWord {
             content_type,
             change,
             name_length,
-            flags,
+            flags: flags | if self.receipts { RECEIPTS } else { 0 },
             members_count: members_count as u16,
         }
     }
@@ -201,6 +218,7 @@ impl GroupWord {
             at_ms: part.at_ms,
             expires_at_ms: part.expires_at_ms,
             put_at_ms,
+            receipts: part.flags & RECEIPTS != 0,
             said,
             payload,
         }

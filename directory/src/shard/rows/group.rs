@@ -7,8 +7,7 @@ use answerback_proto::id::UserId;
 use super::super::checkpoint::Table;
 use super::super::effect::EntryBody;
 use super::super::group::{
-    Body, Group, GroupWord, Member, Role, list_numbered, list_users, numbered_users, split_users,
-    users,
+    Body, Group, GroupWord, Member, list_numbered, list_users, numbered_users, split_users, users,
 };
 use super::super::inbox::InboxEntry;
 use super::super::parts::{About, PartBody};
@@ -20,9 +19,9 @@ impl Writer {
     /// A group's list of members.
     pub(super) fn group(&mut self, id: &[u8; 16], group: &Group) {
         self.key(&[id]).u128(group.creator.0).u64(group.created_at_ms).u32(group.version);
-        self.u16(group.name.len() as u16).bytes(&group.name);
+        self.u8(u8::from(group.receipts)).u16(group.name.len() as u16).bytes(&group.name);
         for member in group.members() {
-            self.u128(member.user.0).u8(member.role as u8).u32(member.since);
+            self.u128(member.user.0).u16(member.number()).u32(member.since);
         }
         self.put(Table::Group);
     }
@@ -75,16 +74,18 @@ impl Writer {
 pub(crate) fn read_group(value: &[u8]) -> Option<Group> {
     let mut value = Fields(value);
     let (creator, created_at_ms) = (UserId(value.u128()?), value.u64()?);
-    let (version, name_length) = (value.u32()?, usize::from(value.u16()?));
+    let (version, receipts) = (value.u32()?, value.u8()? != 0);
+    let name_length = usize::from(value.u16()?);
     let (name, rest) = value.rest().split_at_checked(name_length)?;
     let mut value = Fields(rest);
     let mut members = Vec::new();
     while !value.is_empty() {
-        let user = UserId(value.u128()?);
-        let role = Role::of(u16::from(value.u8()?))?;
-        members.push(Member { user, role, since: value.u32()? });
+        let (user, number) = (UserId(value.u128()?), value.u16()?);
+        members.push(Member::of(user, number, value.u32()?)?);
     }
-    Some(Group::load(creator, created_at_ms, version, name, members))
+    let mut group = Group::load(creator, created_at_ms, version, name, members);
+    group.receipts = receipts;
+    Some(group)
 }
 
 /// Who holds a body, from the key that says so.

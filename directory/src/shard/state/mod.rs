@@ -277,6 +277,8 @@ impl State {
             Record::GroupCreation(record) => self.create_group(record, payload, consequences)?,
             Record::MembersChange(record) => self.change_members(record, payload, consequences)?,
             Record::GroupRenaming(record) => self.rename_group(record, payload, consequences)?,
+            Record::GroupReceiptsChange(record) => self.change_receipts(record, consequences)?,
+            Record::GroupReadUpTo(_) | Record::GroupReceiptPart(_) => Verdict::Silent,
             Record::GroupPart(part) => {
                 self.group_part(part, placed.offset, payload, consequences)?
             }

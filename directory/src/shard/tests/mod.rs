@@ -6,6 +6,7 @@ mod blocks;
 mod cold;
 mod delete;
 mod devices;
+mod group_receipts;
 mod groups;
 mod messages;
 mod own;
@@ -30,7 +31,9 @@ use answerback_proto::code::Code;
 use answerback_proto::encode::{Address, append_frame};
 use answerback_proto::header::HEADER_BYTES;
 use answerback_proto::id::{DeviceId, PartNumber, Position, Sequence};
-use answerback_proto::kind::{Ack, DeviceMarks, Envelope, Read, Recall, Resync, Send, Skip};
+use answerback_proto::kind::{
+    Ack, DeviceMarks, Envelope, Read, Recall, Resync, Send, Skip, role_of,
+};
 use answerback_proto::record::{DeliveredPart, Settings};
 
 use super::checkpoint::{Change, Table};
@@ -358,7 +361,7 @@ fn tell_word(word: &GroupWord) -> String {
     };
     let (pairs, name) = payload.split_at(usize::from(members_count) * 18);
     let members = group::numbered_users(pairs);
-    let members = members.iter().map(|(user, role)| format!("{user}={role} "));
+    let members = members.iter().map(|(user, number)| format!("{user}={} ", role_of(*number)));
     let name = String::from_utf8(name.to_vec()).unwrap();
     format!("{sender} changed to {version}: {}{name}", members.collect::<String>())
 }

@@ -4,9 +4,11 @@
 
 use answerback_proto::code::Code;
 use answerback_proto::id::UserId;
-use answerback_proto::kind::{action, append_numbered_user, change};
+use answerback_proto::kind::{action, change};
 use answerback_proto::limits::GROUP_MEMBERS_MAX;
-use answerback_proto::record::{GroupCreation, GroupGonePart, GroupRenaming, MembersChange};
+use answerback_proto::record::{
+    GroupCreation, GroupGonePart, GroupReceiptsChange, GroupRenaming, MembersChange,
+};
 use bytes::Bytes;
 
 use super::super::super::effect::Answer;
@@ -21,7 +23,7 @@ struct Told<'a> {
     group: UserId,
     actor: UserId,
     change: u16,
-    /// Users with their roles, as tails have them.
+    /// Users with their roles and slots, as tails have them.
     roles: &'a [u8],
     name: &'a [u8],
 }
@@ -110,6 +112,34 @@ impl State {
         Ok(self.answer_change(id, changed))
     }
 
+    /// A group's receipts are turned on or off, for what comes behind.
+    pub(in super::super) fn change_receipts(
+        &mut self,
+        record: &GroupReceiptsChange,
+        consequences: &mut Consequences,
+    ) -> Result<Verdict, Missing> {
+        let (id, actor, is_on) = (UserId(record.group), UserId(record.actor), record.on != 0);
+        let Some(group) = self.group(id)? else {
+            return Ok(Verdict::Answer(declined(Code::UnknownGroup)));
+        };
+        let changed = match group.role(actor) {
+            None => Err(Code::NotMember),
+            Some(Role::Member) => Err(Code::NotAdmin),
+            Some(_) if group.receipts == is_on => Ok(()),
+            Some(_) => {
+                group.version += 1;
+                group.receipts = is_on;
+                group.changed = true;
+                let told =
+                    Told { group: id, actor, change: change::RECEIPTS, roles: &[], name: &[] };
+                let all = self.member_ids(id);
+                self.tell(told, all, consequences);
+                Ok(())
+            }
+        };
+        Ok(self.answer_change(id, changed))
+    }
+
     /// The home of members has no such users. All of them go at once: each change is told to
     /// everybody.
     pub(in super::super) fn group_gone_part(
@@ -150,8 +180,7 @@ impl State {
         group.version += 1;
         group.add(&added);
         let (all, name) = (group.roles(), group.name.clone());
-        let mut roles = Vec::new();
-        added.iter().for_each(|user| append_numbered_user(&mut roles, *user, 0));
+        let roles = group.roles_where(|member| added.binary_search(&member.user).is_ok());
         let told = Told { group: id, actor, change: change::ADDED, roles: &roles, name: &[] };
         self.tell(told, before, consequences);
         let told = Told { group: id, actor, change: change::JOINED, roles: &all, name: &name };
@@ -190,13 +219,7 @@ impl State {
         let before = self.member_ids(id);
         let Some(group) = self.known_group(id) else { return };
         group.version += 1;
-        let gone: Vec<Member> = group
-            .members()
-            .iter()
-            .copied()
-            .filter(|member| removed.binary_search(&member.user).is_ok())
-            .collect();
-        let roles = group.roles_of(&gone);
+        let roles = group.roles_where(|member| removed.binary_search(&member.user).is_ok());
         group.remove(removed);
         let heir = group.heir();
         let told = Told { group: id, actor, change: change::REMOVED, roles: &roles, name: &[] };
@@ -250,8 +273,7 @@ impl State {
         group.version += 1;
         roles.iter().for_each(|(user, role)| group.set_role(*user, *role));
         let is_given = |member: &Member| roles.iter().any(|(user, _)| *user == member.user);
-        let given: Vec<_> = group.members().iter().copied().filter(is_given).collect();
-        let tail = group.roles_of(&given);
+        let tail = group.roles_where(is_given);
         let told = Told { group: id, actor, change: change::ROLE, roles: &tail, name: &[] };
         let all = self.member_ids(id);
         self.tell(told, all, consequences);
@@ -260,13 +282,15 @@ impl State {
     /// Tells a change as of the group's version now.
     fn tell(&mut self, told: Told<'_>, users: Vec<UserId>, consequences: &mut Consequences) {
         let Told { group: id, actor, change, roles, name } = told;
-        let version = self.known_group(id).map_or(0, |group| group.version);
+        let known = self.known_group(id);
+        let (version, receipts) = known.map_or((0, false), |group| (group.version, group.receipts));
         let members_count = (roles.len() / answerback_proto::kind::NUMBERED_USER_BYTES) as u16;
         let word = GroupWord {
             group: id,
             sender: actor,
             version,
             at_ms: self.clock_ms,
+            receipts,
             said: Said::Change { change, members_count, name_length: name.len() as u16 },
             payload: Bytes::from([roles, name].concat()),
             ..GroupWord::default()

@@ -35,6 +35,7 @@ impl State {
             group: recipient,
             sender,
             version: group.version,
+            receipts: group.receipts,
             at_ms,
             expires_at_ms: now_ms.saturating_add(u64::from(posted.life_s) * 1000),
             said: Said::Message {
