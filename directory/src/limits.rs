@@ -86,6 +86,19 @@ pub const GROUP_PARTS_MAX: usize = 4 * PARTS_PER_ROUND_MAX;
 pub const GROUP_PART_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Messages of a device to a group whose failures are folded, the latest ones.
 pub const GROUP_FAILURES_FOLDED_MAX: usize = 64;
+/// Of one message to a group its sender is sent at most one entry in so long a time that says who
+/// has it.
+pub const GROUP_RECEIPT_PERIOD_MS: u64 = 1_000;
+/// Messages of a user to a group of which it is counted who has them: each up to 300 bytes, as
+/// long as what was told of it waits. Of further ones nothing is told meanwhile.
+pub const GROUP_TALLIES_MAX: usize = 1024;
+/// Messages of a group that a member has and has not read, of which their senders will be told
+/// when he does: the latest ones.
+pub const GROUP_UNREAD_MAX: usize = 1024;
+/// Groups whose waiting receipts are told by one record.
+pub const RECEIPT_CHATS_PER_DUE_MAX: usize = 16;
+/// Such receipts of one group; the others follow with the next record.
+pub const RECEIPTS_PER_DUE_MAX: usize = 256;
 /// How often a shard looks whether anybody's time has come.
 pub const DUE_PERIOD_MS: u64 = 1_000;
 /// A partition without records has its clock moved this often, or a busy day after a quiet

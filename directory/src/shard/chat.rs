@@ -7,6 +7,7 @@ use answerback_proto::id::{DeviceId, Position, Sequence};
 use answerback_proto::kind::ChatSettings;
 use bytes::Bytes;
 
+use super::group::GroupChat;
 use super::sequence::{Decision, Decisions, Standing};
 use super::withheld::{Withheld, WithheldMessage};
 use crate::limits::GROUP_FAILURES_FOLDED_MAX;
@@ -26,8 +27,7 @@ pub(crate) struct Chat {
     /// several of them must not depend on whether they were read again.
     pub(crate) senders: Vec<Sender>,
     rare: Option<Box<Rare>>,
-    /// The other end is a group, and the user one of its members.
-    pub(crate) in_group: bool,
+    group: Option<Box<GroupChat>>,
     /// All of this but the senders, since the last checkpoint.
     pub(crate) changed: bool,
     /// Since the last look at what may leave the memory.
@@ -59,6 +59,8 @@ pub(crate) enum ReceiptKind {
     ReadElsewhere = 3,
     /// The user has the chat treated otherwise; of no device.
     ChatSet = 4,
+    /// The user has read a group; of no device.
+    GroupReadElsewhere = 5,
 }
 
 /// The newest receipt of a kind and a device.
@@ -188,6 +190,28 @@ impl Chat {
         self.rare.get_or_insert_default()
     }
 
+    /// Where the other end is a group, what only such chats have; none where nothing is known.
+    pub(crate) fn group(&self) -> Option<&GroupChat> {
+        self.group.as_deref()
+    }
+
+    /// As above, to change it.
+    pub(crate) fn group_mut(&mut self) -> Option<&mut GroupChat> {
+        self.changed = true;
+        self.group.as_deref_mut()
+    }
+
+    /// As above, made where missing.
+    pub(crate) fn group_or_new(&mut self) -> &mut GroupChat {
+        self.changed = true;
+        self.group.get_or_insert_default()
+    }
+
+    /// Whether the other end is a group, and the user one of its members.
+    pub(crate) fn is_member(&self) -> bool {
+        self.group().is_some_and(|group| group.seat.is_some())
+    }
+
     /// Whether either end is told what the other has read.
     pub(crate) fn tells_reads(&self) -> bool {
         let settings = self.settings();
@@ -299,6 +323,9 @@ impl Chat {
     /// A checkpoint has all of it.
     pub(crate) fn forget_changes(&mut self) {
         self.changed = false;
+        if let Some(group) = &mut self.group {
+            group.forget_changes();
+        }
         for sender in &mut self.senders {
             sender.changed = false;
             sender.unparked = Vec::new();

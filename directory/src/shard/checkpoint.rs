@@ -61,6 +61,10 @@ tables! {
     Presence = 14, "presence";
     /// partition, user → whom the user has among his contacts.
     Contacts = 15, "contacts";
+    /// partition, user, group, position → a message that the user has not read.
+    Unread = 16, "unread";
+    /// partition, user, group, device, sequence → who has that message of the user's.
+    Tally = 17, "tally";
 }
 
 /// Rows put and deleted, one by one or by ranges, in one flat buffer. Keys begin with the partition, big-endian,

@@ -8,7 +8,7 @@ use answerback_proto::kind::{ChatSettings, Kind, SequenceRange};
 use bytes::Bytes;
 
 use super::grant::Grant;
-use super::group::GroupWord;
+use super::group::{GroupWord, SlotBits};
 use super::load::Load;
 use super::mail::Mail;
 pub use super::pages::{ChatsPage, ContactsPage, DescribedGroup, DevicesPage};
@@ -460,6 +460,26 @@ pub enum EntryBody {
     GroupCopied(Arc<GroupWord>),
     /// The group `peer` has changed.
     GroupChanged(Arc<GroupWord>),
+    /// Members of the group `peer` have a message of the user's, or have read it.
+    GroupReceipt {
+        /// The user's device that had sent it.
+        device: DeviceId,
+        /// Its number.
+        sequence: Sequence,
+        /// Of the list of members that it went to.
+        version: u32,
+        /// Who, all that is known.
+        bits: Arc<SlotBits>,
+    },
+    /// The user has read the group `peer` on another device.
+    GroupReadElsewhere {
+        /// Where.
+        reader: DeviceId,
+        /// What lies up to here in the user's inbox.
+        up_to: Position,
+        /// When.
+        read_at_ms: u64,
+    },
     /// Members of the group `peer` will not get a message.
     GroupFailed {
         /// The user's device that had sent it.
@@ -476,7 +496,9 @@ impl EntryBody {
     pub(crate) fn origin_device(&self) -> Option<DeviceId> {
         match self {
             Self::Copied { device, .. } | Self::ChatDeleted { device, .. } => Some(*device),
-            Self::ReadElsewhere { reader, .. } => Some(*reader),
+            Self::ReadElsewhere { reader, .. } | Self::GroupReadElsewhere { reader, .. } => {
+                Some(*reader)
+            }
             Self::GroupCopied(word) => Some(word.about().0),
             _ => None,
         }
@@ -532,8 +554,9 @@ impl EntryBody {
             | Self::ReadElsewhere { device, .. }
             | Self::Failed { device, .. }
             | Self::GroupFailed { device, .. }
+            | Self::GroupReceipt { device, .. }
             | Self::ChatDeleted { device, .. } => *device,
-            Self::ChatSet { .. } => DeviceId(0),
+            Self::ChatSet { .. } | Self::GroupReadElsewhere { .. } => DeviceId(0),
             Self::GroupMessage(word) | Self::GroupCopied(word) | Self::GroupChanged(word) => {
                 word.about().0
             }

@@ -182,7 +182,7 @@ fn merged(user: &User, behind: UserId, page: &ChatsPage) -> ChatsPage {
 }
 
 fn listed(peer: UserId, chat: &Chat) -> ListedChat {
-    ListedChat { peer, settings: chat.settings(), is_group: chat.in_group }
+    ListedChat { peer, settings: chat.settings(), is_group: chat.is_member() }
 }
 
 fn is_listed(chat: &ListedChat) -> bool {

@@ -251,7 +251,7 @@ fn read_chats(
     reader.range(Table::Chat, &from, &end, &mut |key, value| {
         let row = rows::peer_of(key).zip(rows::read_chat(value));
         let (peer, (chat, besides)) = row.ok_or_else(|| unreadable(Table::Chat, partition))?;
-        if besides.parked || besides.withheld {
+        if besides.is_any() {
             besides_of.push((chats.len(), besides));
         }
         chats.push((peer, chat));
@@ -295,7 +295,7 @@ fn read_senders(
     })
 }
 
-/// Gives a chat what is parked in it, and what is withheld.
+/// Gives a chat what is parked in it, what is withheld, and what only groups' chats have.
 fn read_besides(
     reader: &dyn StateReader,
     partition: PartitionId,
@@ -310,6 +310,12 @@ fn read_besides(
     }
     if besides.withheld {
         read_withheld(reader, partition, (&from, &to), chat)?;
+    }
+    if besides.unread {
+        bodies::read_unread(reader, partition, (&from, &to), chat)?;
+    }
+    if besides.tallies {
+        bodies::read_tallies(reader, partition, (&from, &to), chat)?;
     }
     chat.forget_changes();
     Ok(())

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use answerback_proto::id::{PartNumber, PartitionId, UserId};
 use answerback_proto::record::{
     CopyPart, DeliveredButPart, DeliveredPart, ErasePart, ErasedPart, FailedPart, FixedRecord,
-    GroupFailedPart, GroupGonePart, GroupPart, ReadPart,
+    GroupFailedPart, GroupGonePart, GroupPart, GroupReceiptPart, ReadPart,
 };
 use bytes::Bytes;
 
@@ -37,6 +37,8 @@ pub enum Mail {
     Group(Box<GroupPart>, Arc<[UserId]>, Bytes),
     /// A part of the numbered queue: members that a message will not be delivered to.
     GroupFailed(GroupFailedPart, Arc<[(UserId, u16)]>),
+    /// A part of the numbered queue: members who have a message to a group, or have read it.
+    GroupReceipt(GroupReceiptPart, Bytes),
     /// A part of the numbered queue: members of a group do not exist.
     GroupGone(GroupGonePart, Arc<[UserId]>),
     /// The partition `by` has committed all parts up to a number.
@@ -111,6 +113,9 @@ impl Shard {
             Mail::GroupFailed(part, members) => {
                 let user = part.user;
                 self.take_part(&part, part.source, &list_numbered(&members), user);
+            }
+            Mail::GroupReceipt(part, bits) => {
+                self.take_part(&part, part.source, &bits, part.user);
             }
             Mail::GroupGone(part, users) => {
                 self.take_part(&part, part.source, &list_users(&users), part.group);

@@ -47,6 +47,7 @@ mod report;
 mod reported;
 mod requests;
 mod residency;
+mod rowed;
 mod rows;
 mod sequence;
 mod session;
@@ -68,7 +69,7 @@ use answerback_proto::record::{Batch, BatchBuilder, FixedRecord, RecordMark, Tic
 
 pub use effect::*;
 pub use grant::Grant;
-pub use group::{GroupWord, Said};
+pub use group::{GroupWord, Said, SlotBits};
 pub use load::{Load, Loaded, Wanted};
 pub use mail::Mail;
 pub use presence::{PresenceSettings, PresenceTotals, Sight};

@@ -5,12 +5,12 @@ use answerback_proto::access;
 use answerback_proto::code::{Class, Code};
 use answerback_proto::id::{DeviceId, UserId};
 use answerback_proto::kind::{
-    DeviceStanding, Kind, ListDevices, ListedDevice, NameDevice, RevokeDevice, SetChat,
+    DeviceStanding, Kind, ListDevices, ListedDevice, NameDevice, ReadGroup, RevokeDevice, SetChat,
     SetContacts, SetWriters,
 };
 use answerback_proto::limits::DEVICES_PER_PAGE_MAX;
 use answerback_proto::record::{
-    ChatChanged, ContactsChange, DeviceNamed, Revoke, WritersChange, WroteTo,
+    ChatChanged, ContactsChange, DeviceNamed, GroupReadUpTo, Revoke, WritersChange, WroteTo,
 };
 
 use super::chat::Chat;
@@ -37,10 +37,7 @@ impl Shard {
             Kind::ListContacts => self.list_contacts(origin, envelope),
             Kind::Watch => self.watch(origin, envelope),
             Kind::SetVisibility => self.set_visibility(origin, envelope),
-            Kind::ReadGroup => {
-                self.decline(origin, Code::Busy);
-                Ok(())
-            }
+            Kind::ReadGroup => self.read_group(origin, envelope),
             _ => Err(Code::KindNotAllowed),
         };
         if let Err(code) = handled {
@@ -109,6 +106,15 @@ impl Shard {
         let record = ChatChanged { user, device, peer, changes, flags, muted_until_ms };
         self.append(&record, &[], asked(origin));
         self.preload(origin.user, Some(UserId(peer)));
+        Ok(())
+    }
+
+    fn read_group(&mut self, origin: Origin, envelope: &[u8]) -> Result<(), Code> {
+        let ReadGroup { group, up_to } = access::read(envelope)?;
+        let (user, reader_device) = (origin.user.0, origin.device.0);
+        let record = GroupReadUpTo { user, reader_device, group, up_to };
+        self.append(&record, &[], asked(origin));
+        self.preload_chat(origin.user, UserId(group));
         Ok(())
     }
 

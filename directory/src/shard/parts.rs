@@ -6,6 +6,9 @@
 //! the number before it: the destination takes it only where `previous` ≤ what it has
 //! taken < `number`. What is lost on the way is sent again; what comes twice is dropped.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -13,11 +16,11 @@ use answerback_proto::id::{DeviceId, Generation, PartNumber, PartitionId, UserId
 use answerback_proto::kind::SequenceRange;
 use answerback_proto::record::{
     CopyPart, DeliveredButPart, DeliveredPart, ErasePart, ErasedPart, FailedPart, GroupFailedPart,
-    GroupGonePart, GroupPart, ReadPart,
+    GroupGonePart, GroupPart, GroupReceiptPart, ReadPart,
 };
 use bytes::Bytes;
 
-use super::group::GroupWord;
+use super::group::{GroupWord, SlotBits};
 use super::mail::Mail;
 use crate::limits::{GROUP_PART_BYTES_MAX, GROUP_PARTS_MAX};
 
@@ -40,6 +43,8 @@ pub(crate) enum PartBody {
     Group { word: Arc<GroupWord>, members: Arc<[UserId]>, flags: u16 },
     /// Members, ascending, that a message to a group will not be delivered to, and why.
     GroupFailed { about: About, sequence: u64, members: Arc<[(UserId, u16)]> },
+    /// Members who have a message to a group, and who have read it.
+    GroupReceipt { about: About, sequence: u64, version: u32, bits: SlotBits },
     /// Members of a group, ascending, do not exist.
     GroupGone { group: UserId, users: Arc<[UserId]> },
 }
@@ -65,7 +70,8 @@ impl PartBody {
             | Self::Copy { about, .. }
             | Self::Erase { about, .. }
             | Self::Erased { about, .. }
-            | Self::GroupFailed { about, .. } => *about,
+            | Self::GroupFailed { about, .. }
+            | Self::GroupReceipt { about, .. } => *about,
             Self::Group { word, .. } => {
                 About { user: word.sender, peer: word.group, device: word.about().0 }
             }
@@ -78,8 +84,11 @@ impl PartBody {
     /// What a newer part of the same key contains; other parts are never folded.
     fn fold_key(&self) -> Option<FoldKey> {
         match self {
-            Self::Delivered { about, .. } => Some((*about, false)),
-            Self::Read { about, .. } => Some((*about, true)),
+            Self::Delivered { about, .. } => Some((*about, Folded::Delivered)),
+            Self::Read { about, .. } => Some((*about, Folded::Read)),
+            &Self::GroupReceipt { about, sequence, version, .. } => {
+                Some((about, Folded::GroupReceipt { sequence, version }))
+            }
             Self::Failed { .. }
             | Self::Copy { .. }
             | Self::Erase { .. }
@@ -88,6 +97,20 @@ impl PartBody {
             | Self::GroupFailed { .. }
             | Self::GroupGone { .. } => None,
         }
+    }
+
+    /// Takes in what an older part of the same key says, unless it says that already.
+    fn absorb(&mut self, older: &Self) {
+        if let (Self::GroupReceipt { bits, .. }, Self::GroupReceipt { bits: known, .. }) =
+            (self, older)
+        {
+            bits.add(known);
+        }
+    }
+
+    /// Whether it counts as one of those that groups' words are held up by.
+    fn holds_up_groups(&self) -> bool {
+        !matches!(self, Self::GroupReceipt { .. })
     }
 
     /// Bytes of what it brings to members of a group.
@@ -99,8 +122,16 @@ impl PartBody {
     }
 }
 
-/// Whose messages, and whether they were read.
-type FoldKey = (About, bool);
+/// Whose messages, and what of them.
+type FoldKey = (About, Folded);
+
+/// What is said of messages, as far as a newer part contains it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Folded {
+    Delivered,
+    Read,
+    GroupReceipt { sequence: u64, version: u32 },
+}
 
 /// The parts from this partition to one other.
 #[derive(Debug)]
@@ -116,6 +147,8 @@ pub(crate) struct Outgoing {
     removed: Vec<PartNumber>,
     /// Of the groups' words among them.
     group_bytes: usize,
+    /// Those that groups' words are held up by.
+    holding_up: usize,
     /// Since the last checkpoint.
     changed: bool,
 }
@@ -137,6 +170,7 @@ impl Outgoing {
             stored_below: next,
             removed: Vec::new(),
             group_bytes: 0,
+            holding_up: 0,
             changed: false,
         }
     }
@@ -146,12 +180,12 @@ impl Outgoing {
         if let Some(key) = body.fold_key() {
             self.newest.insert(key, number);
         }
-        self.group_bytes += body.group_bytes();
+        self.note_queued(&body);
         self.queued.insert(number, body);
     }
 
     /// Puts a part at the end, and folds an older one into it.
-    pub(crate) fn push(&mut self, body: PartBody) {
+    pub(crate) fn push(&mut self, mut body: PartBody) {
         if planted!(FoldInPlace)
             && let Some(older) = body.fold_key().and_then(|key| self.newest.get(&key))
         {
@@ -161,15 +195,16 @@ impl Outgoing {
         let number = self.next;
         self.next = PartNumber(number.0 + 1);
         self.changed = true;
-        let key = body.fold_key();
-        self.group_bytes += body.group_bytes();
-        self.queued.insert(number, body);
-        if let Some(key) = key
+        if let Some(key) = body.fold_key()
             && let Some(older) = self.newest.insert(key, number)
+            && let Some(folded) = self.queued.remove(&older)
         {
-            self.queued.remove(&older);
+            body.absorb(&folded);
+            self.note_left(&folded);
             self.gone(older);
         }
+        self.note_queued(&body);
+        self.queued.insert(number, body);
     }
 
     /// The destination has committed all parts up to a number.
@@ -183,7 +218,7 @@ impl Outgoing {
             && *first.key() <= up_to
         {
             let (number, body) = first.remove_entry();
-            self.group_bytes -= body.group_bytes();
+            self.note_left(&body);
             if let Some(key) = body.fold_key() {
                 self.newest.remove(&key);
             }
@@ -219,7 +254,7 @@ impl Outgoing {
 
     /// Whether it takes no more words of groups for now.
     pub(crate) fn is_full_of_groups(&self) -> bool {
-        self.queued.len() >= GROUP_PARTS_MAX || self.group_bytes >= GROUP_PART_BYTES_MAX
+        self.holding_up >= GROUP_PARTS_MAX || self.group_bytes >= GROUP_PART_BYTES_MAX
     }
 
     /// The parts behind a number, each with the number that goes before it.
@@ -259,6 +294,16 @@ impl Outgoing {
         self.changed = false;
         self.removed = Vec::new();
         self.stored_below = self.next;
+    }
+
+    fn note_queued(&mut self, body: &PartBody) {
+        self.group_bytes += body.group_bytes();
+        self.holding_up += usize::from(body.holds_up_groups());
+    }
+
+    fn note_left(&mut self, body: &PartBody) {
+        self.group_bytes -= body.group_bytes();
+        self.holding_up -= usize::from(body.holds_up_groups());
     }
 
     fn gone(&mut self, number: PartNumber) {
@@ -338,7 +383,7 @@ macro_rules! about {
 }
 
 numbered!(DeliveredPart, DeliveredButPart, FailedPart, ReadPart, CopyPart, ErasePart, ErasedPart);
-numbered!(GroupPart, GroupFailedPart, GroupGonePart);
+numbered!(GroupPart, GroupFailedPart, GroupGonePart, GroupReceiptPart);
 about!(DeliveredPart, DeliveredButPart, FailedPart, ReadPart, CopyPart, ErasePart, ErasedPart);
 
 impl PartBody {
@@ -437,6 +482,21 @@ impl PartBody {
                 };
                 Mail::GroupFailed(part, Arc::clone(members))
             }
+            Self::GroupReceipt { sequence, version, bits, .. } => {
+                let part = GroupReceiptPart {
+                    source,
+                    generation,
+                    number,
+                    previous,
+                    user,
+                    group: peer,
+                    device,
+                    sequence: *sequence,
+                    version: *version,
+                    delivered_bytes: bits.delivered().len() as u16,
+                };
+                Mail::GroupReceipt(part, Bytes::from(bits.to_bytes()))
+            }
             Self::GroupGone { users, .. } => {
                 let part = GroupGonePart { source, generation, number, previous, group: peer };
                 Mail::GroupGone(part, Arc::clone(users))
@@ -449,107 +509,4 @@ impl PartBody {
 fn ranges_to_bytes(ranges: &[SequenceRange]) -> Bytes {
     let ends = ranges.iter().flat_map(|range| [range.first.0, range.last.0]);
     ends.flat_map(u64::to_le_bytes).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn delivered(user: u128, up_to: u64) -> PartBody {
-        let about = About { user: UserId(user), peer: UserId(9), device: DeviceId(1) };
-        PartBody::Delivered { about, up_to, delivered_at_ms: 0, except: Vec::new() }
-    }
-
-    fn numbers(outgoing: &Outgoing, sent: u64) -> Vec<(u64, u64)> {
-        outgoing
-            .behind(PartNumber(sent))
-            .map(|(number, previous, _)| (number.0, previous.0))
-            .collect()
-    }
-
-    fn part(number: u64, previous: u64) -> PartNumbers {
-        PartNumbers {
-            generation: Generation(1),
-            number: PartNumber(number),
-            previous: PartNumber(previous),
-        }
-    }
-
-    #[test]
-    fn a_folded_part_takes_the_next_number_and_names_the_one_before_it() {
-        let mut outgoing = Outgoing::default();
-        outgoing.push(delivered(1, 1));
-        outgoing.push(delivered(2, 1));
-        outgoing.push(delivered(1, 2));
-        assert_eq!(numbers(&outgoing, 0), [(2, 0), (3, 2)]);
-        outgoing.confirm(PartNumber(2));
-        assert_eq!(numbers(&outgoing, 0), [(3, 2)]);
-        outgoing.push(delivered(1, 3));
-        assert_eq!(numbers(&outgoing, 3), [(4, 2)]);
-    }
-
-    #[test]
-    fn a_part_is_taken_once_whether_its_older_one_came_or_not() {
-        let mut came = Incoming::default();
-        assert!(came.take(part(5, 0)) && came.take(part(9, 4)));
-        let mut lost = Incoming::default();
-        assert!(lost.take(part(9, 0)) && !lost.take(part(5, 0)) && !lost.take(part(9, 0)));
-    }
-
-    #[test]
-    fn a_part_behind_a_lost_one_is_not_taken() {
-        let mut incoming = Incoming::default();
-        assert!(!incoming.take(part(3, 2)));
-        assert!(incoming.take(part(2, 0)) && incoming.take(part(3, 2)));
-    }
-
-    #[test]
-    fn another_generation_counts_anew_and_an_older_one_not_at_all() {
-        let mut incoming = Incoming::default();
-        assert!(incoming.take(part(7, 0)));
-        let newer =
-            |number, previous| PartNumbers { generation: Generation(2), ..part(number, previous) };
-        assert!(!incoming.take(newer(6, 5)), "one before it may be on its way");
-        assert!(incoming.take(newer(5, 0)) && incoming.take(newer(6, 5)));
-        assert!(!incoming.take(part(8, 7)));
-    }
-
-    #[test]
-    fn what_waits_in_a_restored_queue_begins_its_numbers_anew() {
-        let mut outgoing = Outgoing::default();
-        (1..=3).for_each(|user| outgoing.push(delivered(user, 1)));
-        outgoing.confirm(PartNumber(1));
-        outgoing.forget_confirmed();
-        assert_eq!(numbers(&outgoing, 0), [(2, 0), (3, 2)]);
-    }
-
-    #[test]
-    fn a_confirmation_beyond_what_was_given_changes_nothing() {
-        let mut outgoing = Outgoing::default();
-        outgoing.push(delivered(1, 1));
-        outgoing.confirm(PartNumber(2));
-        assert_eq!(numbers(&outgoing, 0), [(1, 0)]);
-    }
-
-    #[test]
-    fn a_part_that_died_between_two_checkpoints_is_never_written() {
-        let mut outgoing = Outgoing::default();
-        outgoing.push(delivered(1, 1));
-        outgoing.push(delivered(1, 2));
-        let unstored = |outgoing: &Outgoing| {
-            outgoing
-                .behind(outgoing.stored_up_to())
-                .map(|(number, ..)| number.0)
-                .collect::<Vec<_>>()
-        };
-        assert_eq!((unstored(&outgoing), outgoing.removed()), (vec![2], [].as_slice()));
-        outgoing.forget_changes();
-        outgoing.push(delivered(1, 3));
-        assert_eq!(
-            (unstored(&outgoing), outgoing.removed()),
-            (vec![3], [PartNumber(2)].as_slice())
-        );
-        outgoing.forget_changes();
-        assert!(!outgoing.changed() && unstored(&outgoing).is_empty());
-    }
 }

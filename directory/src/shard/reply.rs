@@ -5,9 +5,8 @@ use answerback_proto::id::{Position, UserId};
 use answerback_proto::kind::{
     Accepted, CaughtUp, ChatDeleted, ChatSet, Chats, Contacts, Copied, Declined, Deliver,
     Delivered, DeviceMark, Devices, Done, Failed, GroupChanged, GroupCreated, GroupDeliver,
-    GroupDescribed, GroupFailed, OutOfOrder, Presence, RECEIPTS_ON, ReadBy, ReadElsewhere,
-    ReadNoted, Refused,
-    Skipped, Typing,
+    GroupDescribed, GroupFailed, GroupReadElsewhere, GroupReceipt, OutOfOrder, Presence,
+    RECEIPTS_ON, ReadBy, ReadElsewhere, ReadNoted, Refused, Skipped, Typing,
 };
 
 use super::effect::{
@@ -132,6 +131,26 @@ pub fn append_entry(out: &mut Vec<u8>, entry: &Entry) {
         EntryBody::GroupMessage(word)
         | EntryBody::GroupCopied(word)
         | EntryBody::GroupChanged(word) => append_word(out, address, (position, after), word),
+        EntryBody::GroupReceipt { device, sequence, version, bits } => {
+            let (device, sequence, version) = (device.0, sequence.0, *version);
+            let (delivered_bytes, read_bytes) = (0, 0);
+            let receipt = GroupReceipt {
+                position,
+                after,
+                device,
+                sequence,
+                version,
+                delivered_bytes,
+                read_bytes,
+            };
+            let appended = receipt.append(out, address, bits.delivered(), bits.read());
+            debug_assert_eq!(appended, Ok(()), "{bits:?}");
+        }
+        EntryBody::GroupReadElsewhere { reader, up_to, read_at_ms } => {
+            let (reader, up_to, read_at_ms) = (reader.0, up_to.0, *read_at_ms);
+            let read = GroupReadElsewhere { position, after, reader, up_to, read_at_ms };
+            append_frame(out, address, &read, &[], &[]);
+        }
         EntryBody::GroupFailed { device, sequence, members } => {
             let (device, sequence) = (device.0, sequence.0);
             let members_count = members.len() as u16;

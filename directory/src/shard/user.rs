@@ -1,8 +1,10 @@
 //! All that belongs to one user: inbox, devices, chats.
 
+mod device;
+
+pub(crate) use device::{Attempts, Device, Devices, Standing};
+
 use std::collections::BTreeMap;
-use std::ops::{Deref, DerefMut};
-use std::slice;
 
 use answerback_proto::id::{DeviceId, Position, UserId};
 
@@ -29,123 +31,6 @@ pub(crate) enum Existence {
     Group,
 }
 
-/// Whether a device owes acknowledgements.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[repr(u8)]
-pub(crate) enum Standing {
-    /// It does.
-    #[default]
-    Active = 0,
-    /// It was away too long, or owed too much; its next login makes it start at the floor.
-    Lapsed = 1,
-    /// It is not the user's any more, for good.
-    Revoked = 2,
-    /// It does again, having lapsed, and may not have been told so: until it acknowledges
-    /// something, each login tells it.
-    Returned = 3,
-}
-
-/// One install of the app.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Device {
-    pub(crate) id: DeviceId,
-    /// All entries up to here are stored there, as far as the journal knows.
-    pub(crate) cursor: Position,
-    /// The counter of its last login.
-    pub(crate) connection_counter: u64,
-    /// Its tickets of sessions before this one are void: the counter of its last login with a
-    /// token, or that of the session whose ticket it last came with.
-    pub(crate) ticket: u64,
-    pub(crate) standing: Standing,
-    /// When it last logged in, s since 1970; 0 where an older version let it in.
-    pub(crate) last_login_s: u32,
-    /// As the user called it.
-    pub(crate) name: Option<Box<DeviceName>>,
-    /// With the first entry that it has not acknowledged; mostly none.
-    pub(crate) attempts: Option<Box<Attempts>>,
-    /// Since the last checkpoint.
-    pub(crate) changed: bool,
-}
-
-/// What a user calls a device. Boxed where it is, since most have none.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct DeviceName(pub(crate) Box<str>);
-
-impl Device {
-    /// What the user calls it; empty for nothing.
-    pub(crate) fn name(&self) -> &str {
-        self.name.as_ref().map_or("", |name| &name.0)
-    }
-
-    /// As above, to change it.
-    pub(crate) fn set_name(&mut self, name: &str) {
-        self.name = (!name.is_empty()).then(|| Box::new(DeviceName(name.into())));
-        self.changed = true;
-    }
-
-    /// It is the user's no more, and nobody needs its name.
-    pub(crate) fn revoke(&mut self) {
-        self.standing = Standing::Revoked;
-        self.set_name("");
-    }
-
-    /// Whether it owes acknowledgements.
-    pub(crate) fn is_active(&self) -> bool {
-        matches!(self.standing, Standing::Active | Standing::Returned)
-    }
-}
-
-/// The devices of a user. Most users have one, which needs no memory of its own then.
-#[derive(Debug)]
-pub(crate) enum Devices {
-    One(Device),
-    Several(Box<[Device]>),
-}
-
-impl Default for Devices {
-    fn default() -> Self {
-        Self::Several(Box::default())
-    }
-}
-
-impl Devices {
-    fn push(&mut self, device: Device) {
-        *self = match std::mem::take(self) {
-            Self::One(first) => Self::Several(Box::new([first, device])),
-            Self::Several(others) if others.is_empty() => Self::One(device),
-            Self::Several(others) => Self::Several(others.into_iter().chain([device]).collect()),
-        };
-    }
-}
-
-impl Deref for Devices {
-    type Target = [Device];
-
-    fn deref(&self) -> &[Device] {
-        match self {
-            Self::One(device) => slice::from_ref(device),
-            Self::Several(devices) => devices,
-        }
-    }
-}
-
-impl DerefMut for Devices {
-    fn deref_mut(&mut self) -> &mut [Device] {
-        match self {
-            Self::One(device) => slice::from_mut(device),
-            Self::Several(devices) => devices,
-        }
-    }
-}
-
-/// How often an entry was offered to a living session and not taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Attempts {
-    pub(crate) position: Position,
-    pub(crate) count: u16,
-    pub(crate) first_ms: u64,
-}
-
 /// All that belongs to one user.
 #[derive(Debug)]
 pub(crate) struct User {
@@ -162,7 +47,7 @@ pub(crate) struct User {
     pub(crate) messages: u32,
     /// Their payload bytes.
     pub(crate) bytes: u64,
-    /// When something of the user's is due; `NEVER` for nothing.
+    /// When something of the user's is due, receipts of groups aside; `NEVER` for nothing.
     pub(crate) due_ms: u64,
     /// As the row in the table of due times says.
     pub(crate) stored_due_ms: u64,
@@ -220,6 +105,8 @@ struct Rare {
     set_chats: u16,
     /// Other ends of chats in which something is withheld, and when the first of it ends.
     withheld: BTreeMap<UserId, u64>,
+    /// Groups in which receipts wait to be told, and when the first of them may be.
+    untold: BTreeMap<UserId, u64>,
     contacts: Contacts,
     /// Of a user for contacts: whom he wrote to lately, the newest last.
     written_to: Vec<UserId>,
@@ -444,6 +331,39 @@ impl User {
         self.withheld().map(|(_, due_ms)| due_ms).min()
     }
 
+    /// Groups in which receipts wait to be told, and when the first of them may be.
+    pub(crate) fn untold(&self) -> impl Iterator<Item = (UserId, u64)> {
+        let untold = self.rare.iter().flat_map(|rare| &rare.untold);
+        untold.map(|(group, due_ms)| (*group, *due_ms))
+    }
+
+    /// Notes when the first of what waits in a group may be told; none where nothing waits.
+    pub(crate) fn note_untold(&mut self, group: UserId, due_ms: Option<u64>) {
+        match due_ms {
+            Some(due_ms) => {
+                self.rare.get_or_insert_default().untold.insert(group, due_ms);
+            }
+            None => {
+                if let Some(rare) = &mut self.rare {
+                    rare.untold.remove(&group);
+                }
+            }
+        }
+    }
+
+    /// Whatever waits is told to nobody.
+    pub(crate) fn forget_untold(&mut self) {
+        if let Some(rare) = &mut self.rare {
+            rare.untold.clear();
+        }
+    }
+
+    /// When to look at this user again, receipts of groups included: these come every second,
+    /// and are told without a look at the inbox.
+    pub(crate) fn next_due_ms(&self) -> u64 {
+        self.untold().map(|(_, due_ms)| due_ms).fold(self.due_ms, u64::min)
+    }
+
     /// How much is withheld of a peer's, where the chat is in memory: messages and bytes.
     pub(crate) fn withheld_of(&self, peer: UserId) -> (u32, u64) {
         let has_any = self.rare.as_ref().is_some_and(|rare| !rare.withheld.is_empty());
@@ -533,7 +453,7 @@ impl User {
     pub(crate) fn forget_changes(&mut self) {
         self.listed = false;
         self.freezing = true;
-        self.stored_due_ms = self.due_ms;
+        self.stored_due_ms = self.next_due_ms();
         self.devices.iter_mut().for_each(|device| device.changed = false);
         self.chats.values_mut().for_each(Chat::forget_changes);
         self.inbox.handle_frozen();

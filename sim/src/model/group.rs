@@ -106,7 +106,7 @@ impl Group {
             .collect::<Vec<_>>()
         {
             let free = (0..).find(|slot| !self.slots.values().any(|taken| taken == slot));
-            self.slots.insert(user, free.expect("a group is bounded"));
+            self.slots.insert(user, free.unwrap_or_default());
         }
     }
 

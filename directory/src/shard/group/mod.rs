@@ -10,11 +10,15 @@
 //! member's devices, as a user's do. It has no inbox, and nobody can log in as one.
 
 mod bodies;
+mod receipts;
 mod roster;
 mod word;
 
 pub(crate) use bodies::{Bodies, Body};
+pub use receipts::SlotBits;
+pub(crate) use receipts::{Counted, GroupChat, Seat, Tally, Unread};
 pub(crate) use roster::{Group, Member, Role, by_home};
+pub(crate) use word::Membership;
 pub use word::{GroupWord, Said};
 
 use answerback_proto::id::UserId;

@@ -1,12 +1,13 @@
 //! What members of a group are sent: a message, or what changed.
 
 use answerback_proto::id::{DeviceId, PartitionId, Sequence, UserId};
-use answerback_proto::kind::{NUMBERED_USER_BYTES, change};
+use answerback_proto::kind::{NUMBERED_USER_BYTES, change, slot_of};
 use answerback_proto::record::{GroupPart, RECEIPTS};
 use bytes::Bytes;
 
 use super::super::parts::PartNumbers;
 use super::super::rows::Fields;
+use super::receipts::Seat;
 
 /// What members of a group are sent, the same for all of a partition.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -56,6 +57,15 @@ pub enum Said {
     },
 }
 
+/// What becomes of a user's membership.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Membership {
+    /// He is a member from here on.
+    Joined(Seat),
+    /// He is none any more.
+    Left,
+}
+
 impl Default for Said {
     fn default() -> Self {
         Self::Change { change: 0, members_count: 0, name_length: 0 }
@@ -87,18 +97,28 @@ impl GroupWord {
     }
 
     /// What becomes of a user's membership by it; nothing where none is said.
-    pub(crate) fn membership_of(&self, user: UserId) -> Option<bool> {
-        let Said::Change { change: told, members_count, .. } = self.said else { return None };
+    pub(crate) fn membership_of(&self, user: UserId) -> Option<Membership> {
+        let Said::Change { change: told, .. } = self.said else { return None };
         match told {
-            change::CREATED | change::JOINED => Some(true),
-            change::REMOVED => {
-                let length = usize::from(members_count) * NUMBERED_USER_BYTES;
-                let pairs = self.payload.get(..length)?.chunks_exact(NUMBERED_USER_BYTES);
-                let id = user.0.to_le_bytes();
-                pairs.into_iter().any(|pair| pair.starts_with(&id)).then_some(false)
+            change::CREATED | change::JOINED => {
+                let slot = slot_of(self.number_of(user)?);
+                Some(Membership::Joined(Seat { slot, since: self.version }))
             }
+            change::REMOVED => self.number_of(user).map(|_| Membership::Left),
             _ => None,
         }
+    }
+
+    /// The number beside a user whom a change lists.
+    fn number_of(&self, user: UserId) -> Option<u16> {
+        let Said::Change { members_count, .. } = self.said else { return None };
+        let length = usize::from(members_count) * NUMBERED_USER_BYTES;
+        let (pairs, _) = self.payload.get(..length)?.as_chunks::<NUMBERED_USER_BYTES>();
+        let of_pair = |[id @ .., low, high]: &[u8; NUMBERED_USER_BYTES]| {
+            (u128::from_le_bytes(*id), u16::from_le_bytes([*low, *high]))
+        };
+        let index = pairs.binary_search_by_key(&user, |pair| UserId(of_pair(pair).0)).ok()?;
+        pairs.get(index).map(|pair| of_pair(pair).1)
     }
 
     /// Appends it as rows have it, the payload last.

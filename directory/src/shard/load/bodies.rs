@@ -1,4 +1,5 @@
-//! What groups have on the disk: their lists of members, what members were sent, who holds it.
+//! What groups have on the disk: their lists of members, what members were sent, who holds it,
+//! who has read it.
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -6,6 +7,7 @@ use std::sync::Arc;
 use answerback_proto::id::{PartitionId, Position, UserId};
 use bytes::Bytes;
 
+use super::super::chat::Chat;
 use super::super::checkpoint::Table;
 use super::super::group::{Group, GroupWord};
 use super::super::inbox::InboxEntry;
@@ -102,4 +104,34 @@ pub(super) fn read_holders(
         found.push((place, holders));
     }
     Ok(found)
+}
+
+/// Gives a chat with a group what the user has not read of it.
+pub(super) fn read_unread(
+    reader: &dyn StateReader,
+    partition: PartitionId,
+    (from, to): (&[u8], &[u8]),
+    chat: &mut Chat,
+) -> Result<(), StorageFault> {
+    reader.range(Table::Unread, from, to, &mut |key, value| {
+        let (position, unread) =
+            rows::read_unread(key, value).ok_or_else(|| unreadable(Table::Unread, partition))?;
+        chat.group_or_new().unread.load(position, unread);
+        Ok(ControlFlow::Continue(()))
+    })
+}
+
+/// And who has what the user sent there.
+pub(super) fn read_tallies(
+    reader: &dyn StateReader,
+    partition: PartitionId,
+    (from, to): (&[u8], &[u8]),
+    chat: &mut Chat,
+) -> Result<(), StorageFault> {
+    reader.range(Table::Tally, from, to, &mut |key, value| {
+        let (of, tally) =
+            rows::read_tally(key, value).ok_or_else(|| unreadable(Table::Tally, partition))?;
+        chat.group_or_new().tallies.load(of, tally);
+        Ok(ControlFlow::Continue(()))
+    })
 }

@@ -11,9 +11,11 @@ use super::super::group::{
 };
 use super::super::inbox::InboxEntry;
 use super::super::parts::{About, PartBody};
-use super::read::Fields;
+use super::fields::Fields;
 use super::write::Writer;
-use super::{GROUP_CHANGED, GROUP_COPIED, GROUP_FAILED, GROUP_GONE, GROUP_MESSAGE, GROUP_WORD};
+use super::{
+    GROUP_CHANGED, GROUP_COPIED, GROUP_FAILED, GROUP_GONE, GROUP_MESSAGE, GROUP_RECEIPT, GROUP_WORD,
+};
 
 impl Writer {
     /// A group's list of members.
@@ -60,6 +62,10 @@ impl Writer {
             PartBody::GroupFailed { sequence, members, .. } => {
                 self.u8(GROUP_FAILED).u128(user).u128(peer).u128(device);
                 self.u64(*sequence).bytes(&list_numbered(members))
+            }
+            PartBody::GroupReceipt { sequence, version, bits, .. } => {
+                self.u8(GROUP_RECEIPT).u128(user).u128(peer).u128(device);
+                self.u64(*sequence).u32(*version).slot_bits(bits)
             }
             PartBody::GroupGone { users, .. } => {
                 self.u8(GROUP_GONE).u128(user).u128(peer).u128(device);
@@ -121,6 +127,10 @@ pub(super) fn read_part(kind: u8, about: About, value: &mut Fields<'_>) -> Optio
             let sequence = value.u64()?;
             let members = numbered_users(value.rest()).into();
             PartBody::GroupFailed { about, sequence, members }
+        }
+        GROUP_RECEIPT => {
+            let (sequence, version) = (value.u64()?, value.u32()?);
+            PartBody::GroupReceipt { about, sequence, version, bits: value.slot_bits()? }
         }
         GROUP_GONE => PartBody::GroupGone { group: about.peer, users: users(value.rest()).into() },
         _ => return None,

@@ -3,7 +3,7 @@
 use answerback_proto::id::{
     DeviceId, Generation, PartNumber, PartitionId, Position, Sequence, TokenId, UserId,
 };
-use answerback_proto::kind::{ChatSettings, SequenceRange};
+use answerback_proto::kind::ChatSettings;
 use answerback_proto::record::Settings;
 use bytes::Bytes;
 
@@ -12,17 +12,19 @@ use super::super::checkpoint::Table;
 use super::super::digest::Digest;
 use super::super::effect::EntryBody;
 use super::super::grant::RevokedToken;
-use super::super::group::{Group, numbered_users};
+use super::super::group::{Group, Seat, numbered_users};
 use super::super::inbox::{Inbox, InboxEntry};
 use super::super::parts::{About, Incoming, Outgoing, PartBody};
 use super::super::sequence::Decisions;
 use super::super::state::State;
 use super::super::user::{Attempts, Device, Existence, Standing, User, Visibility};
 use super::super::withheld::WithheldMessage;
+use super::fields::Fields;
 use super::{
     CHAT_DELETED, CHAT_SET, COPIED, DELETED_UP_TO, DELIVERED, ERASE, ERASED, ERASED_UP_TO, FAILED,
-    GROUP, GROUP_FAILED, HAS_PARKED, HAS_SETTINGS, HAS_WITHHELD, IN_GROUP, MESSAGE, OWN, PURGED,
-    PURGING, READ_BY, READ_ELSEWHERE, TOKENS, WITH_LOGIN, group,
+    GROUP, GROUP_FAILED, GROUP_READ_ELSEWHERE, GROUP_READ_UP_TO, GROUP_RECEIPT, HAS_PARKED,
+    HAS_SETTINGS, HAS_TALLIES, HAS_UNREAD, HAS_WITHHELD, IN_GROUP, MESSAGE, OWN, PURGED, PURGING,
+    READ_BY, READ_ELSEWHERE, TOKENS, WITH_LOGIN, group,
 };
 use crate::ports::StorageFault;
 
@@ -36,6 +38,17 @@ pub(crate) struct Besides {
     pub(crate) parked: bool,
     /// Messages that are withheld.
     pub(crate) withheld: bool,
+    /// Messages of a group that are unread.
+    pub(crate) unread: bool,
+    /// Receipts that are counted.
+    pub(crate) tallies: bool,
+}
+
+impl Besides {
+    /// Whether there is any of it.
+    pub(crate) fn is_any(self) -> bool {
+        self.parked || self.withheld || self.unread || self.tallies
+    }
 }
 
 /// The tables whose rows are in memory from the start.
@@ -165,7 +178,6 @@ pub(crate) fn read_head(id: UserId, value: &[u8]) -> Option<User> {
     user.messages = value.u32()?;
     user.bytes = value.u64()?;
     user.due_ms = value.u64()?;
-    user.stored_due_ms = user.due_ms;
     user.existence = Existence::Exists;
     while !value.len().is_multiple_of(size_of::<u128>()) {
         match value.u8()? {
@@ -190,6 +202,7 @@ pub(crate) fn read_head(id: UserId, value: &[u8]) -> Option<User> {
         gaps.push(UserId(value.u128()?));
     }
     user.set_gaps(gaps);
+    user.stored_due_ms = user.next_due_ms();
     Some(user)
 }
 
@@ -202,11 +215,15 @@ fn read_own(user: &mut User, value: &mut Fields<'_>) -> Option<()> {
         1 => true,
         _ => return None,
     });
-    let (written_to, _) = (value.u8()?, value.u16()?);
+    let (written_to, untold) = (value.u8()?, value.u16()?);
     user.note_set_chats(set_chats);
     for _ in 0..withheld {
         let peer = UserId(value.u128()?);
         user.note_withheld(peer, Some(value.u64()?));
+    }
+    for _ in 0..untold {
+        let group = UserId(value.u128()?);
+        user.note_untold(group, Some(value.u64()?));
     }
     for _ in 0..written_to {
         user.note_written_to(UserId(value.u128()?));
@@ -269,34 +286,46 @@ pub(crate) fn read_chat(value: &[u8]) -> Option<(Chat, Besides)> {
     (chat.last_accepted_ms, chat.waiting, chat.used) = (last_accepted_ms, waiting, true);
     let flags = value.u8()?;
     let has = |flag: u8| flags & flag != 0;
-    let besides = Besides { parked: has(HAS_PARKED), withheld: has(HAS_WITHHELD) };
-    chat.in_group = has(IN_GROUP);
+    let besides = Besides {
+        parked: has(HAS_PARKED),
+        withheld: has(HAS_WITHHELD),
+        unread: has(HAS_UNREAD),
+        tallies: has(HAS_TALLIES),
+    };
     if has(HAS_SETTINGS) {
         let (flags, muted_until_ms) = (value.u16()?, value.u64()?);
         chat.set_settings(ChatSettings { flags, muted_until_ms });
-        chat.changed = false;
+    }
+    if has(IN_GROUP) {
+        let (slot, since) = (value.u16()?, value.u32()?);
+        chat.group_or_new().seat = Some(Seat { slot, since });
     }
     while !value.is_empty() {
         let kind = match value.u8()? {
             GROUP_FAILED => {
                 let (device, sequence) = (DeviceId(value.u128()?), Sequence(value.u64()?));
                 chat.note_failure(device, sequence, Position(value.u64()?));
-                chat.changed = false;
                 continue;
             }
             1 => ReceiptKind::Delivered,
             2 => ReceiptKind::ReadBy,
             3 => ReceiptKind::ReadElsewhere,
+            GROUP_READ_UP_TO => {
+                chat.group_or_new().read_up_to = Position(value.u64()?);
+                continue;
+            }
             DELETED_UP_TO => {
                 chat.deleted_up_to = Position(value.u64()?);
                 continue;
             }
             4 => ReceiptKind::ChatSet,
+            5 => ReceiptKind::GroupReadElsewhere,
             _ => return None,
         };
         let (device, position) = (DeviceId(value.u128()?), Position(value.u64()?));
         chat.receipts.push(Receipt { kind, device, position });
     }
+    chat.changed = false;
     Some((chat, besides))
 }
 
@@ -459,6 +488,17 @@ fn read_entry(value: &mut Fields<'_>, payloads: &mut Vec<u8>) -> Option<InboxEnt
         FAILED => {
             EntryBody::Failed { device, sequence: Sequence(value.u64()?), code: value.u16()? }
         }
+        GROUP_RECEIPT => EntryBody::GroupReceipt {
+            device,
+            sequence: Sequence(value.u64()?),
+            version: value.u32()?,
+            bits: value.slot_bits()?.into(),
+        },
+        GROUP_READ_ELSEWHERE => EntryBody::GroupReadElsewhere {
+            reader: device,
+            up_to: Position(value.u64()?),
+            read_at_ms: value.u64()?,
+        },
         GROUP_FAILED => EntryBody::GroupFailed {
             device,
             sequence: Sequence(value.u64()?),
@@ -468,75 +508,4 @@ fn read_entry(value: &mut Fields<'_>, payloads: &mut Vec<u8>) -> Option<InboxEnt
     };
     let entry = InboxEntry { peer, put_at_ms, expires_at_ms, payload_bytes, body };
     value.is_empty().then_some(entry)
-}
-
-/// Reads fields off the front.
-pub(crate) struct Fields<'a>(pub(crate) &'a [u8]);
-
-impl<'a> Fields<'a> {
-    pub(crate) fn take<const N: usize>(&mut self) -> Option<[u8; N]> {
-        let (taken, rest) = self.0.split_first_chunk()?;
-        self.0 = rest;
-        Some(*taken)
-    }
-
-    pub(crate) fn u8(&mut self) -> Option<u8> {
-        self.take().map(u8::from_le_bytes)
-    }
-
-    pub(crate) fn u16(&mut self) -> Option<u16> {
-        self.take().map(u16::from_le_bytes)
-    }
-
-    pub(crate) fn u32(&mut self) -> Option<u32> {
-        self.take().map(u32::from_le_bytes)
-    }
-
-    pub(crate) fn u64(&mut self) -> Option<u64> {
-        self.take().map(u64::from_le_bytes)
-    }
-
-    pub(crate) fn u128(&mut self) -> Option<u128> {
-        self.take().map(u128::from_le_bytes)
-    }
-
-    pub(crate) fn be_u16(&mut self) -> Option<u16> {
-        self.take().map(u16::from_be_bytes)
-    }
-
-    pub(crate) fn be_u64(&mut self) -> Option<u64> {
-        self.take().map(u64::from_be_bytes)
-    }
-
-    pub(crate) fn be_u128(&mut self) -> Option<u128> {
-        self.take().map(u128::from_be_bytes)
-    }
-
-    pub(crate) fn bytes(&mut self, count: usize) -> Option<&'a [u8]> {
-        let (taken, rest) = self.0.split_at_checked(count)?;
-        self.0 = rest;
-        Some(taken)
-    }
-
-    pub(crate) fn rest(&mut self) -> &'a [u8] {
-        std::mem::take(&mut self.0)
-    }
-
-    /// All that is left, as ranges.
-    pub(crate) fn ranges(&mut self) -> Option<Vec<SequenceRange>> {
-        let mut ranges = Vec::new();
-        while !self.is_empty() {
-            let (first, last) = (Sequence(self.u64()?), Sequence(self.u64()?));
-            ranges.push(SequenceRange { first, last });
-        }
-        Some(ranges)
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        self.0.len()
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
 }

@@ -14,9 +14,9 @@ use super::super::user::{ALWAYS, Device, Existence, NEVER, User};
 use super::super::withheld::Withheld;
 use super::{
     CHAT_DELETED, CHAT_SET, COPIED, DELETED_UP_TO, DELIVERED, ERASE, ERASED, ERASED_UP_TO, FAILED,
-    GROUP, GROUP_CHANGED, GROUP_COPIED, GROUP_FAILED, GROUP_MESSAGE, HAS_PARKED, HAS_SETTINGS,
-    HAS_WITHHELD, IN_GROUP, MESSAGE, OWN, PURGED, PURGING, READ_BY, READ_ELSEWHERE, TOKENS,
-    WITH_LOGIN,
+    GROUP, GROUP_CHANGED, GROUP_COPIED, GROUP_FAILED, GROUP_MESSAGE, GROUP_READ_ELSEWHERE,
+    GROUP_RECEIPT, HAS_PARKED, HAS_SETTINGS, HAS_TALLIES, HAS_UNREAD, HAS_WITHHELD, IN_GROUP,
+    MESSAGE, OWN, PURGED, PURGING, READ_BY, READ_ELSEWHERE, TOKENS, WITH_LOGIN,
 };
 
 /// Every row that changed since the last checkpoint, which it now is.
@@ -158,8 +158,10 @@ impl Writer {
         let withheld: Vec<_> = user.withheld().collect();
         let visibility = user.visibility();
         let (contacts, written_to) = (user.contacts_count(), user.written_to());
+        let untold: Vec<_> = user.untold().collect();
         let is_for_contacts = user.is_for_contacts() && !planted!(WritersNotPersisted);
-        let is_usual = visibility.is_everybody() && contacts == 0 && !is_for_contacts;
+        let is_usual =
+            visibility.is_everybody() && contacts == 0 && !is_for_contacts && untold.is_empty();
         if user.set_chats() == 0 && withheld.is_empty() && is_usual {
             return;
         }
@@ -170,8 +172,8 @@ impl Writer {
             .u16(contacts)
             .u8(u8::from(is_for_contacts))
             .u8(written_to.len() as u8)
-            .u16(0);
-        for (peer, due_ms) in withheld {
+            .u16(untold.len() as u16);
+        for (peer, due_ms) in withheld.into_iter().chain(untold) {
             self.u128(peer.0).u64(due_ms);
         }
         written_to.iter().for_each(|peer| {
@@ -179,15 +181,16 @@ impl Writer {
         });
     }
 
-    fn due(&mut self, user: &[u8; 16], User { due_ms, stored_due_ms, .. }: &User) {
+    fn due(&mut self, id: &[u8; 16], user: &User) {
+        let (due_ms, stored_due_ms) = (user.next_due_ms(), user.stored_due_ms);
         if due_ms == stored_due_ms {
             return;
         }
-        if *stored_due_ms != NEVER {
-            self.key(&[&stored_due_ms.to_be_bytes(), user]).delete(Table::Expiry);
+        if stored_due_ms != NEVER {
+            self.key(&[&stored_due_ms.to_be_bytes(), id]).delete(Table::Expiry);
         }
-        if *due_ms != NEVER && !(*due_ms == ALWAYS && planted!(PurgeStops)) {
-            self.key(&[&due_ms.to_be_bytes(), user]).put(Table::Expiry);
+        if due_ms != NEVER && !(due_ms == ALWAYS && planted!(PurgeStops)) {
+            self.key(&[&due_ms.to_be_bytes(), id]).put(Table::Expiry);
         }
     }
 
@@ -216,10 +219,13 @@ impl Writer {
             self.u8(flag(chat.has_gap(), HAS_PARKED)
                 | flag(chat.withheld().0 > 0, HAS_WITHHELD)
                 | flag(has_settings, HAS_SETTINGS)
-                | flag(chat.in_group, IN_GROUP));
+                | flag(chat.is_member(), IN_GROUP)
+                | flag(chat.group().is_some_and(|group| !group.unread.is_empty()), HAS_UNREAD)
+                | flag(chat.group().is_some_and(|group| !group.tallies.is_empty()), HAS_TALLIES));
             if has_settings {
                 self.u16(settings.flags).u64(settings.muted_until_ms);
             }
+            self.group_chat(chat.group());
             if chat.deleted_up_to.0 > 0 && !planted!(MarksNotPersisted) {
                 self.u8(DELETED_UP_TO).u64(chat.deleted_up_to.0);
             }
@@ -233,6 +239,9 @@ impl Writer {
         }
         for sender in chat.senders.iter().filter(|sender| sender.changed) {
             self.sender(user, &peer, sender);
+        }
+        if let Some(group) = chat.group() {
+            self.group_receipts(user, &peer, group);
         }
     }
 
@@ -340,6 +349,14 @@ impl Writer {
             EntryBody::GroupMessage(word) => self.u8(GROUP_MESSAGE).u64(word.place),
             EntryBody::GroupCopied(word) => self.u8(GROUP_COPIED).u64(word.place),
             EntryBody::GroupChanged(word) => self.u8(GROUP_CHANGED).u64(word.place),
+            EntryBody::GroupReceipt { device, sequence, version, bits } => {
+                self.entry_head(GROUP_RECEIPT, peer, *device, put_at_ms);
+                self.u64(sequence.0).u32(*version).slot_bits(bits)
+            }
+            EntryBody::GroupReadElsewhere { reader, up_to, read_at_ms } => {
+                self.entry_head(GROUP_READ_ELSEWHERE, peer, *reader, put_at_ms);
+                self.u64(up_to.0).u64(*read_at_ms)
+            }
             EntryBody::GroupFailed { device, sequence, members } => {
                 self.entry_head(GROUP_FAILED, peer, *device, put_at_ms);
                 self.u64(sequence.0).bytes(&list_numbered(members))
@@ -377,9 +394,10 @@ impl Writer {
             PartBody::Erased { marks, .. } => {
                 self.u8(ERASED).u128(user).u128(peer).u128(device).bytes(marks)
             }
-            PartBody::Group { .. } | PartBody::GroupFailed { .. } | PartBody::GroupGone { .. } => {
-                self.group_part(body)
-            }
+            PartBody::Group { .. }
+            | PartBody::GroupFailed { .. }
+            | PartBody::GroupReceipt { .. }
+            | PartBody::GroupGone { .. } => self.group_part(body),
         }
     }
 

@@ -1,12 +1,15 @@
 //! A device has stored its inbox up to a position: what any device has is delivered, what
 //! every device has leaves.
 
+use std::sync::Arc;
+
 use answerback_proto::id::{DeviceId, Position, Sequence, UserId};
 use answerback_proto::record::Acknowledge;
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 
 use super::super::effect::EntryBody;
+use super::super::group::GroupWord;
 use super::super::parts::{About, PartBody};
 use super::super::user::{NEVER, Standing, User};
 use super::{Consequences, Missing, State, Verdict, chat_of, require_known};
@@ -19,7 +22,7 @@ struct Newly {
     up_to: Sequence,
     count: u32,
     bytes: u64,
-    /// The peer is a group, whose members are told nothing of it.
+    /// The peer is a group: whether anybody is told is said message by message.
     of_group: bool,
 }
 
@@ -38,7 +41,7 @@ impl State {
         };
         let left_up_to = user.left_up_to();
         require_known(user, cursor, up_to)?;
-        let newly = newly_delivered(user, up_to);
+        let (newly, receipted) = newly_delivered(user, up_to);
         require_chats(user, &newly)?;
         self.require_bodies(acting, left_up_to, up_to)?;
         for Newly { peer, of_group, .. } in &newly {
@@ -50,6 +53,9 @@ impl State {
         self.take_cursor(acting, device, up_to);
         for newly in newly {
             self.deliver(acting, newly, consequences);
+        }
+        for (position, word) in receipted {
+            self.tell_has(acting, position, &word);
         }
         self.digest.mix(up_to.0);
         self.let_leave(acting, left_up_to);
@@ -136,16 +142,22 @@ fn require_chats(user: &User, newly: &[Newly]) -> Result<(), Missing> {
 /// As many senders are searched one by one.
 const FEW_SENDERS: usize = 8;
 
+/// A group's message that has receipts, and its place in the inbox.
+type Receipted = (Position, Arc<GroupWord>);
+
 /// The messages between the floor and a position, by sender and device, in the order of the
-/// first of each.
-fn newly_delivered(user: &User, up_to: Position) -> Vec<Newly> {
-    let mut found: Vec<Newly> = Vec::new();
+/// first of each; and those of groups with receipts.
+fn newly_delivered(user: &User, up_to: Position) -> (Vec<Newly>, Vec<Receipted>) {
+    let (mut found, mut receipted) = (Vec::<Newly>::new(), Vec::new());
     // Where each is in `found`, once there are many.
     let mut index_of = HashMap::with_hasher(FixedState::default());
-    for (_, entry) in user.inbox.known(user.floor, up_to) {
+    for (position, entry) in user.inbox.known(user.floor, up_to) {
         let (device, up_to, of_group) = match &entry.body {
             EntryBody::Message { device, sequence, .. } => (*device, *sequence, false),
-            EntryBody::GroupMessage(_) => (DeviceId(0), Sequence(0), true),
+            EntryBody::GroupMessage(word) => {
+                receipted.extend(word.receipts.then(|| (position, Arc::clone(word))));
+                (DeviceId(0), Sequence(0), true)
+            }
             _ => continue,
         };
         let (peer, bytes) = (entry.peer, u64::from(entry.payload_bytes));
@@ -165,7 +177,7 @@ fn newly_delivered(user: &User, up_to: Position) -> Vec<Newly> {
             index_of.extend(unlisted.map(|(index, known)| ((known.peer, known.device), index)));
         }
     }
-    found
+    (found, receipted)
 }
 
 impl Newly {

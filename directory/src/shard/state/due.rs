@@ -25,9 +25,29 @@ impl State {
         if user.existence == Existence::Purging {
             return self.go_on_with_purge(acting, consequences);
         }
-        if is_doubted || user.due_ms > now_ms {
+        if is_doubted || user.next_due_ms() > now_ms {
             return Ok(Verdict::Silent);
         }
+        let untold = self.require_untold(acting, now_ms)?;
+        if self.user(acting)?.due_ms <= now_ms {
+            self.end_due(acting, now_ms, consequences)?;
+        }
+        for (group, due) in untold {
+            self.tell_receipts(acting, group, due, consequences);
+        }
+        self.digest.mix(now_ms);
+        self.list(acting);
+        Ok(Verdict::Silent)
+    }
+
+    /// Whatever has ended of an inbox, or of its devices.
+    fn end_due(
+        &mut self,
+        acting: UserId,
+        now_ms: u64,
+        consequences: &mut Consequences,
+    ) -> Result<(), Missing> {
+        let user = self.user(acting)?;
         let left_up_to = user.left_up_to();
         let last = user.inbox.last_position();
         require_known(user, left_up_to, last)?;
@@ -50,9 +70,7 @@ impl State {
         self.lapse(acting, now_ms, consequences);
         self.let_leave(acting, left_up_to);
         self.set_next_due(acting);
-        self.digest.mix(now_ms);
-        self.list(acting);
-        Ok(Verdict::Silent)
+        Ok(())
     }
 
     /// An entry was offered and not taken. Once that has happened often enough, over long

@@ -278,7 +278,10 @@ impl State {
             Record::MembersChange(record) => self.change_members(record, payload, consequences)?,
             Record::GroupRenaming(record) => self.rename_group(record, payload, consequences)?,
             Record::GroupReceiptsChange(record) => self.change_receipts(record, consequences)?,
-            Record::GroupReadUpTo(_) | Record::GroupReceiptPart(_) => Verdict::Silent,
+            Record::GroupReadUpTo(read) => self.read_group(read, consequences)?,
+            Record::GroupReceiptPart(part) => {
+                self.group_receipt_part(part, payload, consequences)?
+            }
             Record::GroupPart(part) => {
                 self.group_part(part, placed.offset, payload, consequences)?
             }

@@ -39,6 +39,7 @@ impl State {
         user.revoke_all_devices();
         user.set_visibility(Visibility::default());
         user.set_for_contacts(false);
+        user.forget_untold();
         if user.contacts_count() > 0 {
             user.set_contacts(Vec::new());
         }

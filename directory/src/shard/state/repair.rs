@@ -37,6 +37,9 @@ impl State {
             Record::GroupPost(post) => self.reject_post(&post.into())?,
             Record::GroupPart(part) => self.reject_group_part(part, &placed.payload, consequences),
             Record::GroupFailedPart(part) => self.drop_part(part.source, part.into(), consequences),
+            Record::GroupReceiptPart(part) => {
+                self.drop_part(part.source, part.into(), consequences);
+            }
             Record::GroupGonePart(part) => self.drop_part(part.source, part.into(), consequences),
             _ => {}
         }

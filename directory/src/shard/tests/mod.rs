@@ -7,6 +7,7 @@ mod cold;
 mod delete;
 mod devices;
 mod group_receipts;
+mod group_told;
 mod groups;
 mod messages;
 mod own;
@@ -347,6 +348,10 @@ fn tell(body: &EntryBody) -> String {
         EntryBody::GroupMessage(word) => tell_word(word),
         EntryBody::GroupCopied(word) => format!("copy of {}", tell_word(word)),
         EntryBody::GroupChanged(word) => tell_word(word),
+        EntryBody::GroupReceipt { sequence, version, bits, .. } => {
+            format!("{sequence} of {version}: {:?} {:?}", bits.delivered(), bits.read())
+        }
+        EntryBody::GroupReadElsewhere { up_to, .. } => format!("group read up to {up_to}"),
         EntryBody::GroupFailed { sequence, members, .. } => {
             let members = members.iter().map(|(user, code)| format!("{user}={code}"));
             format!("group failed {sequence}: {}", members.collect::<Vec<_>>().join(" "))

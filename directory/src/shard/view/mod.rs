@@ -120,6 +120,8 @@ fn kind_of(entry: &InboxEntry) -> &'static str {
         EntryBody::GroupCopied(_) => "group_copy",
         EntryBody::GroupChanged(_) => "group_changed",
         EntryBody::GroupFailed { .. } => "group_failed",
+        EntryBody::GroupReceipt { .. } => "group_receipt",
+        EntryBody::GroupReadElsewhere { .. } => "group_read_elsewhere",
     }
 }
 

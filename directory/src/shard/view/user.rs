@@ -181,7 +181,8 @@ impl EntryView {
             EntryBody::GroupMessage(ref word) | EntryBody::GroupCopied(ref word) => {
                 (Some(word.about()), None)
             }
-            EntryBody::GroupFailed { device, sequence, .. } => (Some((device, sequence)), None),
+            EntryBody::GroupFailed { device, sequence, .. }
+            | EntryBody::GroupReceipt { device, sequence, .. } => (Some((device, sequence)), None),
             EntryBody::Failed { device, sequence, code } => {
                 (Some((device, sequence)), Code::from_number(code))
             }

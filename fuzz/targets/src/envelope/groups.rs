@@ -107,8 +107,9 @@ pub(super) fn receipt(envelope: &[u8]) {
     let (cut, rest) = (usize::from(fixed.delivered_bytes), usize::from(fixed.read_bytes));
     let are_bits = |tail: &[u8]| {
         let (delivered, read) = tail.split_at(cut);
-        let is_in = |(number, byte): (usize, &u8)| delivered[number] | byte == delivered[number];
-        delivered[cut - 1] != 0 && read.iter().enumerate().all(is_in) && read.last() != Some(&0)
+        let is_in = |(has, has_read): (&u8, &u8)| has | has_read == *has;
+        let are_in = delivered.iter().zip(read).all(is_in);
+        are_in && delivered.last() != Some(&0) && read.last() != Some(&0)
     };
     let is_good = fixed.after < fixed.position
         && fixed.sequence > 0

@@ -69,7 +69,7 @@ impl State {
         }))
     }
 
-    fn remove_folded(&mut self, user_id: UserId, older: Position) {
+    pub(super) fn remove_folded(&mut self, user_id: UserId, older: Position) {
         let Some(user) = self.users.get_mut(user_id) else { return };
         user.inbox.remove(older);
         user.live -= 1;

@@ -5,6 +5,7 @@ mod change;
 mod failures;
 mod parts;
 mod post;
+mod receipts;
 
 use answerback_proto::id::{PartitionId, UserId};
 

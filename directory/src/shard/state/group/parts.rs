@@ -8,7 +8,7 @@ use answerback_proto::record::{COPIES, GroupPart};
 use bytes::Bytes;
 
 use super::super::super::effect::EntryBody;
-use super::super::super::group::{GroupWord, split_users};
+use super::super::super::group::{GroupWord, Membership, split_users};
 use super::super::super::inbox::InboxEntry;
 use super::super::super::parts::{About, PartBody, PartNumbers};
 use super::super::super::user::Existence;
@@ -80,11 +80,14 @@ impl State {
             outcome.failed.extend((!is_own).then_some((member, code.number())));
             return;
         }
-        if let Some(in_group) = word.membership_of(member)
+        if let Some(membership) = word.membership_of(member)
             && let Some(chat) = user.chats.get_mut(&word.group)
         {
-            chat.in_group = in_group;
-            chat.changed = true;
+            let group = chat.group_or_new();
+            match membership {
+                Membership::Joined(seat) => group.seat = Some(seat),
+                Membership::Left => group.leave(),
+            }
         }
         let is_counted = word.is_message() && !is_own;
         let mut is_muted = false;
