@@ -12,10 +12,10 @@ use answerback_proto::kind::{
 use crate::client::{Client, Received, frame};
 use crate::running::Running;
 
-const MEMBERS: u128 = 12;
+pub(crate) const MEMBERS: u128 = 12;
 const CORES: [u16; 3] = [1, 2, 4];
 
-fn create(of: &mut Client, user: u128, nonce: u128, members: &[u128]) -> GroupCreated {
+pub(crate) fn create(of: &mut Client, user: u128, nonce: u128, members: &[u128]) -> GroupCreated {
     let members: Vec<_> = members.iter().copied().map(UserId).collect();
     let mut bytes = Vec::new();
     let create = CreateGroup { nonce, members_count: 0, name_length: 0 };
@@ -35,13 +35,13 @@ fn change_members(of: &mut Client, group: u128, action: u16, users: &[u128]) {
     of.write(&bytes);
 }
 
-fn group_send(of: &mut Client, group: u128, sequence: u64, payload: &[u8]) {
+pub(crate) fn group_send(of: &mut Client, group: u128, sequence: u64, payload: &[u8]) {
     let send = GroupSend { sequence, seen_ms: 0, life_s: 0, content_type: 1 };
     of.write(&frame(9, group, &send, payload));
 }
 
 /// Takes frames until one of a kind comes.
-fn until(client: &mut Client, kind: Kind) -> Received {
+pub(crate) fn until(client: &mut Client, kind: Kind) -> Received {
     loop {
         let received = client.next().expect("a frame");
         if received.header.kind() == Some(kind) {
@@ -50,7 +50,7 @@ fn until(client: &mut Client, kind: Kind) -> Received {
     }
 }
 
-fn members(running: &Running) -> Vec<Client> {
+pub(crate) fn members(running: &Running) -> Vec<Client> {
     (1..=MEMBERS).map(|user| Client::login(running.address, user)).collect()
 }
 

@@ -10,6 +10,7 @@ mod entrance;
 mod exchange;
 mod faults;
 mod flood;
+mod group_receipts;
 mod groups;
 mod half_open;
 mod identity;

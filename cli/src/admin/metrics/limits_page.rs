@@ -5,8 +5,8 @@ use std::fmt::Write;
 use std::path::Path;
 
 use answerback_directory::limits::{
-    GROUP_PART_BYTES_MAX, GROUP_PARTS_MAX, OPEN_BYTES_MAX, SET_CHATS_MAX, UNDECIDED_RECORDS_MAX,
-    WATCHES_MAX,
+    GROUP_PART_BYTES_MAX, GROUP_PARTS_MAX, GROUP_TALLIES_MAX, GROUP_UNREAD_MAX, OPEN_BYTES_MAX,
+    SET_CHATS_MAX, UNDECIDED_RECORDS_MAX, WATCHES_MAX,
 };
 use answerback_gateway::{
     CLOSING_MS, OUT_BYTES_MAX, PROXY_HEADER_BYTES_MAX, REQUESTS_UNANSWERED_MAX,
@@ -51,12 +51,14 @@ const CLOSED: Told = Nothing("closed");
 const NOT_READ: Told = Nothing("not read until half of it is gone");
 
 /// Nothing counts these: the kernel alone knows of the first, `OutOfOrder` is what every gap is
-/// answered, a peer that does not close is as good as gone, and the admin listener shares
-/// nothing with whoever is asked.
-const UNCOUNTED: [&str; 7] = [
+/// answered, a peer that does not close is as good as gone, receipts of a group are no promise, and
+/// the admin listener shares nothing with whoever is asked.
+const UNCOUNTED: [&str; 9] = [
     "sent bytes are unconfirmed, ms",
     "undecided numbers of a chat",
     "until who was told why he is closed has gone, ms",
+    "messages of a user to a group whose receipts are counted",
+    "messages of a group that a member has not read, and will be told of",
     "connections to the admin listener",
     "a handshake with it, and again a request's headers, ms",
     "a connection to it in all, ms",
@@ -177,6 +179,18 @@ fn of_requests() -> Vec<Limit> {
             Code::Busy,
         ),
         refusing("bytes of them", Fixed(GROUP_PART_BYTES_MAX as u64), Code::Busy),
+        (
+            "messages of a user to a group whose receipts are counted",
+            Fixed(GROUP_TALLIES_MAX as u64),
+            NO_METRIC,
+            Nothing("nothing of further ones, meanwhile"),
+        ),
+        (
+            "messages of a group that a member has not read, and will be told of",
+            Fixed(GROUP_UNREAD_MAX as u64),
+            NO_METRIC,
+            Nothing("nobody is told who reads the older ones"),
+        ),
         (
             "users that a session watches",
             Fixed(WATCHED_MAX as u64),
