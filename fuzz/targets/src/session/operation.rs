@@ -107,7 +107,7 @@ impl<'a> Arbitrary<'a> for Words {
         let kinds: Vec<Kind> =
             Kind::ALL.iter().copied().filter(|kind| kind.is_sent_by(End::Server)).collect();
         Ok(Self {
-            kind: *input.choose(&kinds)?,
+            kind: spoken(*input.choose(&kinds)?),
             which: input.arbitrary()?,
             code: match input.arbitrary::<u8>()? {
                 // The codes of a class are few, and lie at its beginning.
@@ -119,6 +119,26 @@ impl<'a> Arbitrary<'a> for Words {
             device: below(input, 4)?,
         })
     }
+}
+
+/// What this server has no words for is a failure.
+fn spoken(kind: Kind) -> Kind {
+    let has_words = kind.number() < Kind::Deliver.number()
+        || matches!(
+            kind,
+            Kind::Deliver
+                | Kind::Copied
+                | Kind::Delivered
+                | Kind::ReadBy
+                | Kind::ReadElsewhere
+                | Kind::ChatDeleted
+                | Kind::CaughtUp
+                | Kind::Done
+                | Kind::Declined
+                | Kind::Devices
+                | Kind::Presence
+        );
+    if has_words { kind } else { Kind::Failed }
 }
 
 impl<'a> Arbitrary<'a> for Welcomed {
