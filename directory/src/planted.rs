@@ -92,6 +92,14 @@ pub enum Planted {
     MemberFailureUntold,
     /// An acknowledgement counts as something that a person did.
     AckActs,
+    /// A part that says who has a message loses what the one before it said.
+    ReceiptsNotJoined,
+    /// That receipts wait for their second is not in a checkpoint.
+    UntoldNotPersisted,
+    /// Who has left a group goes on telling what he reads.
+    LeaverTells,
+    /// Of a message receipts are told whenever there are any.
+    ReceiptsToldAtOnce,
 }
 
 thread_local! {

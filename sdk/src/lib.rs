@@ -70,6 +70,14 @@
 //! [`Client::set_hides_reads`] hold at once on this device, and on the others once the server
 //! knows.
 //!
+//! # Groups
+//!
+//! [`Client::create_group`] and the like are asks too. [`Client::group`] is what this device knows
+//! of one, [`Client::send_to_group`] writes to it. A message to a group fails for members one by
+//! one ([`Client::member_failures`]). Where the group has receipts
+//! ([`Client::set_group_receipts`]), [`Client::member_receipts`] says who has it and who has read
+//! it; it is delivered, and read, once that is so of all who can get it.
+//!
 //! # Connections
 //!
 //! The client connects by itself, and again after 0.05 to 64 s, at random. Say what the system
@@ -131,5 +139,5 @@ pub use client::{
     fetch_once,
 };
 pub use session::{Ask, AskId, ContactList, ContactsChange, Mode, Outcome, Visibility, Writers};
-pub use storage::{Draft, GroupMember, StoredGroup};
+pub use storage::{Draft, GroupMember, MemberReceipt, MemberState, StoredGroup};
 pub use transport::{Pin, Roots, Security, Tls};

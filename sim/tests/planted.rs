@@ -61,6 +61,10 @@ fn every_bug_of_a_shard_is_noticed() {
         InShard::BodyStays,
         InShard::MemberFailureUntold,
         InShard::AckActs,
+        InShard::ReceiptsNotJoined,
+        InShard::UntoldNotPersisted,
+        InShard::LeaverTells,
+        InShard::ReceiptsToldAtOnce,
     ];
     let mut missed = Vec::new();
     for bug in bugs {

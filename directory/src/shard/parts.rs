@@ -103,6 +103,7 @@ impl PartBody {
     fn absorb(&mut self, older: &Self) {
         if let (Self::GroupReceipt { bits, .. }, Self::GroupReceipt { bits: known, .. }) =
             (self, older)
+            && !planted!(ReceiptsNotJoined)
         {
             bits.add(known);
         }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use answerback_proto::id::{Generation, GroupId, Sequence, UserId};
+use answerback_proto::id::{DeviceId, Generation, GroupId, Sequence, UserId};
 use answerback_proto::kind::ChatSettings;
 
 use super::event::{ClientEvent, ConnectionState, EventQueue};
@@ -12,7 +12,7 @@ use crate::link::{Halt, Link, LinkState};
 use crate::session::{
     Ask, AskId, ClientSession, Credit, EntryBody, Event, Mode, Outcome, Outgoing,
 };
-use crate::storage::{ChatChange, Draft, SentState, Storage, StorageError};
+use crate::storage::{ChatChange, Draft, GroupRead, SentState, Storage, StorageError};
 
 /// What happened since the client was opened, for logs and tests.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -27,6 +27,17 @@ pub struct Statistics {
     /// Messages that were here already and came from another place of the inbox: after the
     /// restore of a backup all do, otherwise the server has kept one twice.
     pub doubled_count: u64,
+}
+
+/// What a device asks by itself: its app is not told of the answer.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum OwnAsk {
+    /// How chats are treated, and which groups the user is in.
+    Chats,
+    /// Who is in a group.
+    Describe(GroupId),
+    /// To note how far the user has read a group.
+    Read(GroupRead),
 }
 
 /// A device: its file and its link, kept in step.
@@ -47,8 +58,8 @@ pub(super) struct Device {
     told: Option<LinkState>,
     /// Changes of chats that the server was asked for.
     changing: BTreeMap<AskId, ChatChange>,
-    /// Groups of which this device has asked who is in them.
-    pub(super) describing: BTreeMap<AskId, GroupId>,
+    /// What it has asked by itself.
+    pub(super) own_asks: BTreeMap<AskId, OwnAsk>,
 }
 
 impl Device {
@@ -69,10 +80,13 @@ impl Device {
         if options.mode == Mode::Fetch {
             session.set_credit(Credit { frames: 64, bytes: 512 * 1024 });
         }
-        let mut changing = BTreeMap::new();
+        let (mut changing, mut own_asks) = (BTreeMap::new(), BTreeMap::new());
         if options.mode != Mode::Fetch {
             if is_new || storage.lacks_groups()? {
-                session.ask_for(Ask::Chats);
+                own_asks.insert(session.ask_for(Ask::Chats), OwnAsk::Chats);
+            }
+            for read in storage.unnoted_group_reads()? {
+                own_asks.insert(session.ask_for(Ask::from(read)), OwnAsk::Read(read));
             }
             for change in storage.unsaid_changes()? {
                 changing.insert(session.ask_for(Ask::SetChat(change)), change);
@@ -90,7 +104,7 @@ impl Device {
             is_closing: false,
             has_bytes_out: false,
             told: None,
-            describing: BTreeMap::new(),
+            own_asks,
         })
     }
 
@@ -175,8 +189,28 @@ impl Device {
         Ok(ask)
     }
 
-    /// Stores what an answer says of chats and groups.
-    fn take_answer(&mut self, ask: AskId, outcome: &Outcome) -> Result<(), StorageError> {
+    /// Stores how far the user has read a group, and has the server told.
+    pub(super) fn read_group(
+        &mut self,
+        group: GroupId,
+        message: Option<(UserId, DeviceId, Sequence)>,
+    ) -> Result<(), StorageError> {
+        if let Some(read) = self.storage.read_group(group, message)? {
+            let ask = self.link.session().ask_for(Ask::from(read));
+            self.own_asks.insert(ask, OwnAsk::Read(read));
+        }
+        self.tell_of_chat(group.as_peer());
+        Ok(())
+    }
+
+    /// What was read that the server does not know of.
+    pub(super) fn unnoted_reads(&mut self) -> usize {
+        let of_groups = self.own_asks.values().filter(|ask| matches!(ask, OwnAsk::Read(_))).count();
+        self.link.session().unnoted_reads() + of_groups
+    }
+
+    /// Stores what an answer says of chats and groups; whether the app is to be told.
+    fn take_answer(&mut self, ask: AskId, outcome: &Outcome) -> Result<bool, StorageError> {
         if let Some(change) = self.changing.remove(&ask) {
             let is_done = matches!(outcome, Outcome::Done { .. });
             self.storage.settle_change(change, is_done)?;
@@ -189,7 +223,13 @@ impl Device {
             }
             self.ask_who_is_in(listed)?;
         }
-        self.take_description(ask, outcome)
+        match self.own_asks.remove(&ask) {
+            None => return Ok(true),
+            Some(OwnAsk::Chats) => {}
+            Some(OwnAsk::Describe(group)) => self.take_description(group, outcome)?,
+            Some(OwnAsk::Read(read)) => self.storage.note_group_read(read)?,
+        }
+        Ok(false)
     }
 
     fn store(&mut self, events: &[Event]) -> Result<(), StorageError> {
@@ -203,8 +243,10 @@ impl Device {
             if let Event::Missing { peer, from, to } = *event {
                 self.fill(peer, from, to)?;
             }
-            if let Event::Answered { ask, outcome } = event {
-                self.take_answer(*ask, outcome)?;
+            if let Event::Answered { ask, outcome } = event
+                && !self.take_answer(*ask, outcome)?
+            {
+                continue;
             }
             if let Event::Opened { lapsed: true, .. } = event {
                 self.handle_lapsed()?;
@@ -283,8 +325,6 @@ impl Device {
 
 #[cfg(test)]
 mod tests {
-    use answerback_proto::id::DeviceId;
-
     use super::*;
     use crate::client::ErrorClass;
     use crate::link::Step;

@@ -7,7 +7,7 @@ use answerback_proto::limits::{GROUP_MEMBERS_MAX, GROUP_NAME_BYTES_MAX};
 use super::message::failure;
 use super::{Client, Error, Failure, MessageId};
 use crate::session::{Ask, AskId, GroupRequest};
-use crate::storage::{Draft, StoredGroup};
+use crate::storage::{Draft, MemberReceipt, StoredGroup};
 
 impl Client {
     /// Makes a group with these other members, as soon as there is a connection.
@@ -62,6 +62,15 @@ impl Client {
     pub fn leave_group(&self, group: GroupId) -> Result<AskId, Error> {
         let own = self.options().user;
         self.change_members(group, action::REMOVE, role::MEMBER, vec![own])
+    }
+
+    /// Has the messages to a group tell who has them, and who has read them: see
+    /// [`Client::member_receipts`]. Or no longer.
+    ///
+    /// # Errors
+    /// `Usage`: the client is closed.
+    pub fn set_group_receipts(&self, group: GroupId, is_on: bool) -> Result<AskId, Error> {
+        self.ask_group(GroupRequest::SetReceipts { group, is_on })
     }
 
     /// Gives a group another name.
@@ -130,6 +139,17 @@ impl Client {
             let failed = device.storage.member_failures(group, of, message.sequence)?;
             Ok(failed.into_iter().map(|(user, code)| (user, failure(code))).collect())
         })
+    }
+
+    /// What became of one of the user's messages for each member that it went to; nothing before
+    /// the first of them has it, and where the group has no receipts.
+    ///
+    /// # Errors
+    /// `Storage`.
+    pub fn member_receipts(&self, message: MessageId) -> Result<Vec<MemberReceipt>, Error> {
+        let (group, of) = (GroupId(message.peer.0), message.device);
+        self.shared()
+            .with(|device| Ok(device.storage.member_receipts(group, of, message.sequence)?))
     }
 
     fn change_members(

@@ -19,7 +19,7 @@ use std::io;
 use std::sync::Arc;
 use std::thread;
 
-use answerback_proto::id::{Sequence, UserId};
+use answerback_proto::id::{GroupId, Sequence, UserId};
 use answerback_proto::kind::{BLOCKED, ChatSettings, HIDES_READS, MUTED};
 use answerback_proto::limits::{FRAME_BYTES_HARD_MAX, MUTED_UNTIL_MS_MAX, WATCHED_MAX};
 
@@ -147,16 +147,20 @@ impl Client {
         Ok(self.own(peer, sequence))
     }
 
-    /// The user has read a received message and all that its device had sent before it. The
-    /// sender is told.
+    /// The user has read a received message and all that its device had sent before it; of a
+    /// group, all that came before it. The sender is told, of a group where it has receipts.
     ///
     /// # Errors
     /// `Storage`.
     pub fn read(&self, message: MessageId) -> Result<(), Error> {
-        let MessageId { peer, device: of, sequence, .. } = message;
+        let MessageId { peer, sender, device: of, sequence } = message;
         self.shared.with_wake(|device| {
+            if device.storage.is_group(peer)? {
+                return Ok(device.read_group(GroupId(peer.0), Some((sender, of, sequence)))?);
+            }
             let mark = device.storage.read(peer, of, sequence)?;
-            note_read(device, peer, mark.into_iter().collect())
+            note_read(device, peer, mark.into_iter().collect());
+            Ok(())
         })
     }
 
@@ -166,8 +170,12 @@ impl Client {
     /// `Storage`.
     pub fn read_chat(&self, peer: UserId) -> Result<(), Error> {
         self.shared.with_wake(|device| {
+            if device.storage.is_group(peer)? {
+                return Ok(device.read_group(GroupId(peer.0), None)?);
+            }
             let marks = device.storage.read_all(peer)?;
-            note_read(device, peer, marks)
+            note_read(device, peer, marks);
+            Ok(())
         })
     }
 
@@ -389,6 +397,14 @@ impl Client {
         self.shared.with(|device| Ok(device.link.session().undecided() as u64))
     }
 
+    /// What was read that the server does not know of yet, chats and groups.
+    ///
+    /// # Errors
+    /// `Usage`: the client is closed.
+    pub fn pending_reads(&self) -> Result<u64, Error> {
+        self.shared.with(|device| Ok(device.unnoted_reads() as u64))
+    }
+
     /// Deletions of chats that the server does not know of yet.
     ///
     /// # Errors
@@ -475,19 +491,13 @@ impl Drop for Client {
 }
 
 /// Tells the session what is stored as read, and the app that the chat looks different.
-fn note_read(device: &mut Device, peer: UserId, marks: Vec<ReadMark>) -> Result<(), Error> {
+fn note_read(device: &mut Device, peer: UserId, marks: Vec<ReadMark>) {
     if !marks.is_empty() {
         device.tell_of_chat(peer);
     }
-    let is_group = device.storage.is_group(peer)?;
-    for mark in marks {
-        let ReadMark { peer, device: of, up_to } = mark;
-        match is_group {
-            true => device.storage.keep_read(mark)?,
-            false => device.link.session().read(peer, of, up_to),
-        }
+    for ReadMark { peer, device: of, up_to } in marks {
+        device.link.session().read(peer, of, up_to);
     }
-    Ok(())
 }
 
 /// What is pending stands behind everything.

@@ -6,8 +6,8 @@
 use answerback_proto::id::GroupId;
 use answerback_proto::kind::ListedChat;
 
-use super::device::Device;
-use crate::session::{Ask, AskId, GroupRequest, Mode, Outcome};
+use super::device::{Device, OwnAsk};
+use crate::session::{Ask, GroupRequest, Mode, Outcome};
 use crate::storage::StorageError;
 
 impl Device {
@@ -15,7 +15,8 @@ impl Device {
     pub(super) fn handle_lapsed(&mut self) -> Result<(), StorageError> {
         self.storage.set_lacks_groups(true)?;
         if self.mode != Mode::Fetch {
-            self.link.session().ask_for(Ask::Chats);
+            let ask = self.link.session().ask_for(Ask::Chats);
+            self.own_asks.insert(ask, OwnAsk::Chats);
         }
         Ok(())
     }
@@ -31,28 +32,31 @@ impl Device {
         let new: Vec<_> = listed.filter(is_new).map(|group| (group, 0)).collect();
         for (group, version) in known.into_iter().chain(new) {
             let describe = Ask::Group(GroupRequest::Describe { group, version });
-            self.describing.insert(self.link.session().ask_for(describe), group);
+            let ask = self.link.session().ask_for(describe);
+            self.own_asks.insert(ask, OwnAsk::Describe(group));
         }
-        if self.describing.is_empty() {
-            self.storage.set_lacks_groups(false)?;
-        }
-        Ok(())
+        self.lack_no_groups()
     }
 
-    /// An answer to that, where it is one. Who is declined is no member there.
+    /// An answer to that. Who is declined is no member there.
     pub(super) fn take_description(
         &mut self,
-        ask: AskId,
+        group: GroupId,
         outcome: &Outcome,
     ) -> Result<(), StorageError> {
-        let Some(group) = self.describing.remove(&ask) else { return Ok(()) };
         if matches!(outcome, Outcome::Declined { .. }) {
             self.storage.leave_group(group)?;
         }
-        if self.describing.is_empty() {
+        self.tell_of_chat(group.as_peer());
+        self.lack_no_groups()
+    }
+
+    /// Once all are answered.
+    fn lack_no_groups(&mut self) -> Result<(), StorageError> {
+        let is_open = |ask: &OwnAsk| matches!(ask, OwnAsk::Describe(_));
+        if !self.own_asks.values().any(is_open) {
             self.storage.set_lacks_groups(false)?;
         }
-        self.tell_of_chat(group.as_peer());
         Ok(())
     }
 }

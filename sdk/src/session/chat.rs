@@ -16,7 +16,7 @@ use answerback_proto::id::{Sequence, UserId};
 use answerback_proto::kind::{Envelope, GroupSend, GroupSkip, Recall, Send, Skip};
 use answerback_proto::limits::UNDECIDED_MAX;
 
-use super::asks::AskId;
+use super::ask::AskId;
 use super::reads::ReadMark;
 use super::{Limits, Outgoing};
 

@@ -242,10 +242,33 @@ pub enum EntryBody {
         version: u32,
         /// Of [`answerback_proto::kind::change`].
         change: u16,
-        /// Who is concerned, each with his role.
+        /// Who is concerned, each with the number of his role and slot.
         members: Vec<(UserId, u16)>,
         /// The name, where that is told.
         name: String,
+        /// Whether messages to it have receipts from here on.
+        has_receipts: bool,
+    },
+    /// Members of the group `peer` have a message, or have read it: a bit for each, at his slot
+    /// of that version of the list.
+    GroupReceipt {
+        /// The user's device that had sent it.
+        device: DeviceId,
+        /// Its number.
+        sequence: Sequence,
+        /// The version of the list of members that it went to.
+        version: u32,
+        /// Who has it.
+        delivered: Vec<u8>,
+        /// Who has read it.
+        read: Vec<u8>,
+    },
+    /// The user has read the group `peer` on another device.
+    GroupReadElsewhere {
+        /// All of it up to this position.
+        up_to: Position,
+        /// When it was.
+        read_at_ms: u64,
     },
     /// Members of the group `peer` will not get a message. Final for each of them.
     GroupFailed {

@@ -6,10 +6,10 @@ use answerback_proto::code::Code;
 use answerback_proto::encode::{Address, append_frame};
 use answerback_proto::frame_buffer::Frame;
 use answerback_proto::header::USER_ACTION;
-use answerback_proto::id::{DeviceId, GroupId, Sequence, UserId};
+use answerback_proto::id::{DeviceId, GroupId, Position, Sequence, UserId};
 use answerback_proto::kind::{
-    ChangeMembers, CreateGroup, DescribeGroup, GroupChanged, GroupDeliver, GroupFailed, Kind,
-    RenameGroup,
+    ChangeMembers, CreateGroup, DescribeGroup, GroupChanged, GroupDeliver, GroupFailed,
+    GroupReadElsewhere, GroupReceipt, Kind, RECEIPTS_ON, RenameGroup, SetGroupReceipts,
 };
 
 use super::{ClientSession, EntryBody, SessionError};
@@ -44,6 +44,13 @@ pub enum GroupRequest {
         /// Of 1 to 256 bytes.
         name: String,
     },
+    /// Have its messages tell who has them, and who has read them; or no longer.
+    SetReceipts {
+        /// Which group.
+        group: GroupId,
+        /// Whether they do.
+        is_on: bool,
+    },
     /// Say who is in it, where there is anything newer.
     Describe {
         /// Which group.
@@ -59,6 +66,7 @@ impl GroupRequest {
             Self::Create { .. } => Kind::CreateGroup,
             Self::Change { .. } => Kind::ChangeMembers,
             Self::Rename { .. } => Kind::RenameGroup,
+            Self::SetReceipts { .. } => Kind::SetGroupReceipts,
             Self::Describe { .. } => Kind::DescribeGroup,
         }
     }
@@ -69,6 +77,7 @@ impl GroupRequest {
             Self::Create { .. } => None,
             Self::Change { group, .. }
             | Self::Rename { group, .. }
+            | Self::SetReceipts { group, .. }
             | Self::Describe { group, .. } => Some(*group),
         }
     }
@@ -89,6 +98,11 @@ impl GroupRequest {
                 Ok(())
             }
             Self::Rename { name, .. } => RenameGroup::append(out, by_user, name.as_bytes()),
+            Self::SetReceipts { is_on, .. } => {
+                let on = u16::from(*is_on);
+                append_frame(out, by_user, &SetGroupReceipts { on }, &[], &[]);
+                Ok(())
+            }
         }
     }
 }
@@ -125,6 +139,7 @@ impl ClientSession {
             change: changed.change,
             members: members.iter().collect(),
             name: String::from_utf8_lossy(name).into_owned(),
+            has_receipts: changed.flags & RECEIPTS_ON != 0,
         };
         self.handle_entry(changed.position, changed.after, frame.header, body);
         Ok(())
@@ -138,6 +153,32 @@ impl ClientSession {
             members: members.iter().collect(),
         };
         self.handle_entry(failed.position, failed.after, frame.header, body);
+        Ok(())
+    }
+
+    pub(super) fn handle_group_receipt(&mut self, frame: Frame<'_>) -> Result<(), SessionError> {
+        let (receipt, delivered, read) = GroupReceipt::read(frame.envelope)?;
+        let body = EntryBody::GroupReceipt {
+            device: DeviceId(receipt.device),
+            sequence: Sequence(receipt.sequence),
+            version: receipt.version,
+            delivered: delivered.to_vec(),
+            read: read.to_vec(),
+        };
+        self.handle_entry(receipt.position, receipt.after, frame.header, body);
+        Ok(())
+    }
+
+    pub(super) fn handle_group_read_elsewhere(
+        &mut self,
+        frame: Frame<'_>,
+    ) -> Result<(), SessionError> {
+        let elsewhere: GroupReadElsewhere = read(frame.envelope)?;
+        let body = EntryBody::GroupReadElsewhere {
+            up_to: Position(elsewhere.up_to),
+            read_at_ms: elsewhere.read_at_ms,
+        };
+        self.handle_entry(elsewhere.position, elsewhere.after, frame.header, body);
         Ok(())
     }
 }

@@ -15,6 +15,7 @@
 //!
 //! After an error the connection is of no more use; the session is, after a new one.
 
+mod ask;
 mod asks;
 mod chat;
 mod contacts;
@@ -41,8 +42,8 @@ use answerback_proto::frame_buffer::FrameBuffer;
 use answerback_proto::id::{DeviceId, Generation, Position, Sequence, UserId};
 use answerback_proto::kind::{Ack, End, Envelope, Kind, Ping, Pong, Read, Resync};
 
+pub use ask::{Ask, AskId, Outcome};
 use asks::Asks;
-pub use asks::{Ask, AskId, Outcome};
 use chat::{ChatWindow, Request};
 pub use contacts::{ContactList, ContactsChange, Writers};
 pub use deletions::ChatDeletion;
@@ -262,6 +263,11 @@ impl ClientSession {
         if read_frame(mark).check().is_ok() {
             self.reads.insert(mark);
         }
+    }
+
+    /// Marks that the server has not noted.
+    pub fn unnoted_reads(&self) -> usize {
+        self.reads.len()
     }
 
     /// Gives numbers up that are not held any more: the answer to [`Event::Missing`].

@@ -56,6 +56,10 @@ impl Reads {
         pending.up_to = pending.up_to.max(up_to);
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.pending.len()
+    }
+
     pub(super) fn held_until_ms(&self) -> Option<u64> {
         self.held_until_ms
     }

@@ -81,6 +81,8 @@ impl ClientSession {
             Kind::GroupDeliver if is_open => self.handle_group_deliver(frame),
             Kind::GroupChanged if is_open => self.handle_group_changed(frame),
             Kind::GroupFailed if is_open => self.handle_group_failed(frame),
+            Kind::GroupReceipt if is_open => self.handle_group_receipt(frame),
+            Kind::GroupReadElsewhere if is_open => self.handle_group_read_elsewhere(frame),
             Kind::Presence if is_open => self.handle_presence(frame),
             Kind::CaughtUp if is_open => {
                 read::<CaughtUp>(frame.envelope)?;

@@ -1,10 +1,12 @@
 //! The events of one read, stored in one transaction.
 
 use answerback_proto::id::{DeviceId, Generation, Position, Sequence, UserId};
-use rusqlite::{OptionalExtension, ToSql, Transaction, params};
+use answerback_proto::kind::change;
+use rusqlite::{Connection, OptionalExtension, ToSql, Transaction, params};
 
+use super::groups::Change;
 use super::schema::{Id, Number};
-use super::{StorageError, chat_settings, deletion, reads};
+use super::{StorageError, chat_settings, deletion, group_reads, reads};
 use crate::session::{Entry, EntryBody, Event, Outcome, ReadMark, Ticket};
 
 const RECEIVE: &str = "
@@ -97,9 +99,12 @@ impl<'a> Burst<'a> {
             &Event::DeletionNoted { number } => deletion::note(&self.transaction, number)?,
             Event::Entry(entry) => self.record_entry(entry)?,
             Event::Answered {
-                outcome: Outcome::GroupDescribed { group, version, members, name },
+                outcome: Outcome::GroupDescribed { group, version, members, name, has_receipts },
                 ..
-            } => self.take_group(*group, *version, members, name)?,
+            } => {
+                let change = Change { version: *version, told: change::JOINED, members, name };
+                self.take_group(*group, &change, *has_receipts)?;
+            }
             _ => return Ok(()),
         }
         self.is_empty = false;
@@ -130,6 +135,11 @@ impl<'a> Burst<'a> {
     /// The home decides where a session starts, also where that lies further back.
     fn open(&mut self, generation: Generation, cursor: Position) -> Result<(), StorageError> {
         self.cursor = None;
+        let select = "SELECT generation FROM device";
+        let known: Number = self.transaction.query_row(select, [], |row| row.get(0))?;
+        if known.0 != generation.0 {
+            group_reads::forget_positions(&self.transaction)?;
+        }
         let update = "UPDATE device SET generation = ?1, cursor = ?2";
         self.execute(update, params![Number(generation.0), Number(cursor.0)])?;
         Ok(())
@@ -174,7 +184,9 @@ impl<'a> Burst<'a> {
             }
             EntryBody::GroupMessage { .. }
             | EntryBody::GroupChanged { .. }
-            | EntryBody::GroupFailed { .. } => self.record_group_entry(entry),
+            | EntryBody::GroupFailed { .. }
+            | EntryBody::GroupReceipt { .. }
+            | EntryBody::GroupReadElsewhere { .. } => self.record_group_entry(entry),
             EntryBody::Copied { device, .. } if *device == self.device => Ok(()),
             EntryBody::Copied { device, sequence, accepted_at_ms, content_type, payload } => {
                 let of = Received {
@@ -302,6 +314,11 @@ impl<'a> Burst<'a> {
     fn see(&self, peer: UserId, accepted_at_ms: u64) -> Result<(), StorageError> {
         self.execute(SEE, params![Id(peer.0), Number(accepted_at_ms)])?;
         Ok(())
+    }
+
+    /// What it is made in.
+    pub(super) fn connection(&self) -> &Connection {
+        &self.transaction
     }
 
     /// How many rows it changed.

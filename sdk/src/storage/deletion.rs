@@ -135,11 +135,14 @@ fn erase_sent(
     peer: UserId,
     marks: &[DeviceMark],
 ) -> Result<(), StorageError> {
-    let delete = "DELETE FROM outbound WHERE peer = ?1 AND device = ?2 AND sequence <= ?3";
     for DeviceMark { device, up_to } in marks {
         let parameters = params![Id(peer.0), Id(device.0), Number(up_to.0)];
         connection.prepare_cached(ERASE_SENT)?.execute(parameters)?;
-        connection.prepare_cached(delete)?.execute(parameters)?;
+        for table in ["outbound", "member_failure", "group_receipt"] {
+            let delete =
+                format!("DELETE FROM {table} WHERE peer = ?1 AND device = ?2 AND sequence <= ?3");
+            connection.prepare_cached(&delete)?.execute(parameters)?;
+        }
     }
     Ok(())
 }

@@ -6,8 +6,8 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::burst::{Burst, Received};
 use super::schema::{Id, Number};
-use super::{Storage, StorageError};
-use crate::session::{Entry, EntryBody, ReadMark};
+use super::{Storage, StorageError, group_reads, group_receipts, slots};
+use crate::session::{Entry, EntryBody};
 
 /// A group.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +20,8 @@ pub struct StoredGroup {
     pub version: u32,
     /// Whether the user is a member; else this is how it was when he left.
     pub is_member: bool,
+    /// Whether messages to it tell who has them, and who has read them.
+    pub has_receipts: bool,
     /// The members, by number.
     pub members: Vec<GroupMember>,
 }
@@ -31,6 +33,18 @@ pub struct GroupMember {
     pub user: UserId,
     /// Of [`answerback_proto::kind::role`].
     pub role: u16,
+}
+
+/// What is told of a group.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Change<'a> {
+    /// The version that it makes.
+    pub(super) version: u32,
+    /// Of [`answerback_proto::kind::change`].
+    pub(super) told: u16,
+    /// Who is concerned, each with the number of his role and slot.
+    pub(super) members: &'a [(UserId, u16)],
+    pub(super) name: &'a str,
 }
 
 impl Burst<'_> {
@@ -55,11 +69,20 @@ impl Burst<'_> {
                     true => self.copy(peer, of, payload),
                 }
             }
-            EntryBody::GroupChanged { version, change, members, name, .. } => {
-                self.change_group(peer, *version, *change, members, name)
+            EntryBody::GroupChanged { version, change, members, name, has_receipts, .. } => {
+                let change = Change { version: *version, told: *change, members, name };
+                self.change_group(peer, &change, *has_receipts)
             }
             EntryBody::GroupFailed { device, sequence, members } => {
                 self.fail_for(peer, *device, *sequence, members)
+            }
+            EntryBody::GroupReceipt { device, sequence, version, delivered, read } => {
+                let (delivered, read) = (delivered.clone(), read.clone());
+                let told = group_receipts::Bits { version: *version, delivered, read };
+                group_receipts::add(self.connection(), (peer, *device, *sequence), told)
+            }
+            EntryBody::GroupReadElsewhere { up_to, .. } => {
+                group_reads::take_elsewhere(self.connection(), peer, *up_to)
             }
             _ => Ok(()),
         }
@@ -69,12 +92,11 @@ impl Burst<'_> {
     pub(super) fn take_group(
         &self,
         group: GroupId,
-        version: u32,
-        members: &[(UserId, u16)],
-        name: &str,
+        now: &Change<'_>,
+        has_receipts: bool,
     ) -> Result<(), StorageError> {
         self.note_group(group.as_peer())?;
-        self.change_group(group.as_peer(), version, change::JOINED, members, name)
+        self.change_group(group.as_peer(), now, has_receipts)
     }
 
     fn note_group(&self, peer: UserId) -> Result<(), StorageError> {
@@ -88,39 +110,52 @@ impl Burst<'_> {
     fn change_group(
         &self,
         peer: UserId,
-        version: u32,
-        changed: u16,
-        members: &[(UserId, u16)],
-        name: &str,
+        change: &Change<'_>,
+        has_receipts: bool,
     ) -> Result<(), StorageError> {
-        let raise = "INSERT INTO member_list (peer, name, version, is_member)
-                     VALUES (?1, '', ?2, 1)
-                     ON CONFLICT (peer) DO UPDATE SET version = ?2 WHERE version < ?2";
-        if self.execute(raise, params![Id(peer.0), version])? == 0 {
+        let Change { version, told, members, name } = *change;
+        let select = "SELECT version FROM member_list WHERE peer = ?1";
+        let known = self.connection().query_row(select, [Id(peer.0)], |row| row.get(0)).optional();
+        let known = known?.unwrap_or(0);
+        if version <= known {
             return Ok(());
         }
-        if matches!(changed, change::CREATED | change::JOINED) {
+        let raise = "INSERT INTO member_list (peer, name, version, is_member, has_receipts)
+                     VALUES (?1, '', ?2, 1, ?3)
+                     ON CONFLICT (peer) DO UPDATE SET version = ?2, has_receipts = ?3";
+        self.execute(raise, params![Id(peer.0), version, has_receipts])?;
+        if matches!(told, change::CREATED | change::JOINED) {
             self.execute("DELETE FROM member WHERE peer = ?1", params![Id(peer.0)])?;
+            slots::replace(self.connection(), peer, (known, version), members)?;
             self.set_member(peer, true)?;
         }
-        if matches!(changed, change::CREATED | change::JOINED | change::RENAMED) {
+        if matches!(told, change::CREATED | change::JOINED | change::RENAMED) {
             let rename = "UPDATE member_list SET name = ?2 WHERE peer = ?1";
             self.execute(rename, params![Id(peer.0), name])?;
         }
         for &(user, number) in members {
-            if changed == change::REMOVED {
-                let remove = "DELETE FROM member WHERE peer = ?1 AND user = ?2";
-                self.execute(remove, params![Id(peer.0), Id(user.0)])?;
-                if user == self.own_user() {
-                    self.set_member(peer, false)?;
-                }
-            } else {
-                let put = "INSERT INTO member (peer, user, role) VALUES (?1, ?2, ?3)
-                           ON CONFLICT (peer, user) DO UPDATE SET role = ?3";
-                self.execute(put, params![Id(peer.0), Id(user.0), role_of(number)])?;
+            if told == change::REMOVED {
+                self.remove_member(peer, version, user)?;
+                continue;
+            }
+            let put = "INSERT INTO member (peer, user, role) VALUES (?1, ?2, ?3)
+                       ON CONFLICT (peer, user) DO UPDATE SET role = ?3";
+            self.execute(put, params![Id(peer.0), Id(user.0), role_of(number)])?;
+            if told == change::ADDED {
+                slots::add(self.connection(), peer, version, user, number)?;
             }
         }
         Ok(())
+    }
+
+    fn remove_member(&self, peer: UserId, version: u32, user: UserId) -> Result<(), StorageError> {
+        let remove = "DELETE FROM member WHERE peer = ?1 AND user = ?2";
+        self.execute(remove, params![Id(peer.0), Id(user.0)])?;
+        slots::end(self.connection(), peer, version, user)?;
+        match user == self.own_user() {
+            true => self.set_member(peer, false),
+            false => Ok(()),
+        }
     }
 
     fn set_member(&self, peer: UserId, is_member: bool) -> Result<(), StorageError> {
@@ -152,7 +187,8 @@ impl Storage {
     /// # Errors
     /// Where the file cannot be read.
     pub fn group(&self, group: GroupId) -> Result<Option<StoredGroup>, StorageError> {
-        let select = "SELECT name, version, is_member FROM member_list WHERE peer = ?1";
+        let select = "SELECT name, version, is_member, has_receipts FROM member_list
+                      WHERE peer = ?1";
         let mut statement = self.connection.prepare_cached(select)?;
         let of_row = |row: &Row<'_>| {
             Ok(StoredGroup {
@@ -160,6 +196,7 @@ impl Storage {
                 name: row.get(0)?,
                 version: row.get(1)?,
                 is_member: row.get(2)?,
+                has_receipts: row.get(3)?,
                 members: Vec::new(),
             })
         };
@@ -242,22 +279,24 @@ impl Storage {
         device: DeviceId,
         sequence: Sequence,
     ) -> Result<Vec<(UserId, u16)>, StorageError> {
-        let select = "SELECT user, code FROM member_failure
-                      WHERE peer = ?1 AND device = ?2 AND sequence = ?3 ORDER BY user";
-        let mut statement = self.connection.prepare_cached(select)?;
-        let parameters = params![Id(group.0), Id(device.0), Number(sequence.0)];
-        let rows = statement
-            .query_map(parameters, |row| Ok((UserId(row.get::<_, Id>(0)?.0), row.get(1)?)))?;
-        Ok(rows.collect::<Result<_, _>>()?)
+        failures(&self.connection, group.as_peer(), device, sequence)
     }
+}
 
-    /// What was read of a group stays between this user's app and this file.
-    ///
-    /// # Errors
-    /// Where the file cannot be written.
-    pub fn keep_read(&mut self, mark: ReadMark) -> Result<(), StorageError> {
-        super::reads::note(&self.connection, mark)
-    }
+/// Members who will not get a message, and the codes that say why.
+pub(super) fn failures(
+    connection: &Connection,
+    peer: UserId,
+    device: DeviceId,
+    sequence: Sequence,
+) -> Result<Vec<(UserId, u16)>, StorageError> {
+    let select = "SELECT user, code FROM member_failure
+                  WHERE peer = ?1 AND device = ?2 AND sequence = ?3 ORDER BY user";
+    let mut statement = connection.prepare_cached(select)?;
+    let parameters = params![Id(peer.0), Id(device.0), Number(sequence.0)];
+    let rows =
+        statement.query_map(parameters, |row| Ok((UserId(row.get::<_, Id>(0)?.0), row.get(1)?)))?;
+    Ok(rows.collect::<Result<_, _>>()?)
 }
 
 fn members(connection: &Connection, group: GroupId) -> Result<Vec<GroupMember>, StorageError> {

@@ -16,10 +16,13 @@ mod chat;
 mod chat_settings;
 mod deletion;
 mod error;
+mod group_reads;
+mod group_receipts;
 mod groups;
 mod outbound;
 mod reads;
 mod schema;
+mod slots;
 #[cfg(test)]
 mod tests;
 
@@ -34,6 +37,8 @@ pub use burst::Burst;
 pub use chat::{ChatMessage, Fate};
 pub use chat_settings::ChatChange;
 pub use error::StorageError;
+pub use group_reads::GroupRead;
+pub use group_receipts::{MemberReceipt, MemberState};
 pub use groups::{GroupMember, StoredGroup};
 pub use outbound::Draft;
 use schema::{Id, Number};
@@ -301,7 +306,11 @@ impl Storage {
     /// # Errors
     /// Where the file cannot be read.
     pub fn chat(&self, peer: UserId, count_max: u32) -> Result<Vec<ChatMessage>, StorageError> {
-        chat::last(&self.connection, self.user, peer, count_max)
+        let mut messages = chat::last(&self.connection, self.user, peer, count_max)?;
+        if self.is_group(peer)? {
+            group_receipts::raise(&self.connection, self.user, peer, &mut messages)?;
+        }
+        Ok(messages)
     }
 
     /// One message of the chat with `peer`.
@@ -315,7 +324,11 @@ impl Storage {
         device: DeviceId,
         sequence: Sequence,
     ) -> Result<Option<ChatMessage>, StorageError> {
-        chat::find(&self.connection, self.user, peer, sender, device, sequence)
+        let mut found = chat::find(&self.connection, self.user, peer, sender, device, sequence)?;
+        if self.is_group(peer)? {
+            group_receipts::raise(&self.connection, self.user, peer, found.as_mut_slice())?;
+        }
+        Ok(found)
     }
 
     /// The other ends of all chats, by number.

@@ -179,12 +179,15 @@ const VERSION_6: &str = "
     DROP TABLE inbound_5;
     CREATE INDEX inbound_open ON inbound (row) WHERE handed_over = 0;
     CREATE INDEX inbound_shown ON inbound (peer, accepted_at_ms, device, sequence);
-    -- version: of the list of members.
+    -- older_rows: what came up to this row has a position of an older generation.
+    ALTER TABLE device ADD COLUMN older_rows INTEGER NOT NULL DEFAULT 0;
+    -- version: of the list of members. has_receipts: messages tell who has them.
     CREATE TABLE member_list (
-        peer      BLOB PRIMARY KEY,
-        name      TEXT NOT NULL,
-        version   INTEGER NOT NULL,
-        is_member INTEGER NOT NULL
+        peer         BLOB PRIMARY KEY,
+        name         TEXT NOT NULL,
+        version      INTEGER NOT NULL,
+        is_member    INTEGER NOT NULL,
+        has_receipts INTEGER NOT NULL
     ) STRICT, WITHOUT ROWID;
     -- role: 0 member, 1 admin, 2 owner.
     CREATE TABLE member (
@@ -192,6 +195,31 @@ const VERSION_6: &str = "
         user BLOB NOT NULL,
         role INTEGER NOT NULL,
         PRIMARY KEY (peer, user)
+    ) STRICT, WITHOUT ROWID;
+    -- Whose a slot was, from one version of the list to before another; NULL: it still is.
+    CREATE TABLE member_slot (
+        peer   BLOB NOT NULL,
+        slot   INTEGER NOT NULL,
+        since  INTEGER NOT NULL,
+        before INTEGER,
+        user   BLOB NOT NULL,
+        PRIMARY KEY (peer, slot, since)
+    ) STRICT, WITHOUT ROWID;
+    -- Who has a message of this user's, and who has read it: bits at slots of that version.
+    CREATE TABLE group_receipt (
+        peer      BLOB NOT NULL,
+        device    BLOB NOT NULL,
+        sequence  INTEGER NOT NULL,
+        version   INTEGER NOT NULL,
+        delivered BLOB NOT NULL,
+        read      BLOB NOT NULL,
+        PRIMARY KEY (peer, device, sequence)
+    ) STRICT, WITHOUT ROWID;
+    -- Up to which position of the inbox a group was read, and whether the server knows.
+    CREATE TABLE group_read (
+        peer     BLOB PRIMARY KEY,
+        up_to    INTEGER NOT NULL,
+        is_noted INTEGER NOT NULL
     ) STRICT, WITHOUT ROWID;
     -- Members who will not get a message of this user's.
     CREATE TABLE member_failure (

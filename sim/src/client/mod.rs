@@ -6,7 +6,7 @@ mod take;
 pub(crate) mod wallet;
 
 use answerback_directory::shard::Grant;
-use answerback_proto::id::{DeviceId, Sequence, UserId};
+use answerback_proto::id::{DeviceId, GroupId, Position, Sequence, UserId};
 use answerback_proto::kind::{BLOCKED, ChatSettings, HIDES_READS, MUTED};
 use answerback_proto::limits::{LIFE_MIN_S, MUTED_UNTIL_MS_MAX};
 use answerback_sdk::session::{
@@ -233,6 +233,21 @@ impl Client {
         Some((peer, device, up_to))
     }
 
+    /// The user reads a group: what came of it, or as much as somebody claims.
+    pub(crate) fn read_group(&mut self, random: &mut Rng) -> Option<(GroupId, Position)> {
+        let at = random.usize(..self.store.in_groups.len().max(1));
+        let (&peer, &last) = self.store.in_groups.iter().nth(at)?;
+        let group = GroupId(peer.0);
+        let up_to = match random.u8(..8) {
+            0 => Position(last.0 + random.u64(..20)),
+            1..3 => Position(random.u64(1..=last.0)),
+            _ => last,
+        };
+        self.session.ask_for(Ask::ReadGroup { group, up_to });
+        self.is_stirred = true;
+        Some((group, up_to))
+    }
+
     /// The user looks after a device, this one or another.
     pub(crate) fn look_after(&mut self, device: DeviceId, random: &mut Rng) -> Ask {
         let name = ["", "phone", "laptop", "old phone"][random.usize(..4)].to_owned();
@@ -247,8 +262,9 @@ impl Client {
     }
 
     /// The user has the chat with a peer treated otherwise.
-    pub(crate) fn treat(&mut self, peer: UserId, random: &mut Rng) -> Ask {
+    pub(crate) fn treat(&mut self, peer: UserId, is_group: bool, random: &mut Rng) -> Ask {
         let (changes, flags) = match random.u8(..8) {
+            0..4 if is_group => (HIDES_READS, HIDES_READS),
             0..4 => (BLOCKED, BLOCKED),
             4..6 => (BLOCKED | HIDES_READS, 0),
             6 => (HIDES_READS, HIDES_READS),

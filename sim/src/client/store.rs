@@ -22,6 +22,8 @@ pub(super) struct Store {
     pub(super) seen_ms: BTreeMap<UserId, u64>,
     /// The last message that came from each device of each peer.
     pub(super) received: BTreeMap<(UserId, DeviceId), Sequence>,
+    /// The last message that came in each group.
+    pub(super) in_groups: BTreeMap<UserId, Position>,
     pub(super) unnoted_reads: BTreeMap<(UserId, DeviceId), Sequence>,
     /// The last copy of each other device of the user's, by the other end.
     pub(super) copied: BTreeMap<(UserId, DeviceId), Sequence>,

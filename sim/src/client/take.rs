@@ -147,6 +147,7 @@ impl Client {
             }
             EntryBody::GroupMessage { accepted_at_ms, .. } => {
                 self.store.see(peer, *accepted_at_ms);
+                self.store.in_groups.insert(peer, entry.position);
             }
             EntryBody::Failed { device, sequence, .. } if *device == self.device => {
                 self.store.undecided.remove(&(peer, *sequence));
@@ -222,6 +223,15 @@ fn told(entry: &session::Entry) -> String {
         }
         EntryBody::GroupFailed { device, sequence, members } => {
             format!("{position}: device {device}'s {sequence} in group {peer} fails {members:?}")
+        }
+        EntryBody::GroupReceipt { device, sequence, version, delivered, read } => {
+            format!(
+                "{position}: device {device}'s {sequence} in group {peer}, of version {version}, \
+                 is delivered to {delivered:?}, read by {read:?}"
+            )
+        }
+        EntryBody::GroupReadElsewhere { up_to, .. } => {
+            format!("{position}: group {peer} is read elsewhere up to {up_to}")
         }
     }
 }

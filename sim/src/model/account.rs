@@ -7,6 +7,7 @@ use answerback_proto::id::{DeviceId, UserId};
 use answerback_proto::kind::ChatSettings;
 
 use super::delete::Marks;
+use super::group_receipts::Tally;
 use super::message::MessageNumber;
 use super::tokens::Void;
 use super::wakes::Waits;
@@ -47,6 +48,8 @@ pub(super) struct Account {
     pub(super) written_to: Vec<UserId>,
     /// What its devices may not come with any more.
     pub(super) void: Void,
+    /// Groups, as the box calls them, in which receipts wait, and until when.
+    pub(super) untold: BTreeMap<UserId, u64>,
     /// For how long its messages wait, and when it was woken.
     pub(super) waits: Waits,
 }
@@ -95,6 +98,16 @@ pub(super) enum Body {
     GroupChange(usize),
     /// Which of the failures.
     GroupFailed(usize),
+    /// Who has seen a message, by the list of those.
+    GroupReceipt {
+        message: MessageNumber,
+        seen: usize,
+    },
+    GroupReadElsewhere {
+        reader: DeviceId,
+        up_to: u64,
+        at_ms: u64,
+    },
     ChatDeleted {
         device: DeviceId,
         up_to: u64,
@@ -112,6 +125,7 @@ pub(super) enum ReceiptKind {
     ReadBy,
     ReadElsewhere,
     ChatSet,
+    GroupReadElsewhere,
 }
 
 /// One chat of a user.
@@ -127,6 +141,14 @@ pub(super) struct Chat {
     pub(super) directions: Vec<Direction>,
     /// Of a group's: the newest word on each message's failures.
     pub(super) failures: Vec<FailureNote>,
+    /// Of a group's: since which version the user is a member.
+    pub(super) member_since: Option<u32>,
+    /// The user has read what lies up to here.
+    pub(super) group_read_up_to: u64,
+    /// What he has and has not read, by its position.
+    pub(super) unread: BTreeMap<u64, MessageNumber>,
+    /// Who has seen what the user sent, by device and number.
+    pub(super) tallies: BTreeMap<(DeviceId, u64), Tally>,
 }
 
 /// Which message of a group, where the word on its failures lies, whom it names.
@@ -266,6 +288,7 @@ impl Account {
             is_for_contacts: false,
             written_to: Vec::new(),
             void: Void::default(),
+            untold: BTreeMap::new(),
             waits: Waits::default(),
         }
     }
@@ -360,7 +383,9 @@ impl Body {
     ) -> bool {
         match self {
             Self::Copied(number) | Self::GroupCopied(number) => sent_by(number) == device,
-            Self::ReadElsewhere { reader, .. } => reader == device,
+            Self::ReadElsewhere { reader, .. } | Self::GroupReadElsewhere { reader, .. } => {
+                reader == device
+            }
             Self::ChatDeleted { device: of, .. } => of == device,
             _ => false,
         }

@@ -92,6 +92,11 @@ impl Model {
                 return self.group_failed_part(at, part, &placed.payload);
             }
             Record::GroupGonePart(part) => return self.group_gone_part(at, part, &placed.payload),
+            Record::GroupReceiptsChange(record) => self.change_receipts(record),
+            Record::GroupReadUpTo(record) => self.read_group(record),
+            Record::GroupReceiptPart(part) => {
+                return self.group_receipt_part(at, part, &placed.payload);
+            }
             Record::Attempt(attempt) => return self.attempt(attempt),
             Record::Confirmed(confirmed) => {
                 let destination = PartitionId(confirmed.destination);
@@ -148,12 +153,7 @@ impl Model {
             | Record::StateDigest(_)
             | Record::NewGeneration(_)
             | Record::VisibilityChange(_) => {}
-            Record::GroupReceiptsChange(_)
-            | Record::GroupReadUpTo(_)
-            | Record::GroupReceiptPart(_)
-            | Record::Message(_)
-            | Record::Connect(_)
-            | Record::Repair(_) => {
+            Record::Message(_) | Record::Connect(_) | Record::Repair(_) => {
                 return Err(Breach(format!("a record that nobody writes: {:?}", placed.record)));
             }
         }

@@ -21,8 +21,10 @@ impl Model {
         }
     }
 
-    /// A user was told of the devices that are the user's, and of no others.
+    /// A user was told of the devices that are the user's, and of no others; of groups as they
+    /// are.
     pub(crate) fn handle_answered(&self, user: UserId, outcome: &Outcome) -> Result<(), Breach> {
+        self.check_described(outcome)?;
         let Outcome::Devices(listed) = outcome else { return Ok(()) };
         for known in listed {
             let device = self.device(known.device);

@@ -11,11 +11,12 @@ use answerback_proto::id::UserId;
 use answerback_proto::kind::{action, append_numbered_user, change, role};
 use answerback_proto::limits::GROUP_MEMBERS_MAX;
 use answerback_proto::record::{GroupCreation, GroupRenaming, MembersChange};
+use answerback_sdk::session::Outcome;
 
 use super::account::Posted;
 use super::message::{Decision, Exit, MemberFate, MessageNumber};
 use super::parts::PartBody;
-use super::{Breach, Model};
+use super::{Breach, Model, require};
 
 /// How far an answer may be sorted ahead of the clock.
 const AHEAD_MAX_MS: u64 = 10_000;
@@ -33,6 +34,18 @@ pub(super) struct Group {
     /// Role, and since which version.
     members: BTreeMap<UserId, (u16, u32)>,
     slots: BTreeMap<UserId, u16>,
+    receipts: bool,
+    /// What it was in each version.
+    rosters: BTreeMap<u32, Roster>,
+}
+
+/// What a group was in a version.
+#[derive(Debug)]
+struct Roster {
+    /// With role and slot.
+    members: Vec<(UserId, u16)>,
+    name: Vec<u8>,
+    has_receipts: bool,
 }
 
 /// What a part brings to members of one home.
@@ -50,6 +63,7 @@ pub(super) struct Word {
     pub(super) tail: Vec<u8>,
     pub(super) members: Vec<UserId>,
     pub(super) is_copied: bool,
+    pub(super) has_receipts: bool,
 }
 
 /// Members who do not get a message.
@@ -70,6 +84,8 @@ impl Group {
             last_accepted_ms: 0,
             members: BTreeMap::new(),
             slots: BTreeMap::new(),
+            receipts: false,
+            rosters: BTreeMap::new(),
         }
     }
 
@@ -88,10 +104,18 @@ impl Group {
     fn tail(&self, users: &[UserId]) -> Vec<u8> {
         let mut tail = Vec::new();
         for user in users {
-            let (role, slot) = (self.role(*user).unwrap_or_default(), self.slots[user]);
-            append_numbered_user(&mut tail, *user, role + 16 * slot);
+            append_numbered_user(&mut tail, *user, self.number(*user));
         }
         tail
+    }
+
+    fn number(&self, user: UserId) -> u16 {
+        self.role(user).unwrap_or_default() + 16 * self.slots[&user]
+    }
+
+    /// Who was in it in a version.
+    pub(super) fn roster(&self, version: u32) -> Option<&[(UserId, u16)]> {
+        self.rosters.get(&version).map(|roster| roster.members.as_slice())
     }
 
     /// Who has come gets the lowest slot that is free, in the order of ids; who has gone has
@@ -135,6 +159,21 @@ impl Model {
     fn group_mut(&mut self, alias: UserId) -> &mut Group {
         let index = alias.0 as usize - self.users - 1;
         &mut self.groups[index]
+    }
+
+    /// A user was told what a group is: as it was in that version.
+    pub(super) fn check_described(&self, outcome: &Outcome) -> Result<(), Breach> {
+        let Outcome::GroupDescribed { group, version, members, name, has_receipts } = outcome
+        else {
+            return Ok(());
+        };
+        let known = self.group(self.alias(group.as_peer()));
+        let roster = known.and_then(|known| known.rosters.get(version));
+        let is_so = roster.is_some_and(|roster| {
+            (&roster.members, &roster.name[..], roster.has_receipts)
+                == (members, name.as_bytes(), *has_receipts)
+        });
+        require(is_so, || format!("{outcome:?}, and the group was {roster:?}"))
     }
 
     /// Whether whoever a message is for takes any of this sender.
@@ -196,6 +235,19 @@ impl Model {
         group.name = payload.to_vec();
         let all = group.ids();
         self.tell_change(alias, actor, change::RENAMED, now_ms, payload, &all);
+    }
+
+    pub(super) fn set_receipts(&mut self, alias: UserId, actor: UserId, is_on: bool) {
+        let now_ms = self.home(alias).clock_ms;
+        let group = self.group_mut(alias);
+        let may = group.role(actor).is_some_and(|given| given > role::MEMBER);
+        if !may || group.receipts == is_on {
+            return;
+        }
+        group.version += 1;
+        group.receipts = is_on;
+        let all = group.ids();
+        self.tell_change(alias, actor, change::RECEIPTS, now_ms, &[], &all);
     }
 
     pub(super) fn members_gone(&mut self, alias: UserId, users: &[UserId]) {
@@ -280,7 +332,11 @@ impl Model {
         tail: &[u8],
         users: &[UserId],
     ) {
-        let version = self.group_mut(group).version;
+        let known = self.group_mut(group);
+        let (version, has_receipts) = (known.version, known.receipts);
+        let members = known.ids().into_iter().map(|user| (user, known.number(user))).collect();
+        let roster = Roster { members, name: known.name.clone(), has_receipts };
+        known.rosters.insert(version, roster);
         let word = Word {
             group,
             message: None,
@@ -292,6 +348,7 @@ impl Model {
             tail: tail.to_vec(),
             members: Vec::new(),
             is_copied: false,
+            has_receipts,
         };
         self.fan_out(&word, users);
     }
@@ -328,12 +385,13 @@ impl Model {
         let answer_ms = (posted.seen_ms + 1).min(now_ms + AHEAD_MAX_MS);
         let at_ms = now_ms.max(group.last_accepted_ms).max(answer_ms);
         group.last_accepted_ms = at_ms;
-        let (all, version) = (group.ids(), group.version);
+        let (all, version, has_receipts) = (group.ids(), group.version, group.receipts);
         self.decide(message, Decision::Accepted { at_ms })?;
         self.end(message, Exit::FannedOut)?;
         let others = all.iter().copied().filter(|user| *user != sender);
-        self.message_mut(message).members =
-            others.map(|user| (user, MemberFate::Waiting)).collect();
+        let known = self.message_mut(message);
+        known.members = others.map(|user| (user, MemberFate::Waiting)).collect();
+        (known.version, known.has_receipts) = (version, has_receipts);
         let word = Word {
             group: recipient,
             message: Some(message),
@@ -345,6 +403,7 @@ impl Model {
             tail: Vec::new(),
             members: Vec::new(),
             is_copied: posted.is_copied,
+            has_receipts,
         };
         self.fan_out(&word, &all);
         Ok(())

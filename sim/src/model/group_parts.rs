@@ -2,7 +2,8 @@
 
 use answerback_proto::code::Code;
 use answerback_proto::id::{DeviceId, Sequence, UserId};
-use answerback_proto::record::{COPIES, GroupFailedPart, GroupGonePart, GroupPart};
+use answerback_proto::kind::change;
+use answerback_proto::record::{COPIES, GroupFailedPart, GroupGonePart, GroupPart, RECEIPTS};
 
 use super::account::Body;
 use super::group::{Failures, Word, users};
@@ -39,6 +40,7 @@ impl Model {
             tail: if message.is_some() { Vec::new() } else { content.to_vec() },
             members: users(listed),
             is_copied: part.flags & COPIES != 0,
+            has_receipts: part.flags & RECEIPTS != 0,
         };
         let made = self.made(at, part.source, part.number);
         let Some(PartBody::Group { word }) = made else {
@@ -107,7 +109,10 @@ impl Model {
         for &member in &word.members {
             let Some(message) = word.message else {
                 match self.account(member).exists {
-                    true => drop(self.put(member, word.group, Body::GroupChange(index), 0, 0)),
+                    true => {
+                        self.note_membership(member, &word);
+                        self.put(member, word.group, Body::GroupChange(index), 0, 0);
+                    }
                     false => gone.push(member),
                 }
                 continue;
@@ -131,6 +136,20 @@ impl Model {
             self.gone.push(gone);
             let gone = self.gone.len() - 1;
             self.make_part_to(at, group_home, PartBody::GroupGone { group: word.group, gone });
+        }
+    }
+
+    /// What a change makes of one whom it is told.
+    fn note_membership(&mut self, member: UserId, word: &Word) {
+        let (group, version) = (word.group, word.version);
+        let chat = self.account_mut(member).chat(group);
+        match word.change {
+            change::CREATED | change::JOINED => chat.member_since = Some(version),
+            change::REMOVED if lists(&word.tail, member) => {
+                chat.member_since = None;
+                chat.unread.clear();
+            }
+            _ => {}
         }
     }
 
@@ -207,4 +226,8 @@ impl Model {
         let position = self.put(user, group, body, 0, 0);
         self.account_mut(user).chat(group).failures.push((number, position, members));
     }
+}
+
+fn lists(tail: &[u8], user: UserId) -> bool {
+    tail.as_chunks::<18>().0.iter().any(|pair| pair.starts_with(&user.0.to_le_bytes()))
 }

@@ -88,7 +88,7 @@ impl Model {
         let newly: Vec<_> = account
             .waiting()
             .filter(|(position, ..)| *position <= up_to)
-            .map(|(_, _, number)| number)
+            .map(|(position, _, number)| (position, number))
             .collect();
         self.raise_cursor(user, id, up_to);
         self.deliver(user, &newly)?;
@@ -110,11 +110,11 @@ impl Model {
     }
 
     /// Messages have their first acknowledgement: one receipt for each sending device.
-    fn deliver(&mut self, user: UserId, newly: &[MessageNumber]) -> Result<(), Breach> {
+    fn deliver(&mut self, user: UserId, newly: &[(u64, MessageNumber)]) -> Result<(), Breach> {
         let at_ms = self.home(user).clock_ms;
         let source = self.account(user).partition;
         let mut receipts: Vec<(About, u64)> = Vec::new();
-        for &number in newly {
+        for &(_, number) in newly {
             if self.message(number).exit == Some(Exit::FannedOut) {
                 self.set_fate(number, user, MemberFate::Delivered);
                 continue;
@@ -134,6 +134,11 @@ impl Model {
             let (up_to, except) = self.receipt(user, about.user, about.device, up_to);
             let part = PartBody::Delivered { about, up_to, at_ms, except };
             self.make_part(source, about.user, part);
+        }
+        for &(position, number) in newly {
+            if self.message(number).has_receipts {
+                self.tell_has(user, position, number);
+            }
         }
         Ok(())
     }

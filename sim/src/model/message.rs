@@ -5,6 +5,7 @@ use std::fmt;
 use answerback_proto::code::Code;
 use answerback_proto::id::{DeviceId, Sequence, UserId};
 
+use super::group_receipts::Seen;
 use super::{Breach, Model, require};
 
 /// Every message of a world has one, and carries it as its payload.
@@ -101,6 +102,12 @@ pub(super) struct Message {
     pub(super) told_members: Vec<(UserId, u16)>,
     /// Members who have it.
     pub(super) stored_by: Vec<UserId>,
+    /// Of the list of members that it went to, where it went to a group.
+    pub(super) version: u32,
+    pub(super) has_receipts: bool,
+    /// Who has seen it, as its sender's home heard, and as his devices did.
+    pub(super) counted: Seen,
+    pub(super) told_seen: Seen,
 }
 
 impl fmt::Display for Message {
@@ -155,6 +162,10 @@ impl Model {
             members: Vec::new(),
             told_members: Vec::new(),
             stored_by: Vec::new(),
+            version: 0,
+            has_receipts: false,
+            counted: Seen::default(),
+            told_seen: Seen::default(),
         });
         (number, sequence)
     }

@@ -14,6 +14,7 @@ mod delete;
 mod devices;
 mod group;
 mod group_parts;
+mod group_receipts;
 mod leave;
 mod message;
 mod parts;
@@ -37,6 +38,7 @@ use answerback_proto::record::Settings;
 
 use account::{Account, Device};
 use group::{Failures, Group, Word};
+use group_receipts::Seen;
 use message::Message;
 pub(crate) use message::{MessageNumber, NewMessage};
 use parts::Part;
@@ -66,6 +68,8 @@ struct Home {
     made: Vec<Vec<Part>>,
     /// The last number taken from each partition.
     taken: Vec<u64>,
+    /// The last number that each partition has confirmed.
+    confirmed: Vec<u64>,
 }
 
 /// The reference against which every step is held.
@@ -90,6 +94,8 @@ pub struct Model {
     failures: Vec<Failures>,
     /// Members who do not exist, of each part that says so.
     gone: Vec<Vec<UserId>>,
+    /// Of each part and each entry that says who has a message.
+    seen: Vec<Seen>,
     /// When users acted: frames that a person caused, and nothing else.
     acts: BTreeSet<(UserId, u64)>,
 }
@@ -109,6 +115,7 @@ impl Model {
             settings: SETTINGS,
             made: (0..partitions).map(|_| Vec::new()).collect(),
             taken: vec![0; partitions],
+            confirmed: vec![0; partitions],
         };
         let accounts = (1..=u128::from(users)).map(|id| {
             let partition = usize::from(table.partition_of(UserId(id)).0);
@@ -135,6 +142,7 @@ impl Model {
             words: Vec::new(),
             failures: Vec::new(),
             gone: Vec::new(),
+            seen: Vec::new(),
             acts: BTreeSet::new(),
         }
     }

@@ -44,6 +44,11 @@ pub(super) enum PartBody {
     GroupFailed {
         failures: usize,
     },
+    /// Which of the lists of those who have seen it.
+    GroupReceipt {
+        message: MessageNumber,
+        seen: usize,
+    },
     /// Which of the lists of those who do not exist; the group as the model calls it.
     GroupGone {
         group: UserId,
@@ -81,6 +86,9 @@ impl PartBody {
         match (self, older) {
             (Self::Delivered { about, .. }, Self::Delivered { about: of, .. })
             | (Self::Read { about, .. }, Self::Read { about: of, .. }) => about == of,
+            (Self::GroupReceipt { message, .. }, Self::GroupReceipt { message: of, .. }) => {
+                message == of
+            }
             _ => false,
         }
     }
@@ -94,11 +102,17 @@ impl Model {
 
     /// As above, for any partition.
     pub(super) fn make_part_to(&mut self, source: usize, destination: usize, body: PartBody) {
+        let confirmed = self.homes[source].confirmed[destination] as usize;
         let made = &mut self.homes[source].made[destination];
-        if let Some(older) = made.iter_mut().rev().find(|older| body.contains(&older.body)) {
-            older.is_folded = true;
-        }
+        let older = made.iter().rposition(|older| body.contains(&older.body));
+        let older = older.map(|index| {
+            made[index].is_folded = true;
+            (index, made[index].body)
+        });
         made.push(Part { body, is_folded: false });
+        if let Some((_, older)) = older.filter(|(index, _)| *index >= confirmed) {
+            self.join_seen(older, body);
+        }
     }
 
     /// A part's record is durable at its destination: it is one that was made, and is taken
@@ -159,7 +173,7 @@ impl Model {
 
     /// Parts leave only once the destination has committed them.
     pub(super) fn confirm(
-        &self,
+        &mut self,
         at: usize,
         destination: PartitionId,
         up_to: u64,
@@ -170,7 +184,10 @@ impl Model {
                 "partition {destination} confirmed part {up_to} of {at} to itself, \
                  and has {taken}"
             )
-        })
+        })?;
+        let confirmed = &mut self.homes[at].confirmed[usize::from(destination.0)];
+        *confirmed = up_to.max(*confirmed);
+        Ok(())
     }
 
     fn put_part(&mut self, user: UserId, body: PartBody) -> Result<(), Breach> {
@@ -195,7 +212,10 @@ impl Model {
             }
             PartBody::Erased { about, marks } => self.take_erased(about, marks),
             PartBody::Erase { .. } => {}
-            PartBody::Group { .. } | PartBody::GroupFailed { .. } | PartBody::GroupGone { .. } => {
+            PartBody::Group { .. }
+            | PartBody::GroupFailed { .. }
+            | PartBody::GroupReceipt { .. }
+            | PartBody::GroupGone { .. } => {
                 return Err(Breach(format!("{body:?} as a part for one user")));
             }
         }

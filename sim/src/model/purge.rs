@@ -32,6 +32,7 @@ impl Model {
         account.written_to.clear();
         account.gone_up_to = left_up_to;
         account.due_ms = 0;
+        account.untold.clear();
     }
 
     fn revoke_all(&mut self, user: UserId) {

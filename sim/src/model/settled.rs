@@ -62,7 +62,9 @@ impl Model {
                     MemberFate::Failed(code) => message.told_members.contains(&(*user, *code)),
                     MemberFate::Waiting | MemberFate::Delivered => true,
                 };
-                message.told_failed.is_none() && message.members.iter().all(is_told)
+                message.told_failed.is_none()
+                    && message.members.iter().all(is_told)
+                    && message.told_seen.contains(&message.counted)
             }
             (Some(Decision::Accepted { .. }), Some(exit)) => {
                 message.told_failed == exit.code().map(|code| code.number())

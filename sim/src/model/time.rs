@@ -15,9 +15,18 @@ impl Model {
         if self.account(user).is_purging {
             return self.go_on_with_purge(user);
         }
-        if home.is_clock_doubted || self.account(user).due_ms > now_ms {
+        if home.is_clock_doubted {
             return Ok(());
         }
+        let untold = self.due_seen(user, now_ms);
+        if self.account(user).due_ms <= now_ms {
+            self.end_due(user, now_ms)?;
+        }
+        self.tell_due_seen(user, untold);
+        Ok(())
+    }
+
+    fn end_due(&mut self, user: UserId, now_ms: u64) -> Result<(), Breach> {
         let gaps = self.gaps_to_close(user, now_ms);
         let expired: Vec<_> = self
             .account(user)

@@ -205,7 +205,12 @@ impl Model {
                     message.told_members.push((user, code));
                 }
             }
+            Body::GroupReceipt { message, seen } => {
+                let told = self.seen[seen].clone();
+                self.message_mut(message).told_seen.add(&told);
+            }
             Body::Copied(_)
+            | Body::GroupReadElsewhere { .. }
             | Body::ReadBy { .. }
             | Body::ReadElsewhere { .. }
             | Body::ChatDeleted { .. }
@@ -299,6 +304,31 @@ impl Model {
                     false => Body::GroupMessage(number),
                 }
             }
+            EntryBody::GroupReceipt { device, sequence, version, delivered, read } => {
+                let message = self.sent(*device, entry.peer, *sequence)?;
+                let told = self.seen_of(message, *version, delivered, read)?;
+                let known = self.account(user).entry(entry.position.0).map(|known| known.body);
+                match known {
+                    Some(Body::GroupReceipt { message: of, seen })
+                        if of == message && self.seen[seen] == told =>
+                    {
+                        Body::GroupReceipt { message, seen }
+                    }
+                    known => {
+                        return Err(Breach(format!(
+                            "{message:?} is told seen by {told:?}, and {known:?} is durable"
+                        )));
+                    }
+                }
+            }
+            EntryBody::GroupReadElsewhere { up_to, read_at_ms } => {
+                let reader =
+                    match self.account(user).entry(entry.position.0).map(|known| known.body) {
+                        Some(Body::GroupReadElsewhere { reader, .. }) => reader,
+                        _ => DeviceId(0),
+                    };
+                Body::GroupReadElsewhere { reader, up_to: up_to.0, at_ms: *read_at_ms }
+            }
             // What they say is held against what stands at the place.
             EntryBody::GroupChanged { .. } | EntryBody::GroupFailed { .. } => {
                 let known = self.account(user).entry(entry.position.0).map(|known| known.body);
@@ -315,7 +345,15 @@ impl Model {
         match (known, said) {
             (
                 Body::GroupChange(index),
-                EntryBody::GroupChanged { actor, at_ms, version, change, members, name },
+                EntryBody::GroupChanged {
+                    actor,
+                    at_ms,
+                    version,
+                    change,
+                    members,
+                    name,
+                    has_receipts,
+                },
             ) => {
                 let word = &self.words[index];
                 let mut tail = Vec::new();
@@ -323,8 +361,8 @@ impl Model {
                     append_numbered_user(&mut tail, *user, *role);
                 });
                 tail.extend_from_slice(name.as_bytes());
-                (word.actor, word.at_ms, word.version, word.change)
-                    == (*actor, *at_ms, *version, *change)
+                (word.actor, word.at_ms, word.version, word.change, word.has_receipts)
+                    == (*actor, *at_ms, *version, *change, *has_receipts)
                     && word.tail == tail
             }
             (Body::GroupFailed(index), EntryBody::GroupFailed { device, sequence, members }) => {

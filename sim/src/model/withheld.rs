@@ -65,7 +65,7 @@ pub(super) fn ranges_of(payload: &[u8]) -> Vec<(u64, u64)> {
 impl Model {
     /// A user has a chat treated otherwise.
     pub(super) fn change_chat(&mut self, record: &ChatChanged) {
-        let (user, peer) = (UserId(record.user), UserId(record.peer));
+        let (user, peer) = (UserId(record.user), self.alias(UserId(record.peer)));
         let has_others = self.active_devices(user).count() > 1;
         let account = self.account_mut(user);
         if !account.exists {

@@ -21,8 +21,8 @@ impl World {
         if self.is_settling || self.clients[at].usage != Use::Living {
             return;
         }
-        let request = match self.random.u8(..8) {
-            0..4 if GROUP_CREATORS.contains(&user) => {
+        let request = match self.random.u8(..10) {
+            0..3 if GROUP_CREATORS.contains(&user) => {
                 let members = self.some_users(user);
                 GroupRequest::Create { nonce: GROUP_NONCE, members, name: "a".to_owned() }
             }
@@ -30,6 +30,11 @@ impl World {
                 let name = format!("name {}", self.random.u8(..4));
                 GroupRequest::Rename { group: self.any_group(), name }
             }
+            3..6 => {
+                let (group, is_on) = (self.any_group(), self.random.u8(..4) > 0);
+                GroupRequest::SetReceipts { group, is_on }
+            }
+            6 => GroupRequest::Describe { group: self.any_group(), version: self.random.u32(..3) },
             _ => self.change_of_members(user),
         };
         self.trace.say(format_args!("user {user} asks: {request:?}"));

@@ -40,10 +40,14 @@ impl World {
 
     /// A user blocks another, or ends that, or has reads hidden, or mutes.
     pub(super) fn treat(&mut self, at: usize) {
-        let peer = UserId(self.random.u128(1..=u128::from(self.settings.users)));
+        let mut peer = UserId(self.random.u128(1..=u128::from(self.settings.users)));
+        let is_group = self.random.u8(..3) == 0;
+        if is_group {
+            peer = self.any_group().as_peer();
+        }
         let client = &mut self.clients[at];
         if client.usage == Use::Living && client.user != peer {
-            let ask = client.treat(peer, &mut self.random);
+            let ask = client.treat(peer, is_group, &mut self.random);
             let (user, device) = (client.user, client.device);
             self.trace.say(format_args!("user {user}'s device {device} asks: {ask:?}"));
         }

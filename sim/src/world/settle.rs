@@ -51,6 +51,9 @@ impl World {
         if self.model.is_purging() {
             return Some("a purge is not done".into());
         }
+        if self.model.has_untold() {
+            return Some("somebody has yet to be told who has his message".into());
+        }
         if self.model.has_withheld() {
             return Some("something is withheld".into());
         }

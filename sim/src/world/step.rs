@@ -234,6 +234,13 @@ impl World {
         if self.is_settling || client.usage != Use::Living {
             return;
         }
+        if self.random.u8(..4) == 0 {
+            if let Some((group, up_to)) = client.read_group(&mut self.random) {
+                let user = client.user;
+                self.trace.say(format_args!("user {user} reads group {group} up to {up_to}"));
+            }
+            return;
+        }
         if let Some((peer, device, up_to)) = client.read(&mut self.random) {
             self.trace.say(format_args!(
                 "user {} reads user {peer}'s device {device} up to {up_to}",

@@ -130,6 +130,9 @@ fn add(bits: &mut Vec<u8>, others: &[u8]) -> bool {
 impl GroupChat {
     /// The user is none any more: what he reads is told to nobody.
     pub(crate) fn leave(&mut self) {
+        if planted!(LeaverTells) {
+            return;
+        }
         self.seat = None;
         self.unread.retain(|_| false);
     }
@@ -185,7 +188,7 @@ impl GroupChat {
             return Counted::Nothing;
         }
         let due_ms = tally.told_ms.saturating_add(GROUP_RECEIPT_PERIOD_MS);
-        if due_ms <= now_ms {
+        if due_ms <= now_ms || planted!(ReceiptsToldAtOnce) {
             return Counted::Now;
         }
         tally.is_untold = true;

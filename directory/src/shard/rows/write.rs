@@ -158,7 +158,8 @@ impl Writer {
         let withheld: Vec<_> = user.withheld().collect();
         let visibility = user.visibility();
         let (contacts, written_to) = (user.contacts_count(), user.written_to());
-        let untold: Vec<_> = user.untold().collect();
+        let untold = user.untold().filter(|_| !planted!(UntoldNotPersisted));
+        let untold: Vec<_> = untold.collect();
         let is_for_contacts = user.is_for_contacts() && !planted!(WritersNotPersisted);
         let is_usual =
             visibility.is_everybody() && contacts == 0 && !is_for_contacts && untold.is_empty();

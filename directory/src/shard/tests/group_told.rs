@@ -300,28 +300,3 @@ fn a_tally_that_nobody_needs_goes_with_the_next() {
     assert_eq!(at.said_to(a), told, "of the first it begins anew");
     assert_eq!(at.answers(b).len(), 1);
 }
-
-#[test]
-fn devices_that_have_lapsed_tell_and_are_told_once_they_are_back() {
-    let (mut at, [a, b, _, _], group) = receipted();
-    let settings = Settings { lapse_s: 60, ..SETTINGS };
-    at.shards.iter_mut().for_each(|shard| shard.handle_settings(&settings));
-    at.post_now(a, group, 1);
-    at.ack_now(b, 3);
-    at.post_now(a, group, 2);
-    at.close(a);
-    at.close(b);
-    at.pass(120_000);
-    at.pass(1000);
-    for user in [A, B] {
-        assert_eq!(at.user(user).active_devices().count(), 0, "{user} has lapsed");
-    }
-    let a = at.connect(A, PHONE, 2);
-    let b = at.connect(B, PHONE, 3);
-    assert_eq!(
-        (at.said_to(a), at.said_to(b)),
-        (vec!["1 of 2: [2] []".into()], vec!["1:2 of 2".into()])
-    );
-    at.ack_now(b, 4);
-    assert_eq!(at.said_to(a), ["2 of 2: [2] []"]);
-}

@@ -3,8 +3,8 @@
 use answerback_proto::id::GroupId;
 use answerback_proto::kind::{
     Accepted, ChangeMembers, CreateGroup, Declined, DescribeGroup, Done, GroupChanged,
-    GroupCreated, GroupDeliver, GroupDescribed, GroupFailed, GroupSend, GroupSkip, action,
-    append_numbered_user, change,
+    GroupCreated, GroupDeliver, GroupDescribed, GroupFailed, GroupReadElsewhere, GroupReceipt,
+    GroupSend, GroupSkip, RECEIPTS_ON, ReadGroup, action, append_numbered_user, change,
 };
 
 use super::*;
@@ -125,13 +125,14 @@ fn a_group_is_described_where_there_is_anything_newer() {
     let mut tail = Vec::new();
     append_numbered_user(&mut tail, UserId(4), 2);
     tail.extend_from_slice(b"walkers");
-    let described = GroupDescribed { version: 4, members_count: 1, name_length: 7, flags: 0 };
+    let described =
+        GroupDescribed { version: 4, members_count: 1, name_length: 7, flags: RECEIPTS_ON };
     let mut answers = answer(out[0].1, GROUP.0, &described, &tail);
     answers.extend(answer(out[1].1, 78, &Done { at_ms: 1 }, &[]));
     session.handle_received(0, &answers).unwrap();
-    let (members, name) = (vec![(UserId(4), 2)], "walkers".to_owned());
+    let (members, name, has_receipts) = (vec![(UserId(4), 2)], "walkers".to_owned(), true);
     let expected = [
-        answered(newer, Outcome::GroupDescribed { group, version: 4, members, name }),
+        answered(newer, Outcome::GroupDescribed { group, version: 4, members, name, has_receipts }),
         answered(same, Outcome::Done { at_ms: 1 }),
     ];
     assert_eq!(events(&mut session), expected);
@@ -168,7 +169,7 @@ fn entries_of_groups_are_taken_in_their_order() {
         change: change::JOINED,
         members_count: 1,
         name_length: 1,
-        flags: 0,
+        flags: RECEIPTS_ON,
     };
     let deliver = GroupDeliver {
         position: 2,
@@ -186,6 +187,18 @@ fn entries_of_groups_are_taken_in_their_order() {
     let mut wire = answer(0, GROUP.0, &changed, &[&roles[..], b"a"].concat());
     wire.extend(answer(0, GROUP.0, &deliver, &[]));
     wire.extend(answer(0, GROUP.0, &failed, &codes));
+    let receipt = GroupReceipt {
+        position: 4,
+        after: 3,
+        device: 10,
+        sequence: 4,
+        version: 7,
+        delivered_bytes: 2,
+        read_bytes: 2,
+    };
+    wire.extend(answer(0, GROUP.0, &receipt, &[0, 6, 0, 4]));
+    let read = GroupReadElsewhere { position: 5, after: 4, reader: 9, up_to: 2, read_at_ms: 8 };
+    wire.extend(answer(0, GROUP.0, &read, &[]));
     session.handle_received(0, &wire).unwrap();
     let bodies = events(&mut session).into_iter().map(|event| match event {
         Event::Entry(entry) => (entry.peer, entry.body),
@@ -200,6 +213,7 @@ fn entries_of_groups_are_taken_in_their_order() {
             change: change::JOINED,
             members: vec![(UserId(1), 2)],
             name: "a".to_owned(),
+            has_receipts: true,
         },
         EntryBody::GroupMessage {
             sender: UserId(9),
@@ -211,6 +225,37 @@ fn entries_of_groups_are_taken_in_their_order() {
             payload: Vec::new(),
         },
         EntryBody::GroupFailed { device, sequence, members: vec![(UserId(7), 6004)] },
+        EntryBody::GroupReceipt {
+            device,
+            sequence,
+            version: 7,
+            delivered: vec![0, 6],
+            read: vec![0, 4],
+        },
+        EntryBody::GroupReadElsewhere { up_to: Position(2), read_at_ms: 8 },
     ];
     assert_eq!(bodies.collect::<Vec<_>>(), expected.map(|body| (GROUP, body)));
+}
+
+#[test]
+fn of_reads_of_a_group_that_wait_only_the_last_is_said() {
+    let mut session = opened(0);
+    let group = GroupId(GROUP.0);
+    let mut read = |group, up_to| session.ask_for(Ask::ReadGroup { group, up_to: Position(up_to) });
+    let first = read(group, 5);
+    assert_eq!(read(group, 9), first, "it takes its place");
+    assert_eq!(read(group, 7), first, "and no older one does");
+    assert_ne!(read(GroupId(78), 3), first);
+    let out = asked(&mut session);
+    let up_to = |envelope: &[u8]| {
+        let read = answerback_proto::access::read::<ReadGroup>(envelope).unwrap();
+        (read.group, read.up_to)
+    };
+    assert_eq!(out.iter().map(|one| up_to(&one.3)).collect::<Vec<_>>(), [(77, 9), (78, 3)]);
+    assert_eq!((out[0].0, out[0].2), (Kind::ReadGroup, 1));
+    let next = session.ask_for(Ask::ReadGroup { group, up_to: Position(11) });
+    assert!(next != first && asked(&mut session).is_empty(), "what is under way is that first");
+    session.handle_received(0, &answer(out[0].1, 1, &Done { at_ms: 1 }, &[])).unwrap();
+    assert_eq!(events(&mut session), [answered(first, Outcome::Done { at_ms: 1 })]);
+    assert_eq!(up_to(&asked(&mut session)[0].3), (77, 11));
 }

@@ -6,20 +6,30 @@ use answerback_proto::kind::{change, role};
 use super::*;
 use crate::session::{AskId, Outcome};
 
-const GROUP: GroupId = GroupId(77);
-const CAROL: UserId = UserId(3);
+pub(super) const GROUP: GroupId = GroupId(77);
+pub(super) const CAROL: UserId = UserId(3);
 
-fn entry(position: u64, body: EntryBody) -> Event {
+pub(super) fn entry(position: u64, body: EntryBody) -> Event {
     Event::Entry(Entry { position: Position(position), peer: GROUP.as_peer(), body })
 }
 
-fn changed(position: u64, version: u32, change: u16, members: &[(u128, u16)], name: &str) -> Event {
+pub(super) fn changed(
+    position: u64,
+    version: u32,
+    change: u16,
+    members: &[(u128, u16)],
+    name: &str,
+) -> Event {
     let members = members.iter().map(|&(user, role)| (UserId(user), role)).collect();
     let (actor, at_ms, name) = (BOB, 5, name.to_owned());
-    entry(position, EntryBody::GroupChanged { actor, at_ms, version, change, members, name })
+    let has_receipts = false;
+    entry(
+        position,
+        EntryBody::GroupChanged { actor, at_ms, version, change, members, name, has_receipts },
+    )
 }
 
-fn said(position: u64, sender: UserId, device: u128, sequence: u64) -> Event {
+pub(super) fn said(position: u64, sender: UserId, device: u128, sequence: u64) -> Event {
     entry(
         position,
         EntryBody::GroupMessage {
@@ -122,12 +132,15 @@ fn a_group_that_is_described_is_as_if_it_had_been_told() {
     let described = |version, name: &str| {
         let members = vec![(ALICE, role::MEMBER), (BOB, role::OWNER)];
         let name = name.to_owned();
-        let outcome = Outcome::GroupDescribed { group: GROUP, version, members, name };
+        let has_receipts = true;
+        let outcome =
+            Outcome::GroupDescribed { group: GROUP, version, members, name, has_receipts };
         Event::Answered { ask: AskId(1), outcome }
     };
     record(&mut storage, &[described(4, "walkers")]);
     assert_eq!(members(&storage), [(1, 0), (2, 2)]);
     assert!(storage.is_group(GROUP.as_peer()).unwrap());
+    assert!(storage.group(GROUP).unwrap().unwrap().has_receipts);
     record(&mut storage, &[described(3, "an older answer")]);
     record(&mut storage, &[changed(1, 4, change::ADDED, &[(9, 0)], "")]);
     assert_eq!(members(&storage), [(1, 0), (2, 2)], "that change is in it");
@@ -140,18 +153,4 @@ fn a_group_that_is_described_is_as_if_it_had_been_told() {
     drop(storage);
     let storage = file.open();
     assert_eq!((storage.own_groups().unwrap(), storage.lacks_groups().unwrap()), (vec![], false));
-}
-
-#[test]
-fn what_is_read_in_a_group_stays_here() {
-    let file = File::new();
-    let mut storage = file.open();
-    record(&mut storage, &[said(1, BOB, 22, 1), said(2, BOB, 22, 2)]);
-    let peer = GROUP.as_peer();
-    assert_eq!(storage.open_counts(peer).unwrap().0, 2);
-    for mark in storage.read_all(peer).unwrap() {
-        storage.keep_read(mark).unwrap();
-    }
-    assert_eq!(storage.open_counts(peer).unwrap().0, 0);
-    assert_eq!(storage.device_state().unwrap().unnoted_reads, []);
 }

@@ -3,6 +3,7 @@
 mod chat;
 mod chat_settings;
 mod deletion;
+mod group_receipts;
 mod groups;
 mod migration;
 mod reads;
