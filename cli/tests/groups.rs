@@ -244,3 +244,113 @@ fn a_group_is_among_the_chats_only_once_it_is_treated_otherwise() {
     assert_eq!(listed.len(), 1, "{listed:?}");
     assert_eq!(listed[0]["chat"].as_str(), Some(&group[..]));
 }
+
+impl Round {
+    /// Who has a message of user 1's, and who has read it.
+    fn seen(&self, group: &str, sequence: u64) -> Vec<String> {
+        let words = ["--group", group, &sequence.to_string()];
+        let lines = json_lines(&self.group(1, "seen", &words));
+        let told = |line: &Value| format!("{} {}", text_of(&line["user"]), text_of(&line["state"]));
+        lines.iter().map(told).collect()
+    }
+
+    /// Asks again and again, since receipts come when they come.
+    fn wait_until_seen(&self, group: &str, sequence: u64, expected: &[&str]) {
+        let seen = (0..100).map(|_| self.seen(group, sequence)).find(|seen| seen == expected);
+        assert_eq!(seen.unwrap_or_else(|| self.seen(group, sequence)), expected);
+    }
+
+    fn send_and_wait(&self, group: &str, text: &str, timeout: &str) -> Output {
+        let mut command = self.place.client("send", &self.server.address, 1);
+        command.args(["--group", group, "--wait", "delivered", "--timeout", timeout, text]);
+        command.output().unwrap()
+    }
+
+    fn read(&self, user: u32, group: &str) {
+        let mut command = common::answerback();
+        command.args(["chats", "read", "--keys"]).arg(self.place.keys()).arg("--state");
+        command.arg(self.place.path("state")).args(["--addr", &self.server.address]);
+        command.args(["--user", &user.to_string(), "--group", group]);
+        assert!(command.status().unwrap().success());
+    }
+}
+
+#[test]
+fn where_a_group_has_receipts_each_member_is_seen_to_have_it_and_to_have_read_it() {
+    let at = Round::new();
+    let group = at.create(&["2", "3"]);
+    assert_eq!(at.info(1, &group).1, 1);
+    let (code, line) = failure(&at.send_and_wait(&group, "hello", "5"));
+    assert!(code == 1 && line.contains("answerback group receipts"), "{line}");
+    assert_eq!(at.declined(2, "receipts", &group, &["on"]), "3032");
+    assert_eq!(at.declined(4, "receipts", &group, &["on"]), "3031");
+    assert!(at.send(1, &group, "from before").status.success());
+    at.change(1, "receipts", &group, &["on"]);
+    at.change(1, "receipts", &group, &["on"]);
+    assert_eq!(at.info(1, &group).1, 2, "what is so already changes nothing");
+    let late = at.send_and_wait(&group, "who is there?", "1");
+    assert_eq!(late.status.code(), Some(3), "{late:?}");
+    assert_eq!(at.seen(&group, 2), [""; 0], "nothing is known yet");
+    at.receive(2, 2);
+    at.wait_until_seen(&group, 2, &["2 delivered", "3 accepted"]);
+    at.read(2, &group);
+    at.wait_until_seen(&group, 2, &["2 read", "3 accepted"]);
+    at.receive(3, 2);
+    at.wait_until_seen(&group, 2, &["2 read", "3 delivered"]);
+    assert_eq!(at.seen(&group, 1), [""; 0], "there were none when it was sent");
+    let (code, line) = failure(&at.group(1, "seen", &["--group", &group, "9"]));
+    assert!(code == 1 && line.contains("no message 9"), "{line}");
+
+    let waiting = std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| at.send_and_wait(&group, "and now?", "20"));
+        at.receive(2, 1);
+        at.receive(3, 1);
+        waiting.join().unwrap()
+    });
+    let line = &json_lines(&waiting)[0];
+    assert_eq!((&line["sequence"], &line["state"]), (&3.into(), &"delivered".into()), "{line}");
+}
+
+/// Dave gets the slot that Carol leaves, and is not taken for her.
+#[test]
+fn whoever_comes_later_is_not_credited_with_what_others_had() {
+    let at = Round::new();
+    let group = at.create(&["2", "3"]);
+    at.change(1, "receipts", &group, &["on"]);
+    assert!(at.send(1, &group, "for Carol").status.success());
+    at.receive(3, 1);
+    at.wait_until_seen(&group, 1, &["2 accepted", "3 delivered"]);
+    at.change(1, "remove", &group, &["3"]);
+    at.change(1, "add", &group, &["4"]);
+    assert!(at.send(1, &group, "for Dave").status.success());
+    at.receive(4, 1);
+    at.wait_until_seen(&group, 2, &["2 accepted", "4 delivered"]);
+    assert_eq!(at.seen(&group, 1), ["2 accepted", "3 delivered"]);
+}
+
+/// With the user's other device, and without anything told to those who wrote.
+#[test]
+fn what_is_read_of_a_group_is_read_on_all_devices() {
+    let at = Round::new();
+    let group = at.create(&["2"]);
+    let unread = |device: &str| {
+        let of = ["--device", device, "--keys"];
+        let mut command = common::answerback();
+        command.args(["recv", "--user", "2", "--addr", &at.server.address]).args(of);
+        command.arg(at.place.keys()).arg("--state").arg(at.place.path("state"));
+        assert!(command.args(["--timeout", "1"]).output().unwrap().status.code().is_some());
+        let mut command = common::answerback();
+        command.args(["chats", "list", "--user", "2", "--addr", &at.server.address]).args(of);
+        command.arg(at.place.keys()).arg("--state").arg(at.place.path("state"));
+        let listed = json_lines(&command.output().unwrap());
+        listed.iter().map(|chat| chat["unread"].as_u64().unwrap()).sum::<u64>()
+    };
+    assert_eq!(unread("9"), 0, "another device of user 2");
+    assert!(at.send(1, &group, "one").status.success());
+    assert!(at.send(1, &group, "two").status.success());
+    at.receive(2, 2);
+    assert_eq!(unread("9"), 2);
+    at.read(2, &group);
+    let left = (0..50).map(|_| unread("9")).find(|unread| *unread == 0);
+    assert_eq!(left, Some(0));
+}

@@ -91,9 +91,16 @@ fn marks(message: &Message, calendar: &Calendar, palette: Palette) -> Vec<(Strin
     if let Some(at_ms) = message.at_ms {
         marks.push((calendar.time(at_ms), palette.time()));
     }
+    let counts = message.counts;
     if let Some(progress) = message.progress() {
         let mark = match progress {
             Progress::Failed { reason } => format!("✗ failed: {reason}"),
+            Progress::Accepted if counts.delivered > 0 => {
+                format!("{} {} of {}", tick(progress), counts.delivered, counts.members)
+            }
+            Progress::Delivered if counts.read > 0 => {
+                format!("{} read by {} of {}", tick(progress), counts.read, counts.members)
+            }
             _ => tick(progress).to_owned(),
         };
         marks.push((mark, tick_style(progress, palette)));
@@ -143,10 +150,14 @@ mod tests {
     use answerback_proto::id::{DeviceId, Sequence, UserId};
     use jiff::tz::TimeZone;
 
-    use super::super::message::{Fate, MessageId};
+    use super::super::message::{Counts, Fate, MessageId};
     use super::*;
 
     fn shown(text: &str, fate: Fate, columns: usize) -> Vec<String> {
+        shown_with(text, fate, Counts::default(), columns)
+    }
+
+    fn shown_with(text: &str, fate: Fate, counts: Counts, columns: usize) -> Vec<String> {
         let id = MessageId {
             peer: UserId(2),
             sender: UserId(1),
@@ -155,7 +166,7 @@ mod tests {
         };
         let at_ms = (fate != Fate::Sent(Progress::Pending)).then_some(300_000);
         let content = Content::Text(text.to_owned());
-        let message = Message { id, at_ms, content, fate, missed: Vec::new() };
+        let message = Message { id, at_ms, content, fate, missed: Vec::new(), counts };
         let calendar = Calendar::new(TimeZone::UTC, 0);
         let rows = rows(&message, columns, &calendar, Palette::Plain);
         rows.iter().map(|row| row.to_string().trim_end().to_owned()).collect()
@@ -181,6 +192,20 @@ mod tests {
         assert_eq!(mark(Progress::Read), "00:05 ✓✓ read");
         let failed = Progress::Failed { reason: "no such user".to_owned() };
         assert_eq!(mark(failed), "00:05 ✗ failed: no such user");
+    }
+
+    #[test]
+    fn in_a_group_it_is_counted_who_has_it() {
+        let mark = |progress, delivered, read| {
+            let counts = Counts { members: 3, delivered, read };
+            let rows = shown_with("hello", Fate::Sent(progress), counts, 60);
+            rows[0].trim().strip_prefix("hello  00:05 ").unwrap().to_owned()
+        };
+        assert_eq!(mark(Progress::Accepted, 0, 0), "✓");
+        assert_eq!(mark(Progress::Accepted, 2, 1), "✓ 2 of 3");
+        assert_eq!(mark(Progress::Delivered, 3, 0), "✓✓");
+        assert_eq!(mark(Progress::Delivered, 3, 2), "✓✓ read by 2 of 3");
+        assert_eq!(mark(Progress::Read, 3, 3), "✓✓ read");
     }
 
     #[test]

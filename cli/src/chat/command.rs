@@ -14,6 +14,7 @@ pub(super) const ALL: &[(&str, &str)] = &[
     ("/add ID …", "to this group; /remove"),
     ("/admin ID …", "may add and remove"),
     ("/rename NAME", "this group"),
+    ("/receipts on", "tell who has what; off"),
     ("/members", "of this group"),
     ("/leave", "this group"),
     ("/resend", "send what failed again"),
@@ -39,6 +40,7 @@ pub(super) enum Written {
     Remove(Vec<UserId>),
     Admin(Vec<UserId>),
     Rename(String),
+    Receipts(bool),
     Members,
     Leave,
     Quit,
@@ -75,6 +77,9 @@ pub(super) fn read(line: &str) -> Written {
         }
         ("/rename", Some(_), _) => Written::Rename(behind(line).to_owned()),
         ("/rename", None, _) => Written::Wrong("write the new name behind it".to_owned()),
+        ("/receipts", Some("on"), None) => Written::Receipts(true),
+        ("/receipts", Some("off"), None) => Written::Receipts(false),
+        ("/receipts", ..) => Written::Wrong("write /receipts on, or /receipts off".to_owned()),
         ("/members", None, None) => Written::Members,
         ("/leave", None, None) => Written::Leave,
         ("/quit", None, None) => Written::Quit,
@@ -134,6 +139,8 @@ mod tests {
         assert_eq!(read("/remove 3"), Written::Remove(vec![UserId(3)]));
         assert_eq!(read("/admin 3"), Written::Admin(vec![UserId(3)]));
         assert_eq!(read("/rename  old friends "), Written::Rename("old friends".to_owned()));
+        assert_eq!(read("/receipts on"), Written::Receipts(true));
+        assert_eq!(read("/receipts off"), Written::Receipts(false));
         assert_eq!(read("/members"), Written::Members);
         assert_eq!(read("/leave"), Written::Leave);
         let (name, members) = ("old friends".to_owned(), vec![UserId(3), UserId(4)]);
@@ -158,6 +165,7 @@ mod tests {
         assert!(reason("/add").contains("/add 3 4"));
         assert!(reason("/add 3 me").starts_with("me: an id"));
         assert!(reason("/rename").contains("new name"));
+        assert!(reason("/receipts").contains("/receipts off"));
         assert!(reason("/quit now").contains("begin with //"));
     }
 }

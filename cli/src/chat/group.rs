@@ -29,6 +29,7 @@ pub(super) enum Change {
     Remove(Vec<UserId>),
     Admin(Vec<UserId>),
     Rename(String),
+    Receipts(bool),
     Leave,
 }
 

@@ -2,9 +2,9 @@
 //! they say, codes become reasons.
 
 use answerback_proto::code::Code;
-use answerback_sdk::{self as sdk, ChatSummary, Client, MessageState};
+use answerback_sdk::{self as sdk, ChatSummary, Client, MemberReceipt, MemberState, MessageState};
 
-use super::message::{ChatLine, Content, Fate, Message, MessageId, Progress};
+use super::message::{ChatLine, Content, Counts, Fate, Message, MessageId, Progress};
 use super::text::inert;
 
 /// `content_type` of a text, from the registry.
@@ -30,8 +30,19 @@ pub(super) fn group_messages(
     for message in messages.iter_mut().filter(|message| message.is_own()) {
         let missed = client.member_failures(message.id)?.into_iter();
         message.missed = missed.map(|(user, why)| (user, reason(Some(why.code)))).collect();
+        message.counts = counts(&client.member_receipts(message.id)?);
     }
     Ok(messages)
+}
+
+fn counts(receipts: &[MemberReceipt]) -> Counts {
+    let count =
+        |is: fn(&MemberState) -> bool| receipts.iter().filter(|receipt| is(&receipt.state)).count();
+    Counts {
+        members: count(|state| !matches!(state, MemberState::Failed { .. })),
+        delivered: count(|state| matches!(state, MemberState::Delivered | MemberState::Read)),
+        read: count(|state| *state == MemberState::Read),
+    }
 }
 
 /// The messages of a chat, with what was taken back.
@@ -69,7 +80,7 @@ fn message(stored: sdk::Message) -> Message {
         (_, content_type, _) => Content::Other { content_type, bytes: stored.payload.len() },
     };
     let (id, at_ms) = (stored.id, stored.accepted_at_ms);
-    Message { id, at_ms, content, fate, missed: Vec::new() }
+    Message { id, at_ms, content, fate, missed: Vec::new(), counts: Counts::default() }
 }
 
 fn progress(stored: &sdk::Message) -> Progress {

@@ -13,6 +13,19 @@ pub(super) struct Message {
     pub(super) fate: Fate,
     /// Of a group's: members who will not get it, and why.
     pub(super) missed: Vec<(UserId, String)>,
+    /// Of a group's with receipts: how many have it.
+    pub(super) counts: Counts,
+}
+
+/// How many members of a group have a message.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Counts {
+    /// Those who can get it.
+    pub(super) members: usize,
+    /// Those who have it.
+    pub(super) delivered: usize,
+    /// Those who have read it.
+    pub(super) read: usize,
 }
 
 /// What a message says.

@@ -269,6 +269,7 @@ impl Shell {
             Change::Remove(members) => self.client.remove_members(group, members),
             Change::Admin(members) => self.client.set_role(group, members, role::ADMIN),
             Change::Rename(name) => self.client.rename_group(group, &name),
+            Change::Receipts(is_on) => self.client.set_group_receipts(group, is_on),
             Change::Leave => self.client.leave_group(group),
         }
     }

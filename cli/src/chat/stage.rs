@@ -6,7 +6,7 @@ use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use ratatui::layout::Size;
 
 use super::connection::Connection;
-use super::message::{ChatLine, Content, Fate, Message, MessageId, Progress};
+use super::message::{ChatLine, Content, Counts, Fate, Message, MessageId, Progress};
 use super::model::{Action, Model};
 use super::moment::Calendar;
 use super::palette::Palette;
@@ -31,7 +31,7 @@ pub(super) fn own(sequence: u64, minutes_ago: u64, text: &str, progress: Progres
     let at_ms = (progress != Progress::Pending).then_some(NOW_MS - minutes_ago * MINUTE_MS);
     let id = MessageId { peer: PEER, sender: USER, device: DEVICE, sequence: Sequence(sequence) };
     let (content, fate) = (Content::Text(text.to_owned()), Fate::Sent(progress));
-    Message { id, at_ms, content, fate, missed: Vec::new() }
+    Message { id, at_ms, content, fate, missed: Vec::new(), counts: Counts::default() }
 }
 
 /// What the peer sent.
@@ -40,7 +40,7 @@ pub(super) fn received(sequence: u64, minutes_ago: u64, text: &str, is_read: boo
     let id = MessageId { peer: PEER, sender: PEER, device: PEER_DEVICE, sequence };
     let at_ms = Some(NOW_MS - minutes_ago * MINUTE_MS);
     let (content, fate) = (Content::Text(text.to_owned()), Fate::Received { is_read });
-    Message { id, at_ms, content, fate, missed: Vec::new() }
+    Message { id, at_ms, content, fate, missed: Vec::new(), counts: Counts::default() }
 }
 
 pub(super) fn failed(sequence: u64, minutes_ago: u64, text: &str) -> Message {

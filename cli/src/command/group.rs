@@ -3,9 +3,9 @@
 use std::io::{self, Write};
 use std::time::Duration;
 
-use answerback_proto::id::{GroupId, UserId};
+use answerback_proto::id::{GroupId, Sequence, UserId};
 use answerback_proto::kind::role;
-use answerback_sdk::{AskId, Client, Outcome};
+use answerback_sdk::{AskId, Client, MemberReceipt, MemberState, MessageId, Options, Outcome};
 use clap::{Args, Subcommand, ValueEnum};
 use serde::Serialize;
 
@@ -24,6 +24,16 @@ is done, so that a command may be repeated. A refusal is a failure that names it
 
 Exit codes: 0 done, 1 refused, 2 wrong usage, 3 time ran out.";
 
+const SEEN_EXAMPLE: &str = "\
+A line for each member that it went to: {\"user\":…,\"state\":\"accepted\"}, or \"delivered\", \"read\",
+\"failed\" with its code. Nothing is known before the first of them has it, and where the group has no
+receipts.
+
+  answerback group receipts --user 1 --group 20112…08 on
+  answerback group seen --user 1 --group 20112…08 3
+
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 time ran out.";
+
 /// What to do with a group.
 #[derive(Subcommand)]
 pub(crate) enum Command {
@@ -39,6 +49,10 @@ pub(crate) enum Command {
     Leave(GroupArguments),
     /// Give a group another name: an admin may, and the owner.
     Rename(RenameArguments),
+    /// Have its messages tell who has them and who has read them: an admin may, and the owner.
+    Receipts(ReceiptsArguments),
+    /// Print who has one of this device's messages, and who has read it, as JSON lines.
+    Seen(SeenArguments),
     /// Print what the device knows of a group, or of all, once it has caught up.
     Info(InfoArguments),
 }
@@ -93,6 +107,26 @@ pub(crate) struct RenameArguments {
 
 #[derive(Args)]
 #[command(after_help = EXAMPLE)]
+pub(crate) struct ReceiptsArguments {
+    #[command(flatten)]
+    of: GroupArguments,
+    /// What they are from now on.
+    #[arg(value_enum)]
+    are: Switch,
+}
+
+#[derive(Args)]
+#[command(after_help = SEEN_EXAMPLE)]
+pub(crate) struct SeenArguments {
+    #[command(flatten)]
+    of: GroupArguments,
+    /// The message's number, as `send` printed it.
+    #[arg(value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    sequence: u64,
+}
+
+#[derive(Args)]
+#[command(after_help = EXAMPLE)]
 pub(crate) struct GroupArguments {
     #[command(flatten)]
     device: device::DeviceArguments,
@@ -128,6 +162,15 @@ impl WaitArguments {
     }
 }
 
+/// Whether something is done.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Switch {
+    /// It is.
+    On,
+    /// It is not.
+    Off,
+}
+
 /// What a member may do.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Role {
@@ -151,7 +194,16 @@ struct Info {
     name: String,
     version: u32,
     is_member: bool,
+    has_receipts: bool,
     members: Vec<MemberInfo>,
+}
+
+#[derive(Serialize)]
+struct SeenLine {
+    user: String,
+    state: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<u16>,
 }
 
 #[derive(Serialize)]
@@ -181,6 +233,10 @@ pub(crate) fn run(command: &Command) -> Result<(), Failure> {
         Command::Rename(RenameArguments { of, name }) => {
             of.ask(|client| client.rename_group(of.group, name))
         }
+        Command::Receipts(ReceiptsArguments { of, are }) => {
+            of.ask(|client| client.set_group_receipts(of.group, *are == Switch::On))
+        }
+        Command::Seen(arguments) => tell_seen(arguments),
         Command::Info(arguments) => tell(arguments),
     }
 }
@@ -251,7 +307,32 @@ fn tell(arguments: &InfoArguments) -> Result<(), Failure> {
             name: known.name,
             version: known.version,
             is_member: known.is_member,
+            has_receipts: known.has_receipts,
         })?;
+    }
+    client.close();
+    Ok(())
+}
+
+/// Who has a message, as far as this device was told.
+fn tell_seen(SeenArguments { of, sequence }: &SeenArguments) -> Result<(), Failure> {
+    let client = of.device.connect()?;
+    of.wait.start().until(&client, || client.is_caught_up())?;
+    let Options { user: sender, device, .. } = client.options();
+    let (peer, sequence) = (of.group.as_peer(), Sequence(*sequence));
+    let id = MessageId { peer, sender, device, sequence };
+    if client.message(id)?.is_none() {
+        let line = format_args!("this device has sent no message {sequence} to this group");
+        return Err(Failure::new(line));
+    }
+    for MemberReceipt { user, state } in client.member_receipts(id)? {
+        let (state, code) = match state {
+            MemberState::Accepted => ("accepted", None),
+            MemberState::Delivered => ("delivered", None),
+            MemberState::Read => ("read", None),
+            MemberState::Failed { code } => ("failed", Some(code)),
+        };
+        print(&SeenLine { user: user.to_string(), state, code })?;
     }
     client.close();
     Ok(())

@@ -71,7 +71,7 @@ pub(super) fn life() -> RangedI64ValueParser<u32> {
 enum Wait {
     /// Durable at the box.
     Accepted,
-    /// A device of the recipient has it.
+    /// A device of the recipient has it; of a group, of each member, where it has receipts.
     Delivered,
 }
 
@@ -96,12 +96,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         (_, Some(group)) => Recipient::Group(group),
         (to, None) => Recipient::User(to.unwrap_or_default()),
     };
-    let is_group = matches!(to, Recipient::Group(_));
-    if is_group && arguments.wait == Wait::Delivered {
-        return Err(Failure::new("nobody is told what members of a group have received"));
+    let client = arguments.device.connect()?;
+    if let (Recipient::Group(group), Wait::Delivered) = (to, arguments.wait) {
+        check_receipts(&client, group)?;
     }
     let mut waiting = Waiting {
-        client: arguments.device.connect()?,
+        client,
         to,
         life_s: arguments.expires_in.unwrap_or(0),
         wait: arguments.wait,
@@ -119,6 +119,17 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     match waiting.failed_count {
         0 => Ok(()),
         count => Err(waiting.not_taken(count)),
+    }
+}
+
+/// What members of a group have received is told only where it has receipts.
+fn check_receipts(client: &Client, group: GroupId) -> Result<(), Failure> {
+    match client.group(group)? {
+        Some(known) if !known.has_receipts => Err(Failure::new(
+            "nobody is told what members of this group have received; an admin may turn that on: \
+             answerback group receipts",
+        )),
+        Some(_) | None => Ok(()),
     }
 }
 

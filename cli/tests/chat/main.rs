@@ -255,6 +255,13 @@ fn three_people_write_in_a_group() {
     carol.enter("gladly");
     alice.wait_for("gladly");
     bob.wait_for("gladly");
+    bob.enter("/receipts on");
+    bob.wait_for("declined (3032)");
+    alice.enter("/receipts on");
+    alice.enter("who reads this?");
+    bob.wait_for("who reads this?");
+    carol.wait_for("who reads this?");
+    alice.wait_for_row("who reads this?", "✓✓ read");
     alice.enter("/rename good old friends");
     bob.wait_for("good old friends  3 members");
     bob.enter("/leave");

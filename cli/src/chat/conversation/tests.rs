@@ -3,7 +3,7 @@
 use answerback_proto::id::{DeviceId, Sequence};
 use jiff::tz::TimeZone;
 
-use super::super::message::{Content, Fate, Progress};
+use super::super::message::{Content, Counts, Fate, Progress};
 use super::super::moment::Calendar;
 use super::super::palette::Palette;
 use super::*;
@@ -39,7 +39,14 @@ impl Scene {
         };
         let content = Content::Text(format!("message {number}"));
         let fate = Fate::Received { is_read };
-        self.messages.push(Message { id, at_ms: Some(number), content, fate, missed: Vec::new() });
+        self.messages.push(Message {
+            id,
+            at_ms: Some(number),
+            content,
+            fate,
+            missed: Vec::new(),
+            counts: Counts::default(),
+        });
     }
 
     fn update(&mut self, is_watched: bool) {
@@ -144,9 +151,17 @@ fn older_messages_are_asked_for_at_the_top_and_do_not_move_the_sight() {
     let older = MessageId { peer: PEER, sender: PEER, device: DeviceId(20), sequence: Sequence(1) };
     let content = Content::Text("older".to_owned());
     let fate = Fate::Sent(Progress::Read);
-    scene
-        .messages
-        .insert(0, Message { id: older, at_ms: Some(0), content, fate, missed: Vec::new() });
+    scene.messages.insert(
+        0,
+        Message {
+            id: older,
+            at_ms: Some(0),
+            content,
+            fate,
+            missed: Vec::new(),
+            counts: Counts::default(),
+        },
+    );
     scene.update(true);
     assert_eq!(scene.sight()[2..], before[2..], "message 1 is where it was");
     scene.scroll(-1000);

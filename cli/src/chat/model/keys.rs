@@ -134,6 +134,7 @@ impl Model {
             Written::Remove(members) => Change::Remove(members),
             Written::Admin(members) => Change::Admin(members),
             Written::Rename(name) => Change::Rename(name),
+            Written::Receipts(is_on) => Change::Receipts(is_on),
             Written::Leave => Change::Leave,
             _ => {
                 let members = self.group(peer).map(Group::members_in_words);

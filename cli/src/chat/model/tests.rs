@@ -364,6 +364,7 @@ fn a_group_is_listed_before_anybody_has_written_and_changed_by_commands() {
     assert_eq!(enter(&mut model, "/remove 4 5"), change(Change::Remove(others())));
     assert_eq!(enter(&mut model, "/admin 4 5"), change(Change::Admin(others())));
     assert_eq!(enter(&mut model, "/rename hikers"), change(Change::Rename("hikers".to_owned())));
+    assert_eq!(enter(&mut model, "/receipts on"), change(Change::Receipts(true)));
     assert_eq!(enter(&mut model, "/leave"), change(Change::Leave));
     assert_eq!(enter(&mut model, "/members"), []);
     assert_eq!(model.remark(), ["members: 1 (owner), 2 (admin), 3"]);
