@@ -295,9 +295,19 @@ impl Presence {
         wall_ms.saturating_add(now_ms.saturating_sub(before_ms))
     }
 
-    fn show(&mut self, to: PartitionId, whose: UserId, look: Look, last_ms: u64, now_ms: u64) {
+    /// For how long somebody counts as there who was there last then. Nobody does of whom that is
+    /// not known, nor before this home was told the time.
+    fn online_for_ms(&self, last_ms: u64, now_ms: u64) -> u64 {
+        let (_, told_ms) = self.clocks_ms;
+        if last_ms == 0 || told_ms == 0 {
+            return 0;
+        }
         let ago_ms = self.wall_ms(now_ms).saturating_sub(last_ms);
-        let left_ms = self.online_ms().saturating_sub(ago_ms);
+        self.online_ms().saturating_sub(ago_ms)
+    }
+
+    fn show(&mut self, to: PartitionId, whose: UserId, look: Look, last_ms: u64, now_ms: u64) {
+        let left_ms = self.online_for_ms(last_ms, now_ms);
         let sight = Sight {
             watcher: look.watcher,
             session: look.session,
@@ -307,5 +317,22 @@ impl Presence {
         };
         self.totals.told += 1;
         self.sights.entry(to).or_default().push(sight);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW_MS: u64 = 1_790_000_000_000;
+
+    #[test]
+    fn nobody_is_there_before_it_is_known_when_he_was_and_what_time_it_is() {
+        let mut presence = Presence::default();
+        let online = |presence: &Presence, last_ms| presence.online_for_ms(last_ms, 1);
+        assert_eq!((online(&presence, 0), online(&presence, NOW_MS)), (0, 0));
+        presence.advance(1, NOW_MS + 5_000);
+        assert_eq!((online(&presence, 0), online(&presence, NOW_MS)), (0, 15_000));
+        assert_eq!(online(&presence, NOW_MS + 6_000), 20_000, "the clock went back");
     }
 }
