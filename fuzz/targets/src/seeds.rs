@@ -1,4 +1,4 @@
-//! Inputs made of the golden vectors, which no fuzzer would come upon soon.
+//! Inputs made of the golden vectors, and others, which no fuzzer would come upon soon.
 
 use serde_json::Value;
 
@@ -19,6 +19,7 @@ pub fn of(target: &str) -> Vec<Vec<u8>> {
         "record" => batches(),
         "hello" => crate::hello::seeds(),
         "resume" => crate::resume::seeds(),
+        "shard" => crate::shard::seeds(),
         _ => Vec::new(),
     }
 }

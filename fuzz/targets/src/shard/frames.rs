@@ -20,6 +20,12 @@ pub(super) fn check_entry(entry: &Entry) {
     assert_eq!(check(&wire), Ok(()), "{entry:?}");
 }
 
+pub(super) fn check_said(append: impl FnOnce(&mut Vec<u8>)) {
+    let mut wire = Vec::new();
+    append(&mut wire);
+    assert_eq!(check(&wire), Ok(()), "{wire:?}");
+}
+
 fn check(wire: &[u8]) -> Result<(), Code> {
     let mut received = wire;
     let mut frames = FrameBuffer::default();
@@ -45,6 +51,11 @@ fn check_frame(frame: &Frame<'_>) -> Result<(), Code> {
         Some(Kind::Done) => read::<Done>(envelope).map(|_| ()),
         Some(Kind::Declined) => read::<Declined>(envelope).map(|_| ()),
         Some(Kind::ChatDeleted) => ChatDeleted::read(envelope).map(|_| ()),
+        Some(Kind::Devices) => Devices::read(envelope).map(|_| ()),
+        Some(Kind::Chats) => Chats::read(envelope).map(|_| ()),
+        Some(Kind::Contacts) => Contacts::read(envelope).map(|_| ()),
+        Some(Kind::Typing) => read::<Typing>(envelope).map(|_| ()),
+        Some(Kind::Presence) => read::<Presence>(envelope).map(|_| ()),
         Some(Kind::ChatSet) => read::<ChatSet>(envelope).map(|_| ()),
         Some(Kind::Delivered) => Delivered::read(envelope).map(|_| ()),
         Some(Kind::GroupCreated) => read::<GroupCreated>(envelope).map(|_| ()),

@@ -13,14 +13,18 @@
 mod disk;
 mod ending;
 mod frames;
+mod groups;
 mod operation;
+mod own;
 mod requests;
+mod seeds;
 mod watch;
 mod world;
 
 use arbitrary::Unstructured;
 
 use operation::Operation;
+pub(crate) use seeds::seeds;
 use world::World;
 
 /// Operations of one input.

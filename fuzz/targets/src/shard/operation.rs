@@ -2,6 +2,8 @@
 
 use arbitrary::{Arbitrary, Result, Unstructured};
 
+use super::groups::GroupOperation;
+use super::own::OwnOperation;
 use crate::number::{Number, below};
 
 /// Users of the box, 1 to this.
@@ -77,6 +79,8 @@ pub(super) enum Operation {
         peer: u8,
         changes: u8,
     },
+    Group(GroupOperation),
+    Own(OwnOperation),
     Malformed {
         who: Who,
         kind: u8,
@@ -208,7 +212,9 @@ impl<'a> Arbitrary<'a> for Operation {
             237..243 => {
                 Self::Crash { kept: below(input, 4)?, restored: input.arbitrary::<u8>()? > 224 }
             }
-            243..251 => Self::Settle,
+            243..247 => Self::Settle,
+            247..249 => Self::Group(input.arbitrary()?),
+            249..251 => Self::Own(input.arbitrary()?),
             251..253 => Self::Delete {
                 who: input.arbitrary()?,
                 peer: below(input, USERS + 1)?,

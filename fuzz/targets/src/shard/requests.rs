@@ -6,7 +6,7 @@ use answerback_proto::kind::{
     Ack, DeleteChat, DeviceMark, Envelope, Kind, MUTED, Read, Recall, Resync, Send, SetChat, Skip,
 };
 
-use super::operation::{Operation, Who};
+use super::operation::{Operation, USERS, Who};
 use super::watch::{Asked, Command, Place};
 use super::world::World;
 use crate::number::Number;
@@ -39,6 +39,8 @@ impl World {
             Operation::Treat { who, peer, changes } => {
                 self.treat(place(who), user(peer), changes);
             }
+            Operation::Group(operation) => self.ask_of_group(operation),
+            Operation::Own(operation) => self.say_of_oneself(operation),
             Operation::Malformed { who, kind, envelope } => {
                 self.malformed(place(who), kind, &envelope);
             }
@@ -113,6 +115,7 @@ impl World {
             content_type: u16::from(bytes),
         };
         let Some(origin) = self.ask(place, Asked::Message { to, sequence }) else { return };
+        self.note_writing(place.0, to);
         self.watch.sent(place, to, sequence);
         let payload = vec![bytes; usize::from(bytes) * if bytes > 250 { 40 } else { 1 }];
         if let Some(home) = self.home(to) {
@@ -130,9 +133,17 @@ impl World {
             content_type: 0,
         };
         let Some(origin) = self.ask(place, Asked::Message { to, sequence }) else { return };
+        self.note_writing(place.0, to);
         self.watch.sent(place, to, sequence);
         if let Some(home) = self.home(to) {
             home.handle_recall(origin, to, &envelope(&recall), b"recalled");
+        }
+    }
+
+    /// As a session's core does before a message leaves.
+    fn note_writing(&mut self, user: UserId, peer: UserId) {
+        if let Some(home) = self.home(user) {
+            assert!(home.note_writing(user, peer), "there is room");
         }
     }
 
@@ -203,7 +214,7 @@ impl World {
         self.own(Kind::SetChat, origin, &envelope(&set));
     }
 
-    fn own(&mut self, kind: Kind, origin: Origin, envelope: &[u8]) {
+    pub(super) fn own(&mut self, kind: Kind, origin: Origin, envelope: &[u8]) {
         if let Some(home) = self.home(origin.user) {
             home.handle_own(kind, origin, envelope);
         }
@@ -291,7 +302,7 @@ impl World {
         Some(Origin { session, tag, user, device, copies })
     }
 
-    fn ask(&mut self, place: Place, asked: Asked) -> Option<Origin> {
+    pub(super) fn ask(&mut self, place: Place, asked: Asked) -> Option<Origin> {
         let tag = self.number();
         let origin = self.origin(place, tag)?;
         self.watch.ask(origin.session, origin.tag, asked);
@@ -310,15 +321,21 @@ impl World {
     }
 }
 
-fn place(who: Who) -> Place {
+pub(super) fn place(who: Who) -> Place {
     (UserId(who.user.into()), DeviceId(10 + u128::from(who.device)))
 }
 
-fn user(number: u8) -> UserId {
+pub(super) fn user(number: u8) -> UserId {
     if number == 0 { NOBODY } else { UserId(number.into()) }
 }
 
-fn envelope<E: Envelope>(values: &E) -> Vec<u8> {
+/// Users by bits, rising: also one whom nobody has added.
+pub(super) fn listed(bits: u8) -> Vec<UserId> {
+    let all = (1..=USERS).map(|user| UserId(user.into())).chain([NOBODY]).zip(0_u32..);
+    all.filter(|(_, bit)| bits >> bit & 1 == 1).map(|(user, _)| user).collect()
+}
+
+pub(super) fn envelope<E: Envelope>(values: &E) -> Vec<u8> {
     let mut bytes = Vec::new();
     values.append_to(&mut bytes);
     bytes

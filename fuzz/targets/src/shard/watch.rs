@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use answerback_directory::shard::{
-    Administered, Answer, Effect, Entry, EntryBody, Opened, SessionRef,
+    Administered, Answer, Effect, Entry, EntryBody, Opened, Said, SessionRef, reply,
 };
 use answerback_proto::code::Code;
 use answerback_proto::id::{DeviceId, Position, Sequence, UserId};
@@ -36,6 +36,8 @@ pub(super) enum Asked {
     },
     /// Of the user's own things.
     Own,
+    /// Of a group, or to make one.
+    Group,
 }
 
 /// An operator's command that waits for its outcome.
@@ -80,8 +82,8 @@ pub(super) struct Watch {
     entries: BTreeMap<(UserId, Position), (UserId, EntryBody)>,
     /// In another generation parts come again, so that a copy may be there twice.
     is_restored: bool,
-    /// The position of each message and each copy.
-    places: BTreeMap<(bool, Message), Position>,
+    /// The position of each message and each copy, by the group that it was for, if any.
+    places: BTreeMap<(bool, UserId, Message), Position>,
     /// Devices that ever came and were not revoked one by one: those that nobody may be waiting
     /// for are among them.
     pub(super) devices: BTreeSet<Place>,
@@ -208,17 +210,36 @@ impl Watch {
                 }
             }
             Effect::Wake(wake) => assert!(wake.messages > 0, "{wake:?} for nothing"),
-            Effect::Signal { .. }
-            | Effect::Alarm(_)
-            | Effect::Load(_)
-            | Effect::Mail { .. }
-            | Effect::Devices { .. }
-            | Effect::Chats { .. }
-            | Effect::Contacts { .. }
-            | Effect::GroupDescribed { .. }
-            | Effect::Report { .. } => {}
+            Effect::Devices { to, tag, user, page } => {
+                self.hear_list(*to, *tag, Asked::Own);
+                frames::check_said(|out| reply::append_devices(out, *tag, *user, page));
+            }
+            Effect::Chats { to, tag, user, page } => {
+                self.hear_list(*to, *tag, Asked::Own);
+                frames::check_said(|out| reply::append_chats(out, *tag, *user, page));
+            }
+            Effect::Contacts { to, tag, user, page } => {
+                self.hear_list(*to, *tag, Asked::Own);
+                frames::check_said(|out| reply::append_contacts(out, *tag, *user, page));
+            }
+            Effect::GroupDescribed { to, tag, group, described } => {
+                self.hear_list(*to, *tag, Asked::Group);
+                frames::check_said(|out| reply::append_described(out, *tag, *group, described));
+            }
+            Effect::Signal { to, signal } => {
+                assert!(self.is_open(*to), "{signal:?} is shown to nobody");
+                frames::check_said(|out| reply::append_signal(out, signal));
+            }
+            Effect::Alarm(_) | Effect::Load(_) | Effect::Mail { .. } | Effect::Report { .. } => {}
         }
         None
+    }
+
+    /// What was asked for comes, to whoever still waits for it.
+    fn hear_list(&mut self, to: SessionRef, tag: u32, asked: Asked) {
+        if self.sessions.contains_key(&to) {
+            assert_eq!(self.asked.remove(&(to, tag)), Some(asked), "an answer to nothing");
+        }
     }
 
     fn is_open(&self, session: SessionRef) -> bool {
@@ -253,8 +274,14 @@ impl Watch {
         known.offered = position;
         known.received = known.received.max(position);
         let (user, device) = known.place;
-        let is_own = matches!(body, EntryBody::Copied { device: of, .. } if *of == device)
-            || matches!(body, EntryBody::ReadElsewhere { reader, .. } if *reader == device);
+        let is_own = match body {
+            EntryBody::Copied { device: of, .. } => *of == device,
+            EntryBody::ReadElsewhere { reader, .. } => *reader == device,
+            EntryBody::GroupCopied(word) => {
+                matches!(word.said, Said::Message { device: of, .. } if of == device)
+            }
+            _ => false,
+        };
         assert!(!is_own, "no news to its own device: {body:?}");
         let first = self.entries.entry((user, position)).or_insert_with(|| (peer, body.clone()));
         assert_eq!(*first, (peer, body.clone()), "nothing changes under position {position}");
@@ -263,24 +290,36 @@ impl Watch {
 
     /// Each message and each copy has one position, and they rise with its numbers.
     fn place(&mut self, user: UserId, position: Position, peer: UserId, body: &EntryBody) {
-        let (is_copy, message) = match body {
+        let nobody = UserId(0);
+        let (is_copy, group, message) = match body {
             EntryBody::Message { device, sequence, .. } => {
-                (false, (user, peer, *device, *sequence))
+                (false, nobody, (user, peer, *device, *sequence))
             }
-            EntryBody::Copied { device, sequence, .. } => (true, (user, peer, *device, *sequence)),
+            EntryBody::Copied { device, sequence, .. } => {
+                (true, nobody, (user, peer, *device, *sequence))
+            }
+            EntryBody::GroupMessage(word) | EntryBody::GroupCopied(word) => {
+                let Said::Message { device, sequence, .. } = word.said else {
+                    panic!("no message: {word:?}");
+                };
+                let is_copy = matches!(body, EntryBody::GroupCopied(_));
+                (is_copy, peer, (user, word.sender, device, sequence))
+            }
             _ => return,
         };
         if !is_copy {
-            let told = self.decided.get(&message);
+            let (_, sender, device, sequence) = message;
+            let of_group = (group, sender, device, sequence);
+            let told = self.decided.get(if group == nobody { &message } else { &of_group });
             assert_ne!(told, Some(&Decided::Rejected), "rejected, and delivered: {message:?}");
         }
-        if is_copy && self.is_restored {
+        if (is_copy || group != nobody) && self.is_restored {
             return;
         }
-        let known = *self.places.entry((is_copy, message)).or_insert(position);
+        let known = *self.places.entry((is_copy, group, message)).or_insert(position);
         assert_eq!(known, position, "{message:?} is there twice");
         let (of_user, of_peer, device, sequence) = message;
-        let chat = |at: u64| (is_copy, (of_user, of_peer, device, Sequence(at)));
+        let chat = |at: u64| (is_copy, group, (of_user, of_peer, device, Sequence(at)));
         let earlier = self.places.range(chat(0)..chat(sequence.0)).next_back();
         assert!(earlier.is_none_or(|(_, at)| *at < position), "overtaken: {message:?}");
         let later = self.places.range(chat(sequence.0.saturating_add(1))..=chat(u64::MAX)).next();
@@ -314,6 +353,10 @@ impl Watch {
                 other => panic!("{other:?} to a read up to {up_to}"),
             },
             (Some(Asked::Own), Answer::Done { .. } | Answer::Declined { .. }) => {}
+            (
+                Some(Asked::Group),
+                Answer::Done { .. } | Answer::Declined { .. } | Answer::GroupCreated { .. },
+            ) => {}
             other => panic!("an answer to nothing: {other:?} from {peer}"),
         }
     }

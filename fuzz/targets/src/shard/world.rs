@@ -59,7 +59,7 @@ pub(super) struct Device {
 /// A box and all around it.
 #[derive(Debug)]
 pub(super) struct World {
-    table: PartitionTable,
+    pub(super) table: PartitionTable,
     settings: Settings,
     residency: Residency,
     pub(super) generation: Generation,
