@@ -92,6 +92,8 @@ pub enum Planted {
     MemberFailureUntold,
     /// An acknowledgement counts as something that a person did.
     AckActs,
+    /// Users are shown to whoever wants to see them.
+    VisibilityIgnored,
     /// A part that says who has a message loses what the one before it said.
     ReceiptsNotJoined,
     /// That receipts wait for their second is not in a checkpoint.

@@ -61,6 +61,7 @@ fn every_bug_of_a_shard_is_noticed() {
         InShard::BodyStays,
         InShard::MemberFailureUntold,
         InShard::AckActs,
+        InShard::VisibilityIgnored,
         InShard::ReceiptsNotJoined,
         InShard::UntoldNotPersisted,
         InShard::LeaverTells,

@@ -324,6 +324,11 @@ impl Client {
         self.is_stuck || self.was_asked || has_forgotten
     }
 
+    /// Whether nothing is on its way to it.
+    pub(crate) fn hears_nothing_more(&self) -> bool {
+        self.connection.as_ref().is_none_or(|connection| connection.to_client.is_empty())
+    }
+
     /// What somebody may have copied of what it logs in with.
     pub(crate) fn copied(&self, random: &mut Rng) -> Option<Grant> {
         self.store.wallet.any(random)

@@ -89,7 +89,7 @@ impl Client {
                 trace.say(format_args!(
                     "  device {device} sees that user {peer} was there at {last_action_ms}"
                 ));
-                model.check_presence(peer, last_action_ms, self.is_in_background)
+                model.check_presence(self.user, peer, last_action_ms, self.is_in_background)
             }
             Event::Typing { peer, .. } => {
                 trace.say(format_args!("  device {device} sees that user {peer} writes"));

@@ -40,6 +40,8 @@ pub(super) struct Account {
     pub(super) gaps: Vec<UserId>,
     /// What blocked users have sent, and has not ended.
     pub(super) withheld: Vec<Withheld>,
+    /// Who may see when it was there: 0 everybody, 1 contacts, 2 nobody.
+    pub(super) visibility: u16,
     /// Whom it has among its contacts.
     pub(super) contacts: BTreeSet<UserId>,
     /// Only they may write to it first.
@@ -284,6 +286,7 @@ impl Account {
             chats: (0..users).map(|_| Chat::default()).collect(),
             gaps: Vec::new(),
             withheld: Vec::new(),
+            visibility: 0,
             contacts: BTreeSet::new(),
             is_for_contacts: false,
             written_to: Vec::new(),

@@ -149,13 +149,14 @@ impl Model {
             Record::ContactsChange(change) => self.change_contacts(change, &placed.payload),
             Record::WritersChange(change) => self.set_writers(change),
             Record::WroteTo(wrote) => self.wrote_to(wrote),
-            Record::ApplyVersion(_)
-            | Record::StateDigest(_)
-            | Record::NewGeneration(_)
-            | Record::VisibilityChange(_) => {}
+            Record::VisibilityChange(change) => self.set_visibility(change),
+            Record::ApplyVersion(_) | Record::StateDigest(_) | Record::NewGeneration(_) => {}
             Record::Message(_) | Record::Connect(_) | Record::Repair(_) => {
                 return Err(Breach(format!("a record that nobody writes: {:?}", placed.record)));
             }
+        }
+        if let Some(user) = shown_otherwise(&placed.record) {
+            self.note_shown(user);
         }
         Ok(())
     }
@@ -252,4 +253,16 @@ fn as_post_to_group(post: &GroupPost) -> Post {
 fn as_range(range: &GroupSkipRange) -> SkipRange {
     let GroupSkipRange { group, sender, device, from, to } = range.clone();
     SkipRange { recipient: group, sender, device, from, to }
+}
+
+/// Whose record may change whom he sees, and who sees him.
+fn shown_otherwise(record: &Record) -> Option<UserId> {
+    match record {
+        Record::AddUser(add) => Some(UserId(add.user)),
+        Record::Login(login) => Some(UserId(login.user)),
+        Record::ChatChanged(changed) => Some(UserId(changed.user)),
+        Record::ContactsChange(change) => Some(UserId(change.user)),
+        Record::VisibilityChange(change) => Some(UserId(change.user)),
+        _ => None,
+    }
 }

@@ -18,6 +18,7 @@ mod group_receipts;
 mod leave;
 mod message;
 mod parts;
+mod presence;
 mod purge;
 mod settled;
 mod signals;
@@ -98,6 +99,8 @@ pub struct Model {
     seen: Vec<Seen>,
     /// When users acted: frames that a person caused, and nothing else.
     acts: BTreeSet<(UserId, u64)>,
+    /// Who does not see whom, and has nothing of it on its way.
+    hidden: BTreeSet<(UserId, UserId)>,
 }
 
 /// Groups of a world: each of these users may make one, under this number.
@@ -144,6 +147,7 @@ impl Model {
             gone: Vec::new(),
             seen: Vec::new(),
             acts: BTreeSet::new(),
+            hidden: BTreeSet::new(),
         }
     }
 

@@ -29,6 +29,7 @@ impl Model {
         account.was_purged = true;
         account.contacts.clear();
         account.is_for_contacts = false;
+        account.visibility = 0;
         account.written_to.clear();
         account.gone_up_to = left_up_to;
         account.due_ms = 0;

@@ -177,6 +177,12 @@ impl World {
         let is_at_rest = |front: &&Front| front.unsettled().is_none() && front.halted().is_none();
         let Some(front) = self.front.as_ref().filter(is_at_rest) else { return Ok(()) };
         front.sessions().try_for_each(|(device, grant)| self.model.check_session(device, grant))?;
+        for user in (1..=u128::from(self.settings.users)).map(UserId) {
+            let mut own = self.clients.iter().filter(|client| client.user == user);
+            if own.all(|client| client.hears_nothing_more()) {
+                self.model.handle_rest(user);
+            }
+        }
         self.model.check_woken()
     }
 

@@ -143,6 +143,7 @@ impl Shard {
         let is_shown = user.exists()
             && match user.visibility() {
                 Visibility::Everybody => true,
+                _ if planted!(VisibilityIgnored) => true,
                 Visibility::Contacts => {
                     let contacts = user.contacts().ok_or(Wanted::Contacts(whose))?;
                     contacts.binary_search(&who).is_ok()
