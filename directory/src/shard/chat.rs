@@ -197,8 +197,9 @@ impl Chat {
 
     /// As above, to change it.
     pub(crate) fn group_mut(&mut self) -> Option<&mut GroupChat> {
+        let group = self.group.as_deref_mut()?;
         self.changed = true;
-        self.group.as_deref_mut()
+        Some(group)
     }
 
     /// As above, made where missing.

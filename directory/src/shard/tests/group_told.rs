@@ -300,3 +300,15 @@ fn a_tally_that_nobody_needs_goes_with_the_next() {
     assert_eq!(at.said_to(a), told, "of the first it begins anew");
     assert_eq!(at.answers(b).len(), 1);
 }
+
+#[test]
+fn who_has_read_a_group_that_he_knows_nothing_of_leaves_no_row() {
+    let (mut at, a, _) = pair();
+    at.read_group(a, UserId(77), 1);
+    // Something else has the user written.
+    let set = SetChat { peer: B.0, changes: BLOCKED, flags: BLOCKED, muted_until_ms: 0 };
+    at.home(A).handle_own(Kind::SetChat, a, &envelope(&set));
+    at.settle();
+    at.checkpoint();
+    assert_eq!(at.rows(Table::Chat), 1, "the one that is set");
+}
