@@ -5,8 +5,8 @@ use answerback_proto::encode::Address;
 use answerback_proto::header::HEADER_BYTES;
 use answerback_proto::id::{Sequence, UserId};
 use answerback_proto::kind::{
-    ChangeMembers, CreateGroup, DescribeGroup, GroupSend, GroupSkip, Kind, RenameGroup,
-    action::SET_ROLE,
+    ChangeMembers, CreateGroup, DescribeGroup, GroupSend, GroupSkip, Kind, ReadGroup, RenameGroup,
+    SetGroupReceipts, action::SET_ROLE,
 };
 use arbitrary::{Arbitrary, Result, Unstructured};
 
@@ -57,12 +57,22 @@ pub(super) enum GroupOperation {
         group: u8,
         version: u8,
     },
+    Receipts {
+        who: Who,
+        group: u8,
+        on: u8,
+    },
+    Read {
+        who: Who,
+        group: u8,
+        up_to: Number,
+    },
 }
 
 impl<'a> Arbitrary<'a> for GroupOperation {
     fn arbitrary(input: &mut Unstructured<'a>) -> Result<Self> {
         let group = |input: &mut Unstructured<'a>| below(input, USERS * GROUPS_OF_A_USER + 1);
-        Ok(match below(input, 16)? {
+        Ok(match below(input, 20)? {
             0..3 => Self::Create {
                 who: input.arbitrary()?,
                 nonce: below(input, GROUPS_OF_A_USER)?,
@@ -92,10 +102,20 @@ impl<'a> Arbitrary<'a> for GroupOperation {
                 group: group(input)?,
                 length: input.arbitrary()?,
             },
-            _ => Self::Describe {
+            15 => Self::Describe {
                 who: input.arbitrary()?,
                 group: group(input)?,
                 version: below(input, 8)?,
+            },
+            16 => Self::Receipts {
+                who: input.arbitrary()?,
+                group: group(input)?,
+                on: below(input, 2)?,
+            },
+            _ => Self::Read {
+                who: input.arbitrary()?,
+                group: group(input)?,
+                up_to: input.arbitrary()?,
             },
         })
     }
@@ -151,6 +171,25 @@ impl World {
                 let describe = envelope(&DescribeGroup { version: version.into() });
                 self.hand(Kind::DescribeGroup, origin, group, &describe, &[]);
             }
+            GroupOperation::Receipts { who, group, on } => {
+                let group = self.group(group);
+                let Some(origin) = self.ask(place(who), Asked::Group) else { return };
+                let set = envelope(&SetGroupReceipts { on: on.into() });
+                self.hand(Kind::SetGroupReceipts, origin, group, &set, &[]);
+            }
+            GroupOperation::Read { who, group, up_to } => {
+                self.read_group(who, self.group(group), up_to);
+            }
+        }
+    }
+
+    /// A user has read a group: up to a position, mostly the last that he was sent.
+    fn read_group(&mut self, who: Who, group: UserId, up_to: Number) {
+        let Some(session) = self.watch.open(place(who)) else { return };
+        let Some(known) = self.watch.sessions.get(&session) else { return };
+        let read = ReadGroup { group: group.0, up_to: up_to.of(known.acknowledged.0) };
+        if let Some(origin) = self.ask(place(who), Asked::Own) {
+            self.own(Kind::ReadGroup, origin, &envelope(&read));
         }
     }
 

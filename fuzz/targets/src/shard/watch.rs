@@ -276,7 +276,8 @@ impl Watch {
         let (user, device) = known.place;
         let is_own = match body {
             EntryBody::Copied { device: of, .. } => *of == device,
-            EntryBody::ReadElsewhere { reader, .. } => *reader == device,
+            EntryBody::ReadElsewhere { reader, .. }
+            | EntryBody::GroupReadElsewhere { reader, .. } => *reader == device,
             EntryBody::GroupCopied(word) => {
                 matches!(word.said, Said::Message { device: of, .. } if of == device)
             }
