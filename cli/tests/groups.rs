@@ -254,9 +254,10 @@ impl Round {
         lines.iter().map(told).collect()
     }
 
-    /// Asks again and again, since receipts come when they come.
+    /// Asks again and again: the second receipt of a message comes a second after the first, once
+    /// a checkpoint has it, and one look takes some 25 ms.
     fn wait_until_seen(&self, group: &str, sequence: u64, expected: &[&str]) {
-        let seen = (0..100).map(|_| self.seen(group, sequence)).find(|seen| seen == expected);
+        let seen = (0..1000).map(|_| self.seen(group, sequence)).find(|seen| seen == expected);
         assert_eq!(seen.unwrap_or_else(|| self.seen(group, sequence)), expected);
     }
 
