@@ -230,14 +230,8 @@ fn are_marks(tail: &[u8], count: u16) -> bool {
 pub(super) fn set_contacts(envelope: &[u8]) {
     let Some((fixed, tail)) = split::<SetContacts>(envelope) else { return };
     let read = SetContacts::read(envelope);
-    let (ids, rest) = tail.as_chunks::<16>();
-    let ids: Vec<_> = ids.iter().map(|id| u128::from_le_bytes(*id)).collect();
-    let is_good = fixed.mode <= 2
-        && fixed.users_count <= 2048
-        && rest.is_empty()
-        && ids.len() == usize::from(fixed.users_count)
-        && ids.first().is_none_or(|first| *first > 0)
-        && ids.is_sorted_by(|one, next| one < next);
+    let is_good =
+        fixed.mode <= 2 && contact_ids(tail, fixed.users_count).is_some_and(|ids| rise(&ids));
     assert_eq!(read.is_ok(), is_good, "{fixed:?} with {} bytes", tail.len());
     check_frame(&fixed, envelope, tail);
     if let Ok((values, users)) = read {
@@ -250,16 +244,13 @@ pub(super) fn set_contacts(envelope: &[u8]) {
 pub(super) fn contacts(envelope: &[u8]) {
     let Some((fixed, tail)) = split::<Contacts>(envelope) else { return };
     let read = Contacts::read(envelope);
-    let (ids, rest) = tail.as_chunks::<16>();
-    let ids: Vec<_> = ids.iter().map(|id| u128::from_le_bytes(*id)).collect();
-    let is_good = fixed.count <= 2048
-        && fixed.visibility <= 2
+    let reaches = |ids: &[u128]| {
+        fixed.next_behind == 0 || ids.last().is_none_or(|last| *last <= fixed.next_behind)
+    };
+    let is_page = |ids: Vec<u128>| rise(&ids) && reaches(&ids);
+    let is_good = fixed.visibility <= 2
         && fixed.writers <= 1
-        && rest.is_empty()
-        && ids.len() == usize::from(fixed.count)
-        && ids.first().is_none_or(|first| *first > 0)
-        && ids.is_sorted_by(|one, next| one < next)
-        && (fixed.next_behind == 0 || ids.last().is_none_or(|last| *last <= fixed.next_behind));
+        && contact_ids(tail, fixed.count).is_some_and(is_page);
     assert_eq!(read.is_ok(), is_good, "{fixed:?} with {} bytes", tail.len());
     check_frame(&fixed, envelope, tail);
     if let Ok((values, users)) = read {
@@ -267,6 +258,18 @@ pub(super) fn contacts(envelope: &[u8]) {
         let mut wire = Vec::new();
         assert_wire(values.append(&mut wire, Address::default(), &users), &wire, envelope);
     }
+}
+
+/// The ids of a tail, where they are as many as is said, and not too many.
+fn contact_ids(tail: &[u8], count: u16) -> Option<Vec<u128>> {
+    let (ids, rest) = tail.as_chunks::<16>();
+    let is_so = rest.is_empty() && ids.len() == usize::from(count) && count <= 2048;
+    is_so.then(|| ids.iter().map(|id| u128::from_le_bytes(*id)).collect())
+}
+
+/// Each once, and none 0.
+fn rise(ids: &[u128]) -> bool {
+    ids.first().is_none_or(|first| *first > 0) && ids.is_sorted_by(|one, next| one < next)
 }
 
 pub(super) fn watch(envelope: &[u8]) {
